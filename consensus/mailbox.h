@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * mailbox.h - rings between a replica's thread (the worker) and the slow path (control)
+ *
+ *      control                                     worker
+ *      to_worker:    CLIENT, STATUS, GRACE, RESIGN ------------>
+ *      <------------ REPLY, TRACE, STATUS, DATAPLANE  :from_worker
+ *
+ * A record is one kind byte, an address (CLIENT, REPLY) and bytes. One producer and one consumer
+ * on each side (store/base/ring.h). A full ring towards control drops and counts: clients ask
+ * again. Each side says when it sleeps, and the other then calls its bell: no byte is lost
+ * between "looked, empty" and "sleeps" (Dekker: flag, fence, look again).
+ *
+ * Threads: paxos_mailbox_put_to_worker, _take_from_worker: control. The other two: worker.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/effect.h"
+#include "store/base/ring.h"
+#include "store/base/slice.h"
+
+enum paxos_mail_kind {
+	PAXOS_MAIL_CLIENT = 1, /* to worker: a client's datagram from a kernel socket */
+	PAXOS_MAIL_REPLY,      /* from worker: a datagram for the client at `address` */
+	PAXOS_MAIL_STATUS_ASK, /* to worker: address is echoed */
+	PAXOS_MAIL_STATUS,     /* from worker: struct paxos_status, then the shell's own struct */
+	PAXOS_MAIL_GRACE,      /* to worker: u64, a grace period for this number has passed */
+	PAXOS_MAIL_TRACE,      /* from worker: struct paxos_trace */
+	PAXOS_MAIL_RESIGN,     /* to worker: SIGTERM came */
+};
+
+struct paxos_mail {
+	enum paxos_mail_kind kind;
+	struct paxos_address address;
+	struct slice bytes; /* borrows from the ring until the pop */
+};
+
+/* How to wake a side that sleeps; given by the shell. May be called often, must be cheap. */
+struct paxos_bell {
+	void (*ring)(void *context);
+	void *context;
+};
+
+struct paxos_mailbox {
+	struct ring to_worker;
+	struct ring from_worker;
+	struct paxos_bell worker_bell;
+	struct paxos_bell control_bell;
+	_Alignas(RING_LINE) _Atomic bool worker_sleeps;
+	_Alignas(RING_LINE) _Atomic bool control_sleeps;
+	_Alignas(RING_LINE) _Atomic uint64_t dropped_from_worker;
+	_Atomic uint64_t
+		grace_wanted; /* worker: store_grace_wanted(), for control's grace thread */
+};
+
+/*
+ * Makes two empty rings over memory of the caller: `size` bytes each, a power of two.
+ * Bells are set before the threads start.
+ */
+void paxos_mailbox_init(struct paxos_mailbox *mailbox, void *to_worker, void *from_worker,
+                        uint64_t size);
+
+/* False if the ring is full; from_worker also counts it. Rings the other side's bell if it sleeps. */
+bool paxos_mailbox_put_to_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
+bool paxos_mailbox_put_from_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
+
+/* The oldest mail, or false. Stays until popped. */
+bool paxos_mailbox_peek_to_worker(struct paxos_mailbox *mailbox, struct paxos_mail *ret_mail);
+bool paxos_mailbox_peek_from_worker(struct paxos_mailbox *mailbox, struct paxos_mail *ret_mail);
+void paxos_mailbox_pop_to_worker(struct paxos_mailbox *mailbox);
+void paxos_mailbox_pop_from_worker(struct paxos_mailbox *mailbox);
+
+/*
+ * Before sleeping: says so and looks once more. False: there is mail, do not sleep.
+ * After waking: _wakes.
+ */
+bool paxos_mailbox_worker_sleeps(struct paxos_mailbox *mailbox);
+void paxos_mailbox_worker_wakes(struct paxos_mailbox *mailbox);
+bool paxos_mailbox_control_sleeps(struct paxos_mailbox *mailbox);
+void paxos_mailbox_control_wakes(struct paxos_mailbox *mailbox);

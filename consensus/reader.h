@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * reader.h - a read answered from the published root, on any worker
+ *
+ * The order of a read (DESIGN 3, law): datagram received -> clock read and lease loaded (acquire),
+ * both after the burst -> clock < lease end -> root dereferenced -> read -> reply.
+ *
+ * Threads: any registered liburcu-qsbr reader, each with a reader of its own.
+ */
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "store/proto.h"
+#include "store/store.h"
+
+/* What the replica publishes for readers. One writer. */
+struct paxos_lease_view {
+	_Atomic uint64_t lease_end_ns; /* reads before it are linearizable; 0: none */
+	_Atomic uint32_t leader;       /* from 1; 0 = not known */
+	_Atomic uint32_t role;         /* enum paxos_role */
+};
+
+enum paxos_read {
+	PAXOS_READ_ANSWERED, /* the answer stands in ret_message */
+	PAXOS_READ_PASS,     /* not a read, or no lease here: hand it to the replica */
+};
+
+/*
+ * Answers GET, STAT, LIST, WALK, REV, SELF if the lease (or PROTO_FLAG_STALE) allows it.
+ *
+ * message  PROTO_MESSAGE_SIZE_MAX bytes of the caller; the encoded answer is written there
+ */
+enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct store *store,
+                           uint64_t now_ns, uint8_t node, uint8_t durability,
+                           const struct proto_request *request, void *message,
+                           size_t *ret_message_size);

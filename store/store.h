@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store.h - the replicated state: a tree of files, sessions, members' incarnations
+ *
+ *      writer                                    readers (any thread, RCU)
+ *      store_apply(index, entry) ... xN
+ *      store_publish() ----- root ------------>  store_root(), store_get(root, ...)
+ *      store_grace_wanted() -> shell runs a grace period -> store_grace_passed()
+ *
+ * A root is immutable and stands at a batch border. A reader's root is good until its thread's
+ * next quiescent state (liburcu QSBR); the writer's own until its next store_grace_passed(); a
+ * pinned one until it is unpinned.
+ *
+ * Apply is a function of the state and the entry alone: no clock, no chance, no local setting but
+ * those that must be equal on all servers (quota, sessions_max). So all servers that applied the
+ * same entries hold the same state, and store_digest() says so.
+ *
+ * Pure but for liburcu's globals. Memory comes from store/alloc.
+ * Threads: functions that take a non-const `struct store *` belong to the writer (the replica's
+ *          thread). store_root() and what takes a root may be called from any registered reader.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/base/slice.h"
+#include "store/op.h"
+
+/* What is answered, to people and programs. Numbers are part of the protocol. */
+enum store_answer {
+	STORE_OK = 0,
+	STORE_MISMATCH = 1,       /* the condition is false; revision tells what stands */
+	STORE_NOT_FOUND = 2,      /* no such file */
+	STORE_IS_DIRECTORY = 3,   /* the path is a directory */
+	STORE_NOT_DIRECTORY = 4,  /* a name on the way is a file; or LIST of a file */
+	STORE_BAD_PATH = 5,       /* the path's form is wrong */
+	STORE_BAD_GLOB = 6,       /* the glob's form is wrong */
+	STORE_TOO_LARGE = 7,      /* path or value over the limit */
+	STORE_QUOTA = 8,          /* the store is full; deletes work */
+	STORE_TOO_LATE = 9,       /* that revision is no longer kept */
+	STORE_NO_SESSION = 10,    /* never was, expired, or closed */
+	STORE_BAD_SECRET = 11,    /* the session is not yours */
+	STORE_STALE = 12,         /* the number is below the session's base */
+	STORE_WINDOW = 13,        /* the number is too far above the first unanswered */
+	STORE_SESSIONS_FULL = 14, /* no room for another session */
+	STORE_NOT_LEADER = 15,    /* ask the server named by `leader` */
+	STORE_NO_QUORUM = 16,     /* no leader is known, or it reaches no majority */
+	STORE_OVERLOADED = 17,    /* try again later; had no effect */
+	STORE_BAD_REQUEST = 18,   /* makes no sense */
+	STORE_BAD_VERSION = 19,   /* this version of the protocol is not spoken here */
+	STORE_WRONG_CLUSTER = 20, /* the request names another cluster */
+	STORE_BAD_VERB = 21,      /* no such verb */
+	STORE_ANSWER_COUNT
+};
+
+/* "not found" and so on, for people. */
+const char *store_answer_text(enum store_answer answer);
+
+/* What a mutation answered; kept for 64 requests of each session (4.1 l). */
+struct store_result {
+	enum store_answer answer;
+	store_rev_t revision;       /* of the change; on MISMATCH that of the file, 0 if absent */
+	store_rev_t store_revision; /* of the store after the entry */
+	uint64_t session;           /* OPEN: the new session's id */
+};
+
+struct store_config {
+	uint64_t quota_bytes;  /* logical bytes; equal on all servers */
+	uint32_t sessions_max; /* equal on all servers */
+	uint32_t events_max;   /* events kept in the ring; a power of two */
+	uint64_t arena_bytes;  /* what the allocator may take at most; 0 = 2 x quota + 64 MiB */
+};
+
+struct store;
+struct store_root;
+
+/* A file as a reader sees it; borrows from the root. */
+struct store_file {
+	struct slice path;
+	struct slice value;
+	store_rev_t revision; /* of its last change; 0 for a directory */
+	bool is_directory;
+	uint32_t children; /* of a directory: how many entries; only from store_stat() */
+};
+
+/* Makes an empty store. Returns 0, -EINVAL (config) or -ENOMEM. Given back to store_free(). */
+int store_new(struct store **ret_store, const struct store_config *config);
+
+/* Frees everything, pinned roots too. No reader may be left. NULL is fine. */
+void store_free(struct store *store);
+
+/* --- writer ----------------------------------------------------------------------------- */
+
+/*
+ * Applies one entry. `index` is one above the last applied one (must). The entry is borrowed.
+ * Every outcome is an answer; cannot fail. ret_result is written for OP, OPEN, CLOSE.
+ *
+ * Exactly once (4.1 l): an OP or CLOSE whose number was answered before gets the kept answer and
+ * changes nothing; one below the session's base gets STALE.
+ */
+void store_apply(struct store *store, uint64_t index, const struct store_entry *entry,
+                 struct store_result *ret_result);
+
+/* Makes all applied entries visible to readers, the root first, then the events' head. */
+void store_publish(struct store *store);
+
+/* Last applied index (may be ahead of the published root's). */
+uint64_t store_applied(const struct store *store);
+
+/* Time of the last applied entry. */
+uint64_t store_time_ns(const struct store *store);
+
+/*
+ * Memory that was replaced is freed in three steps: the writer lists it (publish), all readers
+ * pass a quiescent state (the shell), the writer frees it. `wanted` counts publishes that left
+ * something to free; when a grace period that began after it was read has ended, the shell
+ * reports that number back.
+ */
+uint64_t store_grace_wanted(const struct store *store);
+void store_grace_passed(struct store *store, uint64_t number);
+
+/* Keeps the published root for a walker or a snapshot, until unpinned. NULL: too many pinned. */
+const struct store_root *store_pin(struct store *store);
+void store_unpin(struct store *store, const struct store_root *root);
+
+/* --- sessions and members, for the replica -------------------------------------------------- */
+
+struct store_session {
+	uint64_t id;
+	uint64_t secret;
+	uint64_t base;     /* numbers below are forgotten */
+	uint64_t answered; /* bit i: number base + i has a kept answer */
+	uint32_t ttl_ms;
+};
+
+/* The session as applied so far, or NULL. Good until the next store_apply(). Writer only. */
+const struct store_session *store_session(const struct store *store, uint64_t id);
+
+/* Copies a kept answer. False if that number has none. Writer only. */
+bool store_session_result(const struct store *store, uint64_t id, uint64_t number,
+                          struct store_result *ret_result);
+
+/* Sessions in the order of their ids: the first with id > after, or NULL. Writer only. */
+const struct store_session *store_session_next(const struct store *store, uint64_t after);
+uint32_t store_session_count(const struct store *store);
+
+/* The incarnation under which a member takes part; 0 until a REJOIN entry named one. */
+uint64_t store_member_incarnation(const struct store *store, unsigned node);
+
+/* --- readers ------------------------------------------------------------------------------- */
+
+/* The published root (rcu_dereference). Never NULL. */
+const struct store_root *store_root(const struct store *store);
+
+store_rev_t store_root_revision(const struct store_root *root);
+uint64_t store_root_index(const struct store_root *root);
+uint64_t store_root_bytes(const struct store_root *root); /* logical bytes, as the quota counts */
+uint64_t store_root_files(const struct store_root *root);
+
+/* OK, NOT_FOUND, IS_DIRECTORY, NOT_DIRECTORY, BAD_PATH or TOO_LARGE. */
+enum store_answer store_get(const struct store_root *root, struct slice path,
+                            struct store_file *ret_file);
+
+/* As store_get(), but a directory is OK too: revision 0, children counted. */
+enum store_answer store_stat(const struct store_root *root, struct slice path,
+                             struct store_file *ret_file);
+
+/*
+ * A cursor over one root; visible so that it needs no memory of its own.
+ *
+ * store_list():  the names directly in a directory, in byte order, after the name `after`.
+ * store_walk():  the files whose path matches a glob, in tree order, after the path `after`.
+ * Both answer OK, or BAD_PATH, BAD_GLOB, TOO_LARGE, NOT_FOUND, NOT_DIRECTORY.
+ * store_cursor_next() gives each in turn (for a list: `path` is the full path of the entry).
+ */
+struct store_cursor {
+	const struct store_root *root;
+	uint8_t pattern[STORE_GLOB_SIZE_MAX];
+	uint16_t pattern_size;
+	bool is_list;
+	uint8_t key[STORE_PATH_SIZE_MAX + 2]; /* next to look at; private */
+	uint16_t key_size;
+	uint8_t path[STORE_PATH_SIZE_MAX]; /* of the last entry given; private */
+};
+
+enum store_answer store_list(struct store_cursor *cursor, const struct store_root *root,
+                             struct slice path, struct slice after);
+enum store_answer store_walk(struct store_cursor *cursor, const struct store_root *root,
+                             struct slice glob, struct slice after);
+/* False at the end. What it gives borrows from root and cursor, until the next call. */
+bool store_cursor_next(struct store_cursor *cursor, struct store_file *ret_file);
+
+/* --- events -------------------------------------------------------------------------------- */
+
+enum store_event_kind {
+	STORE_EVENT_SET = 1,
+	STORE_EVENT_DELETE = 2,
+};
+
+/* One change. Immutable; good until the reader's next quiescent state. */
+struct store_event {
+	store_rev_t revision;
+	enum store_event_kind kind;
+	store_rev_t former_revision; /* 0: the file was absent */
+	struct slice path;
+	struct slice value;        /* empty for DELETE */
+	struct slice former_value; /* empty if the file was absent */
+};
+
+/*
+ * The event of one revision. OK; TOO_LATE if it is no longer kept; NOT_FOUND if it has not
+ * happened yet (as published). Any registered reader.
+ */
+enum store_answer store_event(const struct store *store, store_rev_t revision,
+                              const struct store_event **ret_event);
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+/* 128 bits over everything that is replicated, of the pinned or published root. */
+struct store_digest {
+	uint64_t low, high;
+};
+struct store_digest store_digest(const struct store *store, const struct store_root *root);
+
+struct store_counters {
+	uint64_t applied; /* entries */
+	uint64_t answers[STORE_ANSWER_COUNT];
+	uint64_t memory_bytes;   /* taken from the arena */
+	uint64_t memory_waiting; /* listed, not yet freed */
+};
+/* Any thread; may be late. */
+void store_counters(const struct store *store, struct store_counters *ret_counters);
