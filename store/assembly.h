@@ -7,7 +7,8 @@
  * A fixed number of places, taken at start. A place is named by (who, number): `who` is the
  * session's secret for a server (0 = none), or 0 for a client. A place that heard nothing for a
  * while is taken over, the oldest first; so a flood of half messages costs others' half messages
- * at most, never memory.
+ * at most, never memory. A segment of another version (an answer's, see proto.h) than the place
+ * holds begins the place anew.
  *
  * Pure. Threads: one.
  */
@@ -36,3 +37,6 @@ enum assembly_result {
 enum assembly_result assembly_add(struct assembly *assembly, uint64_t now_ns, uint64_t who,
                                   const struct proto_head *head, struct slice piece,
                                   struct slice *ret_message, uint32_t *ret_missing);
+
+/* Frees the place of a message that nobody waits for any more, if there is one. */
+void assembly_forget(struct assembly *assembly, uint64_t who, uint64_t number);

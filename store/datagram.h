@@ -44,6 +44,7 @@ enum store_datagram_fault {
 	STORE_DATAGRAM_BAD_CRC,
 	STORE_DATAGRAM_BAD_VERSION, /* header is good and filled in: a typed refusal is possible */
 	STORE_DATAGRAM_BAD_KIND,
+	STORE_DATAGRAM_BAD_TAG, /* an authentication tag that is not zero */
 	STORE_DATAGRAM_FAULT_COUNT
 };
 

@@ -12,6 +12,7 @@
  * Pure.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@
 #include "store/store.h"
 
 enum proto_verb {
+	PROTO_NONE = 0,   /* answers only: refused before the verb was known */
 	PROTO_OPEN = 1,   /* make a session */
 	PROTO_CLOSE = 2,  /* end it */
 	PROTO_ALIVE = 3,  /* keep it alive */
@@ -40,16 +42,44 @@ enum {
 	PROTO_FLAG_ORDERED = 2, /* request: not before all lower numbers of the session */
 	PROTO_SEGMENTS_MAX = 32,
 	PROTO_MESSAGE_SIZE_MAX = 36 * 1024, /* a request or answer put together */
+	PROTO_HEAD_SIZE = 44,               /* struct proto_head as bytes */
+	PROTO_PIECE_SIZE = STORE_DATAGRAM_SIZE_MAX - STORE_DATAGRAM_HEADER - PROTO_HEAD_SIZE,
+	PROTO_REQUEST_OVERHEAD = 40, /* a request's message without path, after, value */
+	PROTO_ANSWER_OVERHEAD = 48,  /* an answer's message without value */
+	PROTO_VALUE_SIZE_MAX = PROTO_MESSAGE_SIZE_MAX - PROTO_ANSWER_OVERHEAD,
 };
 
-/* The part of a request or answer that every segment of it carries. */
+static_assert(PROTO_PIECE_SIZE * PROTO_SEGMENTS_MAX >= PROTO_MESSAGE_SIZE_MAX,
+              "the largest message has segments enough");
+static_assert(PROTO_REQUEST_OVERHEAD + STORE_PATH_SIZE_MAX + STORE_VALUE_SIZE_MAX <=
+                      PROTO_MESSAGE_SIZE_MAX,
+              "the largest write fits a message");
+static_assert(PROTO_REQUEST_OVERHEAD + 2 * STORE_PATH_SIZE_MAX <= PROTO_PIECE_SIZE,
+              "only SET needs more than one segment");
+
+/*
+ * The part of a request or answer that every segment of it carries.
+ *
+ * Segments. All pieces but the last are PROTO_PIECE_SIZE bytes. A message is the same however
+ * often it is sent: (session, secret, number) names a request's, (number, version) an answer's.
+ *
+ * Repair of a request: a server that gets the last segment (segment + 1 == segments) while others
+ * are missing answers with a repair note: an ANSWER with segments = 0, no piece, and in `missing`
+ * a bit for each segment it lacks. The client sends these. Without a note the client's time-out
+ * sends the last segment again, which asks for a note.
+ *
+ * Repair of an answer: the client sends the read again, with the bits it lacks in `missing` and the
+ * version it has parts of in `version`. A server whose answer has that very version may send
+ * those segments alone; else it sends all of its own, and the client begins anew.
+ */
 struct proto_head {
 	uint32_t configuration; /* 0 in a request: "whichever" */
 	uint64_t session;       /* 0: none (reads need none) */
 	uint64_t secret;        /* requests only; 0 in answers */
-	uint64_t number;        /* writes: of the session, from 1; reads: any, echoed */
+	uint64_t number;        /* writes: of the session, from 1; others: any, echoed */
+	uint64_t version;       /* answers: proto_answer_version(); requests: with `missing` */
 	uint16_t segment;       /* from 0 */
-	uint16_t segments;      /* at least 1 */
+	uint16_t segments;      /* at least 1; 0 = a repair note */
 	uint32_t missing;       /* repair: bits of the segments asked for; 0: all */
 };
 
@@ -105,12 +135,19 @@ bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, boo
 
 /*
  * Message bytes (what the segments carry when put together): everything but head, flags and
- * cluster. Returns the size, 0 if it does not fit. Decode: false if it makes no sense;
- * ret_bad_verb tells an unknown verb from other nonsense.
+ * cluster. Returns the size, 0 if it does not fit in `size` or PROTO_MESSAGE_SIZE_MAX. Decode:
+ * false if it makes no sense; ret_bad_verb tells an unknown verb from other nonsense. head, flags
+ * and cluster of the decoded struct are zero: they come from the segment and the datagram.
+ *
+ * A request's fields that its verb does not use are written as zero, and must be zero when read.
+ * Paths and values over the store's limits, but within a message, are decoded all the same: to
+ * answer TOO_LARGE or BAD_PATH is the server's business.
  */
 size_t proto_request_encode(const struct proto_request *request, void *memory, size_t size);
 bool proto_request_decode(struct slice message, struct proto_request *ret_request,
                           bool *ret_bad_verb);
+/* Writes the two fields that change while a request waits into its encoded message. */
+void proto_request_stamp(void *memory, size_t size, uint64_t first_unanswered, store_rev_t seen);
 size_t proto_answer_encode(const struct proto_answer *answer, void *memory, size_t size);
 bool proto_answer_decode(struct slice message, struct proto_answer *ret_answer);
 
@@ -121,6 +158,37 @@ bool proto_answer_decode(struct slice message, struct proto_answer *ret_answer);
 unsigned proto_segments(size_t message_size); /* how many are needed, at least 1 */
 size_t proto_segment_encode(const struct proto_head *head, enum store_datagram_kind kind,
                             uint16_t flags, uint64_t cluster, struct slice message, void *memory);
+/*
+ * Names the bytes of an answer among all answers to the same request: GET: the file's revision;
+ * others: the store's. Two answers of one version differ in who answered at most.
+ */
+uint64_t proto_answer_version(const struct proto_answer *answer);
+
+/*
+ * A repair note: asks the sender of `head` (a request's) for the segments named in `missing`,
+ * which is not 0. Returns the datagram's size.
+ */
+size_t proto_repair_encode(const struct proto_head *head, uint32_t missing, uint64_t cluster,
+                           void *memory);
+/* True if a decoded ANSWER's head is a repair note. */
+static inline bool proto_is_repair(const struct proto_head *head)
+{
+	return head->segments == 0;
+}
+
+/* A bit for each of `segments`, 1 to PROTO_SEGMENTS_MAX. */
+static inline uint32_t proto_segment_bits(unsigned segments)
+{
+	return UINT32_MAX >> (PROTO_SEGMENTS_MAX - segments);
+}
+
+/* True for what goes through the log under a number of a session: SET, DELETE, NOP, CLOSE. */
+static inline bool proto_is_write(enum proto_verb verb)
+{
+	return verb == PROTO_SET || verb == PROTO_DELETE || verb == PROTO_NOP ||
+	       verb == PROTO_CLOSE;
+}
+
 /* The head and piece of message that an opened datagram's body holds. False: makes no sense. */
 bool proto_segment_decode(const struct store_datagram *datagram, struct proto_head *ret_head,
                           struct slice *ret_piece);
