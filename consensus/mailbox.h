@@ -8,7 +8,8 @@
  *      to_worker:    CLIENT, STATUS, GRACE, RESIGN ------------>
  *      <------------ REPLY, TRACE, STATUS, DATAPLANE  :from_worker
  *
- * A record is one kind byte, an address (CLIENT, REPLY) and bytes. One producer and one consumer
+ * A record is one kind byte, an address (CLIENT, REPLY) and bytes. The last byte of an address in
+ * mail is zero: a worker's own addresses have something else there. One producer and one consumer
  * on each side (store/base/ring.h). A full ring towards control drops and counts: clients ask
  * again. Each side says when it sleeps, and the other then calls its bell: no byte is lost
  * between "looked, empty" and "sleeps" (Dekker: flag, fence, look again).
