@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/op.h"
+
+#include "store/base/check.h"
+#include "store/base/wire.h"
+
+enum {
+	TIME_OFFSET = 2, /* behind kind and flags */
+	HEAD_SIZE = 10,
+};
+
+static void put_op(struct wire_writer *writer, const struct store_op *op)
+{
+	const bool is_nop = op->verb == STORE_VERB_NOP;
+
+	must(op->path.size <= STORE_PATH_SIZE_MAX);
+	must(op->value.size <= STORE_VALUE_SIZE_MAX);
+	if (is_nop) {
+		must(op->path.size == 0);
+	} else {
+		must(op->condition == STORE_IF_EQUAL || op->condition == STORE_IF_AT_MOST);
+	}
+	if (op->verb != STORE_VERB_SET) {
+		must(op->value.size == 0);
+	}
+
+	wire_put_u8(writer, (uint8_t)op->verb);
+	/* A NOP has no condition; it is always written the same way. */
+	wire_put_u8(writer, (uint8_t)(is_nop ? STORE_IF_EQUAL : op->condition));
+	wire_put_u64(writer, (uint64_t)(is_nop ? STORE_REV_ANY : op->rev));
+	wire_put_u16(writer, (uint16_t)op->path.size);
+	wire_put(writer, op->path);
+	wire_put_u32(writer, (uint32_t)op->value.size);
+	wire_put(writer, op->value);
+}
+
+static void put_request(struct wire_writer *writer, const struct store_entry *entry)
+{
+	wire_put_u64(writer, entry->session);
+	wire_put_u64(writer, entry->number);
+	wire_put_u64(writer, entry->first_unanswered);
+}
+
+size_t store_entry_encode(const struct store_entry *entry, void *memory, size_t size)
+{
+	struct wire_writer writer = wire_writer_make(memory, size);
+
+	wire_put_u8(&writer, (uint8_t)entry->kind);
+	wire_put_u8(&writer, 0);
+	wire_put_u64(&writer, entry->time_ns);
+	switch (entry->kind) {
+	case STORE_ENTRY_OP:
+		put_request(&writer, entry);
+		put_op(&writer, &entry->op);
+		break;
+	case STORE_ENTRY_OPEN:
+		wire_put_u64(&writer, entry->secret);
+		wire_put_u32(&writer, entry->ttl_ms);
+		break;
+	case STORE_ENTRY_CLOSE:
+		put_request(&writer, entry);
+		break;
+	case STORE_ENTRY_EXPIRE:
+		must(entry->expired_count <= STORE_EXPIRE_MAX);
+		wire_put_u16(&writer, entry->expired_count);
+		for (unsigned i = 0; i < entry->expired_count; i++) {
+			wire_put_u64(&writer, entry->expired[i]);
+		}
+		break;
+	case STORE_ENTRY_REJOIN:
+		must(entry->node < STORE_NODES_MAX);
+		wire_put_u8(&writer, entry->node);
+		wire_put_u64(&writer, entry->incarnation);
+		break;
+	default:
+		must(!"a kind of entry that is known");
+	}
+	return wire_written_ok(&writer) ? wire_written(&writer).size : 0;
+}
+
+static bool take_op(struct wire_reader *reader, struct store_op *ret_op)
+{
+	struct store_op op = {0};
+	size_t size;
+
+	op.verb = (enum store_verb)wire_u8(reader);
+	op.condition = (enum store_condition)wire_u8(reader);
+	op.rev = (store_rev_t)wire_u64(reader);
+	size = wire_u16(reader);
+	if (size > STORE_PATH_SIZE_MAX) {
+		return false;
+	}
+	op.path = wire_bytes(reader, size);
+	size = wire_u32(reader);
+	if (size > STORE_VALUE_SIZE_MAX) {
+		return false;
+	}
+	op.value = wire_bytes(reader, size);
+	if (!wire_done(reader)) {
+		return false;
+	}
+
+	if (op.verb < STORE_VERB_NOP || op.verb > STORE_VERB_DELETE ||
+	    op.condition < STORE_IF_EQUAL || op.condition > STORE_IF_AT_MOST) {
+		return false;
+	}
+	if (op.verb != STORE_VERB_SET && op.value.size != 0) {
+		return false;
+	}
+	if (op.verb == STORE_VERB_NOP &&
+	    (op.path.size != 0 || op.condition != STORE_IF_EQUAL || op.rev != STORE_REV_ANY)) {
+		return false;
+	}
+	*ret_op = op;
+	return true;
+}
+
+/* Everything but the list of an EXPIRE, whose count is returned apart. */
+static bool take_body(struct wire_reader *reader, struct store_entry *entry)
+{
+	switch (entry->kind) {
+	case STORE_ENTRY_OP:
+	case STORE_ENTRY_CLOSE:
+		entry->session = wire_u64(reader);
+		entry->number = wire_u64(reader);
+		entry->first_unanswered = wire_u64(reader);
+		if (entry->kind == STORE_ENTRY_OP) {
+			return take_op(reader, &entry->op);
+		}
+		return wire_done(reader);
+	case STORE_ENTRY_OPEN:
+		entry->secret = wire_u64(reader);
+		entry->ttl_ms = wire_u32(reader);
+		return wire_done(reader);
+	case STORE_ENTRY_EXPIRE:
+		entry->expired_count = wire_u16(reader);
+		return wire_ok(reader) && entry->expired_count <= STORE_EXPIRE_MAX &&
+		       wire_left(reader) == entry->expired_count * sizeof(uint64_t);
+	case STORE_ENTRY_REJOIN:
+		entry->node = wire_u8(reader);
+		entry->incarnation = wire_u64(reader);
+		return wire_done(reader) && entry->node < STORE_NODES_MAX;
+	default:
+		return false;
+	}
+}
+
+bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry)
+{
+	struct wire_reader reader = wire_reader_make(bytes);
+	struct store_entry entry;
+
+	/* The list is left alone: half a kilobyte that only an EXPIRE looks at. */
+	memset(&entry, 0, offsetof(struct store_entry, expired));
+	entry.node = 0;
+	entry.incarnation = 0;
+
+	entry.kind = (enum store_entry_kind)wire_u8(&reader);
+	if (wire_u8(&reader) != 0) {
+		return false;
+	}
+	entry.time_ns = wire_u64(&reader);
+	if (!wire_ok(&reader) || !take_body(&reader, &entry)) {
+		return false;
+	}
+
+	memcpy(ret_entry, &entry, offsetof(struct store_entry, expired));
+	ret_entry->node = entry.node;
+	ret_entry->incarnation = entry.incarnation;
+	for (unsigned i = 0; i < entry.expired_count; i++) {
+		ret_entry->expired[i] = wire_u64(&reader);
+	}
+	must(wire_done(&reader));
+	return true;
+}
+
+void store_entry_stamp(void *memory, size_t size, uint64_t time_ns)
+{
+	struct wire_writer writer;
+
+	must(size >= HEAD_SIZE);
+	writer = wire_writer_make((uint8_t *)memory + TIME_OFFSET, sizeof(time_ns));
+	wire_put_u64(&writer, time_ns);
+	must(wire_written_ok(&writer));
+}
+
+uint64_t store_entry_time_ns(struct slice bytes)
+{
+	struct wire_reader reader;
+
+	must(bytes.size >= HEAD_SIZE);
+	reader = wire_reader_make(slice_make(bytes.data + TIME_OFFSET, sizeof(uint64_t)));
+	return wire_u64(&reader);
+}

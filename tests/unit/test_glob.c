@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   globs match what Doozer's match, and a hostile glob costs no more than its size allows.
+ * Method: the matrix recorded from Doozer; characters beyond ASCII; random globs against a plain
+ *         recursive matcher; and the globs that make backtracking matchers explode.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/base/prng.h"
+#include "store/glob.h"
+
+static bool matches(const char *glob, const char *path)
+{
+	return store_glob_match(slice_text(glob), slice_text(path));
+}
+
+/* Each glob with all the paths of `paths` it matches, as recorded from Doozer's own matcher. */
+static const struct {
+	const char *glob;
+	const char *matched;
+} matrix[] = {
+	{"/", "/"},
+	{"/*", "/ /a /ab /b /a.b /axb /a-b /ba"},
+	{"/**", "/ /a /ab /b /a/b /a/b/c /x/a /a/x/b /a/x/y/b /x/y/a /a.b /axb /a-b /ab/c /ba"},
+	{"/a/*", "/a/b"},
+	{"/a/**", "/a/b /a/b/c /a/x/b /a/x/y/b"},
+	{"/**/a", "/x/a /x/y/a"},
+	{"/a**", "/a /ab /a/b /a/b/c /a/x/b /a/x/y/b /a.b /axb /a-b /ab/c"},
+	{"/*/*", "/a/b /x/a /ab/c"},
+	{"/a?", "/ab"},
+	{"/?", "/a /b"},
+	{"/***", "/ /a /ab /b /a/b /a/b/c /x/a /a/x/b /a/x/y/b /x/y/a /a.b /axb /a-b /ab/c /ba"},
+	{"/*a*", "/a /ab /a.b /axb /a-b /ba"},
+	{"/a/**/b", "/a/x/b /a/x/y/b"},
+	{"/**/*", "/a/b /a/b/c /x/a /a/x/b /a/x/y/b /x/y/a /ab/c"},
+	{"/a.b", "/a.b"},
+	{"/**a**", "/a /ab /a/b /a/b/c /x/a /a/x/b /a/x/y/b /x/y/a /a.b /axb /a-b /ab/c /ba"},
+	{"/*-b", "/a-b"},
+};
+
+static const char *const paths[] = {
+	"/",        "/a",     "/ab",  "/b",   "/a/b", "/a/b/c", "/x/a", "/a/x/b",
+	"/a/x/y/b", "/x/y/a", "/a.b", "/axb", "/a-b", "/ab/c",  "/ba",
+};
+
+static bool is_listed(const char *list, const char *path)
+{
+	const size_t size = strlen(path);
+	const char *at = list;
+
+	for (; (at = strstr(at, path)) != NULL; at += size) {
+		if ((at == list || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0')) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void test_matrix_of_doozer_holds(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof(matrix) / sizeof(matrix[0]); i++) {
+		assert_int_equal(store_glob_check(slice_text(matrix[i].glob)), STORE_PATH_GOOD);
+		for (unsigned k = 0; k < sizeof(paths) / sizeof(paths[0]); k++) {
+			assert_int_equal(matches(matrix[i].glob, paths[k]),
+			                 is_listed(matrix[i].matched, paths[k]));
+		}
+	}
+}
+
+static void test_bad_globs_are_refused(void **state)
+{
+	static const char *const bad[] = {"",  "a",   "//",    "/a/",    "/a//b", "*",        "**",
+	                                  "?", "/*/", "/\xff", "/*\x80", "/\n",   "/\xc2\x85"};
+	static const char *const good[] = {"/", "/*", "/?", "/[a]", "/a b", "/.*", "/-?*", "/***"};
+	uint8_t large[STORE_GLOB_SIZE_MAX + 1];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(store_glob_check(slice_text(bad[i])), STORE_PATH_BAD);
+	}
+	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(store_glob_check(slice_text(good[i])), STORE_PATH_GOOD);
+	}
+	memset(large, '*', sizeof(large));
+	large[0] = '/';
+	assert_int_equal(store_glob_check(slice_make(large, sizeof(large) - 1)), STORE_PATH_GOOD);
+	assert_int_equal(store_glob_check(slice_make(large, sizeof(large))), STORE_PATH_LONG);
+}
+
+static void test_question_mark_is_one_character(void **state)
+{
+	(void)state;
+	assert_true(matches("/?", "/\xc3\xa9"));
+	assert_true(matches("/?", "/\xf0\x9f\x98\x80"));
+	assert_false(matches("/??", "/\xc3\xa9"));
+	assert_true(matches("/a?b", "/a\xe2\x82\xac"
+	                            "b"));
+	assert_true(matches("/\xc3\xa9*", "/\xc3\xa9t\xc3\xa9"));
+	assert_false(matches("/\xc3\xa9", "/\xc3\xa8"));
+}
+
+static void test_literal_part_is_found(void **state)
+{
+	(void)state;
+	assert_int_equal(store_glob_literal(slice_text("/a/b")), 4);
+	assert_int_equal(store_glob_literal(slice_text("/a/*")), 3);
+	assert_int_equal(store_glob_literal(slice_text("/?")), 1);
+}
+
+/* By the table of glob.h, word for word; exponential, so for short ones only. */
+static bool plainly(const char *glob, const char *path)
+{
+	if (*glob == '\0') {
+		return *path == '\0';
+	}
+	if (glob[0] == '*') {
+		const bool is_double = glob[1] == '*';
+
+		return plainly(glob + (is_double ? 2 : 1), path) ||
+		       (*path != '\0' && (is_double || *path != '/') && plainly(glob, path + 1));
+	}
+	if (*path == '\0' || (glob[0] == '?' ? *path == '/' : *path != glob[0])) {
+		return false;
+	}
+	return plainly(glob + 1, path + 1);
+}
+
+static void random_text(struct prng *prng, const char *letters, char *ret_text)
+{
+	const uint64_t size = 1 + prng_below(prng, 9);
+
+	*ret_text++ = '/';
+	for (uint64_t i = 0; i < size; i++) {
+		*ret_text++ = letters[prng_below(prng, strlen(letters))];
+	}
+	*ret_text = '\0';
+}
+
+static void test_random_globs_match_as_the_plain_matcher_says(void **state)
+{
+	char glob[16], path[16];
+	unsigned tried = 0, matched = 0;
+	struct prng prng;
+
+	(void)state;
+	prng_init(&prng, 5);
+	for (unsigned i = 0; i < 1000000; i++) {
+		random_text(&prng, "ab/*?*", glob);
+		random_text(&prng, "ab/", path);
+		if (store_glob_check(slice_text(glob)) == STORE_PATH_GOOD &&
+		    store_path_check(slice_text(path)) == STORE_PATH_GOOD) {
+			const bool is_match = matches(glob, path);
+
+			tried++;
+			matched += is_match;
+			assert_int_equal(is_match, plainly(glob, path));
+		}
+	}
+	assert_true(tried > 100000);
+	assert_true(matched > 5000);
+}
+
+static void test_hostile_globs_end(void **state)
+{
+	char glob[STORE_GLOB_SIZE_MAX + 1] = "/", path[STORE_PATH_SIZE_MAX + 1] = "/";
+
+	(void)state;
+	for (unsigned i = 1; i + 4 < sizeof(glob); i += 4) {
+		memcpy(glob + i, i % 8 == 1 ? "**a*" : "a**a", 5);
+	}
+	strcat(glob, "b");
+	memset(path + 1, 'a', sizeof(path) - 2);
+	for (unsigned i = 200; i < 512; i += 200) {
+		path[i] = '/';
+	}
+	for (unsigned i = 0; i < 200; i++) {
+		assert_false(matches(glob, path));
+	}
+	path[sizeof(path) - 2] = 'b';
+	assert_true(matches(glob, path));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_matrix_of_doozer_holds),
+		cmocka_unit_test(test_bad_globs_are_refused),
+		cmocka_unit_test(test_question_mark_is_one_character),
+		cmocka_unit_test(test_literal_part_is_found),
+		cmocka_unit_test(test_random_globs_match_as_the_plain_matcher_says),
+		cmocka_unit_test(test_hostile_globs_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
