@@ -27,7 +27,7 @@ void assembly_free(struct assembly *assembly);
 enum assembly_result {
 	ASSEMBLY_WHOLE,   /* ret_message is the message, good until the next call */
 	ASSEMBLY_PARTIAL, /* more are missing; ret_missing has a bit for each */
-	ASSEMBLY_BAD,     /* contradicts what came before, or over the limits; dropped */
+	ASSEMBLY_BAD, /* over the limits; or contradicts what came before, which is dropped too */
 };
 
 /*

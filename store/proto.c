@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/proto.h"
+
+#include "store/base/check.h"
+#include "store/base/wire.h"
+
+enum {
+	FLAG_HAS_MORE = 1,
+	FLAG_IS_DIRECTORY = 2,
+	OFFSET_FIRST_UNANSWERED = 8, /* in a request's message */
+	PAGE_ENTRY_OVERHEAD = 11,    /* revision, is_directory, size of the name */
+};
+
+/* --- pages -------------------------------------------------------------------------------- */
+
+size_t proto_page_put(void *memory, size_t size, size_t size_max,
+                      const struct proto_page_entry *entry)
+{
+	struct wire_writer writer;
+
+	must(size <= size_max);
+	must(entry->name.size >= 1 && entry->name.size <= UINT16_MAX);
+	must(entry->revision >= 0);
+	if (size_max - size < PAGE_ENTRY_OVERHEAD + entry->name.size) {
+		return 0;
+	}
+	writer = wire_writer_make((uint8_t *)memory + size, size_max - size);
+	wire_put_u64(&writer, (uint64_t)entry->revision);
+	wire_put_u8(&writer, entry->is_directory ? 1 : 0);
+	wire_put_u16(&writer, (uint16_t)entry->name.size);
+	wire_put(&writer, entry->name);
+	must(wire_written_ok(&writer));
+	return size + wire_written(&writer).size;
+}
+
+bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, bool *bad)
+{
+	struct wire_reader reader = wire_reader_make(*page);
+	store_rev_t revision;
+	uint8_t is_directory;
+	struct slice name;
+
+	if (page->size == 0) {
+		return false;
+	}
+	revision = (store_rev_t)wire_u64(&reader);
+	is_directory = wire_u8(&reader);
+	name = wire_bytes(&reader, wire_u16(&reader));
+	if (!wire_ok(&reader) || revision < 0 || is_directory > 1 || name.size == 0) {
+		*bad = true;
+		return false;
+	}
+	ret_entry->revision = revision;
+	ret_entry->is_directory = is_directory == 1;
+	ret_entry->name = name;
+	*page = slice_make(reader.next, wire_left(&reader));
+	return true;
+}
+
+/* --- requests ----------------------------------------------------------------------------- */
+
+static bool has_path(enum proto_verb verb)
+{
+	return verb == PROTO_SET || verb == PROTO_DELETE || verb == PROTO_GET ||
+	       verb == PROTO_STAT || verb == PROTO_LIST || verb == PROTO_WALK;
+}
+
+static bool has_condition(enum proto_verb verb)
+{
+	return verb == PROTO_SET || verb == PROTO_DELETE;
+}
+
+static bool has_page(enum proto_verb verb)
+{
+	return verb == PROTO_LIST || verb == PROTO_WALK;
+}
+
+static bool verb_is_known(unsigned verb)
+{
+	return verb >= PROTO_OPEN && verb <= PROTO_SELF;
+}
+
+/* The same request with zero in all that its verb does not use. */
+static struct proto_request plain(const struct proto_request *request)
+{
+	const enum proto_verb verb = request->verb;
+	struct proto_request out = {.verb = verb, .seen = request->seen};
+
+	if (proto_is_write(verb)) {
+		out.first_unanswered = request->first_unanswered;
+	}
+	if (has_condition(verb)) {
+		out.condition = request->condition;
+		out.rev = request->rev;
+	}
+	if (verb == PROTO_OPEN) {
+		out.ttl_ms = request->ttl_ms;
+	}
+	if (has_page(verb)) {
+		out.limit = request->limit;
+		out.after = request->after;
+	}
+	if (has_path(verb)) {
+		out.path = request->path;
+	}
+	if (verb == PROTO_SET) {
+		out.value = request->value;
+	}
+	return out;
+}
+
+size_t proto_request_encode(const struct proto_request *request, void *memory, size_t size)
+{
+	const struct proto_request out = plain(request);
+	struct wire_writer writer = wire_writer_make(
+		memory, size < PROTO_MESSAGE_SIZE_MAX ? size : PROTO_MESSAGE_SIZE_MAX);
+
+	must(verb_is_known(out.verb));
+	must(out.seen >= 0);
+	must(out.rev >= STORE_REV_ANY);
+	if (has_condition(out.verb)) {
+		must(out.condition == STORE_IF_EQUAL || out.condition == STORE_IF_AT_MOST);
+	}
+	if (out.path.size > UINT16_MAX || out.after.size > UINT16_MAX ||
+	    out.value.size > PROTO_MESSAGE_SIZE_MAX) {
+		return 0;
+	}
+	wire_put_u8(&writer, (uint8_t)out.verb);
+	wire_put_u8(&writer, (uint8_t)out.condition);
+	wire_put_u16(&writer, out.limit);
+	wire_put_u32(&writer, out.ttl_ms);
+	wire_put_u64(&writer, out.first_unanswered);
+	wire_put_u64(&writer, (uint64_t)out.seen);
+	wire_put_u64(&writer, (uint64_t)out.rev);
+	wire_put_u16(&writer, (uint16_t)out.path.size);
+	wire_put(&writer, out.path);
+	wire_put_u16(&writer, (uint16_t)out.after.size);
+	wire_put(&writer, out.after);
+	wire_put_u32(&writer, (uint32_t)out.value.size);
+	wire_put(&writer, out.value);
+	return wire_written_ok(&writer) ? wire_written(&writer).size : 0;
+}
+
+/* True if nothing is set that the verb does not use, and what it uses is within its range. */
+static bool request_is_plain(const struct proto_request *request)
+{
+	const struct proto_request out = plain(request);
+
+	if (request->seen < 0 || request->rev < STORE_REV_ANY) {
+		return false;
+	}
+	if (has_condition(request->verb) && request->condition != STORE_IF_EQUAL &&
+	    request->condition != STORE_IF_AT_MOST) {
+		return false;
+	}
+	return out.first_unanswered == request->first_unanswered &&
+	       out.condition == request->condition && out.rev == request->rev &&
+	       out.ttl_ms == request->ttl_ms && out.limit == request->limit &&
+	       out.path.size == request->path.size && out.after.size == request->after.size &&
+	       out.value.size == request->value.size;
+}
+
+bool proto_request_decode(struct slice message, struct proto_request *ret_request,
+                          bool *ret_bad_verb)
+{
+	struct wire_reader reader = wire_reader_make(message);
+	struct proto_request request = {0};
+	uint8_t verb;
+
+	*ret_bad_verb = false;
+	if (message.size < PROTO_REQUEST_OVERHEAD || message.size > PROTO_MESSAGE_SIZE_MAX) {
+		return false;
+	}
+	verb = wire_u8(&reader);
+	if (!verb_is_known(verb)) {
+		*ret_bad_verb = true;
+		return false;
+	}
+	request.verb = (enum proto_verb)verb;
+	request.condition = (enum store_condition)wire_u8(&reader);
+	request.limit = wire_u16(&reader);
+	request.ttl_ms = wire_u32(&reader);
+	request.first_unanswered = wire_u64(&reader);
+	request.seen = (store_rev_t)wire_u64(&reader);
+	request.rev = (store_rev_t)wire_u64(&reader);
+	request.path = wire_bytes(&reader, wire_u16(&reader));
+	request.after = wire_bytes(&reader, wire_u16(&reader));
+	request.value = wire_bytes(&reader, wire_u32(&reader));
+	if (!wire_done(&reader) || !request_is_plain(&request)) {
+		return false;
+	}
+	*ret_request = request;
+	return true;
+}
+
+void proto_request_stamp(void *memory, size_t size, uint64_t first_unanswered, store_rev_t seen)
+{
+	struct wire_writer writer;
+
+	must(size >= PROTO_REQUEST_OVERHEAD);
+	must(seen >= 0);
+	writer = wire_writer_make((uint8_t *)memory + OFFSET_FIRST_UNANSWERED, 16);
+	wire_put_u64(&writer, first_unanswered);
+	wire_put_u64(&writer, (uint64_t)seen);
+}
+
+/* --- answers ------------------------------------------------------------------------------ */
+
+/* What both sides hold true of an answer. */
+static bool answer_makes_sense(const struct proto_answer *answer)
+{
+	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_SELF) {
+		return false;
+	}
+	if (answer->verb == PROTO_NONE && answer->answer == STORE_OK) {
+		return false;
+	}
+	return answer->node <= STORE_NODES_MAX && answer->leader <= STORE_NODES_MAX &&
+	       answer->revision >= 0 && answer->store_revision >= 0;
+}
+
+size_t proto_answer_encode(const struct proto_answer *answer, void *memory, size_t size)
+{
+	const unsigned flags = (answer->has_more ? FLAG_HAS_MORE : 0u) |
+	                       (answer->is_directory ? FLAG_IS_DIRECTORY : 0u);
+	struct wire_writer writer = wire_writer_make(
+		memory, size < PROTO_MESSAGE_SIZE_MAX ? size : PROTO_MESSAGE_SIZE_MAX);
+
+	must(answer_makes_sense(answer));
+	if (answer->value.size > PROTO_VALUE_SIZE_MAX) {
+		return 0;
+	}
+	wire_put_u8(&writer, (uint8_t)answer->verb);
+	wire_put_u8(&writer, (uint8_t)answer->answer);
+	wire_put_u8(&writer, answer->node);
+	wire_put_u8(&writer, answer->leader);
+	wire_put_u8(&writer, answer->role);
+	wire_put_u8(&writer, answer->durability);
+	wire_put_u16(&writer, (uint16_t)flags);
+	wire_put_u64(&writer, (uint64_t)answer->revision);
+	wire_put_u64(&writer, (uint64_t)answer->store_revision);
+	wire_put_u64(&writer, answer->session);
+	wire_put_u32(&writer, answer->ttl_ms);
+	wire_put_u32(&writer, answer->children);
+	wire_put_u32(&writer, answer->count);
+	wire_put_u32(&writer, (uint32_t)answer->value.size);
+	wire_put(&writer, answer->value);
+	return wire_written_ok(&writer) ? wire_written(&writer).size : 0;
+}
+
+bool proto_answer_decode(struct slice message, struct proto_answer *ret_answer)
+{
+	struct wire_reader reader = wire_reader_make(message);
+	struct proto_answer answer = {0};
+	uint16_t flags;
+
+	if (message.size < PROTO_ANSWER_OVERHEAD || message.size > PROTO_MESSAGE_SIZE_MAX) {
+		return false;
+	}
+	answer.verb = (enum proto_verb)wire_u8(&reader);
+	answer.answer = (enum store_answer)wire_u8(&reader);
+	answer.node = wire_u8(&reader);
+	answer.leader = wire_u8(&reader);
+	answer.role = wire_u8(&reader);
+	answer.durability = wire_u8(&reader);
+	flags = wire_u16(&reader);
+	answer.has_more = (flags & FLAG_HAS_MORE) != 0;
+	answer.is_directory = (flags & FLAG_IS_DIRECTORY) != 0;
+	answer.revision = (store_rev_t)wire_u64(&reader);
+	answer.store_revision = (store_rev_t)wire_u64(&reader);
+	answer.session = wire_u64(&reader);
+	answer.ttl_ms = wire_u32(&reader);
+	answer.children = wire_u32(&reader);
+	answer.count = wire_u32(&reader);
+	answer.value = wire_bytes(&reader, wire_u32(&reader));
+	if (!wire_done(&reader) || flags > (FLAG_HAS_MORE | FLAG_IS_DIRECTORY) ||
+	    !answer_makes_sense(&answer)) {
+		return false;
+	}
+	*ret_answer = answer;
+	return true;
+}
+
+uint64_t proto_answer_version(const struct proto_answer *answer)
+{
+	return (uint64_t)(answer->verb == PROTO_GET ? answer->revision : answer->store_revision);
+}
+
+/* --- segments ----------------------------------------------------------------------------- */
+
+unsigned proto_segments(size_t message_size)
+{
+	must(message_size >= 1 && message_size <= PROTO_MESSAGE_SIZE_MAX);
+	return (unsigned)((message_size + PROTO_PIECE_SIZE - 1) / PROTO_PIECE_SIZE);
+}
+
+static void put_head(struct wire_writer *writer, const struct proto_head *head)
+{
+	wire_put_u32(writer, head->configuration);
+	wire_put_u32(writer, head->missing);
+	wire_put_u64(writer, head->session);
+	wire_put_u64(writer, head->secret);
+	wire_put_u64(writer, head->number);
+	wire_put_u64(writer, head->version);
+	wire_put_u16(writer, head->segment);
+	wire_put_u16(writer, head->segments);
+}
+
+size_t proto_segment_encode(const struct proto_head *head, enum store_datagram_kind kind,
+                            uint16_t flags, uint64_t cluster, struct slice message, void *memory)
+{
+	const size_t offset = (size_t)head->segment * PROTO_PIECE_SIZE;
+	struct wire_writer writer =
+		wire_writer_make((uint8_t *)memory + STORE_DATAGRAM_HEADER,
+	                         STORE_DATAGRAM_SIZE_MAX - STORE_DATAGRAM_HEADER);
+	size_t size;
+
+	must(kind == STORE_DATAGRAM_REQUEST || kind == STORE_DATAGRAM_ANSWER);
+	must(head->segments == proto_segments(message.size));
+	must(head->segment < head->segments);
+	if (kind == STORE_DATAGRAM_ANSWER) {
+		must(head->secret == 0);
+	}
+	size = message.size - offset;
+	put_head(&writer, head);
+	wire_put(&writer, slice_make(message.data + offset,
+	                             size < PROTO_PIECE_SIZE ? size : PROTO_PIECE_SIZE));
+	must(wire_written_ok(&writer));
+	return store_datagram_close(memory, wire_written(&writer).size, kind, flags, cluster);
+}
+
+size_t proto_repair_encode(const struct proto_head *head, uint32_t missing, uint64_t cluster,
+                           void *memory)
+{
+	const struct proto_head note = {
+		.configuration = head->configuration,
+		.session = head->session,
+		.number = head->number,
+		.missing = missing,
+	};
+	struct wire_writer writer =
+		wire_writer_make((uint8_t *)memory + STORE_DATAGRAM_HEADER, PROTO_HEAD_SIZE);
+
+	must(missing != 0);
+	put_head(&writer, &note);
+	must(wire_written_ok(&writer));
+	return store_datagram_close(memory, PROTO_HEAD_SIZE, STORE_DATAGRAM_ANSWER, 0, cluster);
+}
+
+static bool piece_makes_sense(const struct proto_head *head, struct slice piece)
+{
+	if (head->segments > PROTO_SEGMENTS_MAX || head->segment >= head->segments) {
+		return false;
+	}
+	if (head->segment + 1u < head->segments) {
+		return piece.size == PROTO_PIECE_SIZE;
+	}
+	return piece.size >= 1 && piece.size <= PROTO_PIECE_SIZE &&
+	       (size_t)head->segment * PROTO_PIECE_SIZE + piece.size <= PROTO_MESSAGE_SIZE_MAX;
+}
+
+bool proto_segment_decode(const struct store_datagram *datagram, struct proto_head *ret_head,
+                          struct slice *ret_piece)
+{
+	const bool is_answer = datagram->kind == STORE_DATAGRAM_ANSWER;
+	const unsigned flags_known = is_answer ? 0u : PROTO_FLAG_STALE | PROTO_FLAG_ORDERED;
+	struct wire_reader reader = wire_reader_make(datagram->body);
+	struct proto_head head = {0};
+	struct slice piece;
+
+	if (!is_answer && datagram->kind != STORE_DATAGRAM_REQUEST) {
+		return false;
+	}
+	head.configuration = wire_u32(&reader);
+	head.missing = wire_u32(&reader);
+	head.session = wire_u64(&reader);
+	head.secret = wire_u64(&reader);
+	head.number = wire_u64(&reader);
+	head.version = wire_u64(&reader);
+	head.segment = wire_u16(&reader);
+	head.segments = wire_u16(&reader);
+	piece = slice_make(reader.next, wire_left(&reader));
+	if (!wire_ok(&reader) || (datagram->flags & ~flags_known) != 0) {
+		return false;
+	}
+	if (is_answer && head.secret != 0) {
+		return false;
+	}
+	if (is_answer && head.segments == 0) {
+		if (head.missing == 0 || head.segment != 0 || head.version != 0 ||
+		    piece.size != 0) {
+			return false;
+		}
+	} else if (!piece_makes_sense(&head, piece)) {
+		return false;
+	}
+	*ret_head = head;
+	*ret_piece = piece;
+	return true;
+}
