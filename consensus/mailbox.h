@@ -66,7 +66,7 @@ struct paxos_mailbox {
 void paxos_mailbox_init(struct paxos_mailbox *mailbox, void *to_worker, void *from_worker,
                         uint64_t size);
 
-/* False if the ring is full; from_worker also counts it. Rings the other side's bell if it sleeps. */
+/* False if the ring is full (from_worker counts it). Rings the other side's bell if it sleeps. */
 bool paxos_mailbox_put_to_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
 bool paxos_mailbox_put_from_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
 

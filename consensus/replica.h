@@ -9,7 +9,7 @@
  *
  *      paxos_replica_receive(r, now_ns, source, bytes)   a datagram that came in
  *      paxos_replica_durable(r, now_ns, record)          the journal has everything up to record
- *      paxos_replica_tick(r, now_ns)                     once a turn: what is overdue, what to batch
+ *      paxos_replica_tick(r, now_ns)                     once a turn: what is due, what to batch
  *      paxos_replica_take(r, &effect)                    what to do now, in this order
  *      paxos_replica_deadline_ns(r)                      when to tick again at the latest
  *
