@@ -174,7 +174,7 @@ static void test_hostile_globs_end(void **state)
 	for (unsigned i = 1; i + 4 < sizeof(glob); i += 4) {
 		memcpy(glob + i, i % 8 == 1 ? "**a*" : "a**a", 5);
 	}
-	strcat(glob, "b");
+	memcpy(glob + strlen(glob), "b", 2);
 	memset(path + 1, 'a', sizeof(path) - 2);
 	for (unsigned i = 200; i < 512; i += 200) {
 		path[i] = '/';
