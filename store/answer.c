@@ -4,7 +4,7 @@
  *
  * Beside store.c, because clients say them without having a store.
  */
-#include "store/store.h"
+#include "store/answer.h"
 
 const char *store_answer_text(enum store_answer answer)
 {

@@ -73,7 +73,7 @@ size_t store_entry_encode(const struct store_entry *entry, void *memory, size_t 
 		wire_put_u64(&writer, entry->incarnation);
 		break;
 	default:
-		must(!"a kind of entry that is known");
+		check_failed("the kind of entry is known", __FILE__, __LINE__);
 	}
 	return wire_written_ok(&writer) ? wire_written(&writer).size : 0;
 }

@@ -17,7 +17,12 @@
  * those that must be equal on all servers (quota, sessions_max). So all servers that applied the
  * same entries hold the same state, and store_digest() says so.
  *
- * Pure but for liburcu's globals. Memory comes from store/alloc.
+ * What other headers declare and this one shows: store_answer, store_result (answer.h),
+ * store_session (session.h), store_event (event.h).
+ *
+ * Pure but for liburcu's globals. Memory comes from store/alloc. If the arena is used up all the
+ * same (it is larger than what the quota lets in), the server stops: apply may not end otherwise
+ * on one server than on the others.
  * Threads: functions that take a non-const `struct store *` belong to the writer (the replica's
  *          thread). store_root() and what takes a root may be called from any registered reader.
  */
@@ -25,52 +30,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/answer.h"
 #include "store/base/slice.h"
+#include "store/event.h"
 #include "store/op.h"
-
-/* What is answered, to people and programs. Numbers are part of the protocol. */
-enum store_answer {
-	STORE_OK = 0,
-	STORE_MISMATCH = 1,       /* the condition is false; revision tells what stands */
-	STORE_NOT_FOUND = 2,      /* no such file */
-	STORE_IS_DIRECTORY = 3,   /* the path is a directory */
-	STORE_NOT_DIRECTORY = 4,  /* a name on the way is a file; or LIST of a file */
-	STORE_BAD_PATH = 5,       /* the path's form is wrong */
-	STORE_BAD_GLOB = 6,       /* the glob's form is wrong */
-	STORE_TOO_LARGE = 7,      /* path or value over the limit */
-	STORE_QUOTA = 8,          /* the store is full; deletes work */
-	STORE_TOO_LATE = 9,       /* that revision is no longer kept */
-	STORE_NO_SESSION = 10,    /* never was, expired, or closed */
-	STORE_BAD_SECRET = 11,    /* the session is not yours */
-	STORE_STALE = 12,         /* the number is below the session's base */
-	STORE_WINDOW = 13,        /* the number is too far above the first unanswered */
-	STORE_SESSIONS_FULL = 14, /* no room for another session */
-	STORE_NOT_LEADER = 15,    /* ask the server named by `leader` */
-	STORE_NO_QUORUM = 16,     /* no leader is known, or it reaches no majority */
-	STORE_OVERLOADED = 17,    /* try again later; had no effect */
-	STORE_BAD_REQUEST = 18,   /* makes no sense */
-	STORE_BAD_VERSION = 19,   /* this version of the protocol is not spoken here */
-	STORE_WRONG_CLUSTER = 20, /* the request names another cluster */
-	STORE_BAD_VERB = 21,      /* no such verb */
-	STORE_ANSWER_COUNT
-};
-
-/* "not found" and so on, for people. */
-const char *store_answer_text(enum store_answer answer);
-
-/* What a mutation answered; kept for 64 requests of each session (4.1 l). */
-struct store_result {
-	enum store_answer answer;
-	store_rev_t revision;       /* of the change; on MISMATCH that of the file, 0 if absent */
-	store_rev_t store_revision; /* of the store after the entry */
-	uint64_t session;           /* OPEN: the new session's id */
-};
+#include "store/session.h"
 
 struct store_config {
 	uint64_t quota_bytes;  /* logical bytes; equal on all servers */
 	uint32_t sessions_max; /* equal on all servers */
 	uint32_t events_max;   /* events kept in the ring; a power of two */
-	uint64_t arena_bytes;  /* what the allocator may take at most; 0 = 2 x quota + 64 MiB */
+	uint64_t
+		arena_bytes; /* what the allocator may take at most; 0 = 3 x quota + 64 MiB + sessions */
 };
 
 struct store;
@@ -126,14 +97,6 @@ const struct store_root *store_pin(struct store *store);
 void store_unpin(struct store *store, const struct store_root *root);
 
 /* --- sessions and members, for the replica -------------------------------------------------- */
-
-struct store_session {
-	uint64_t id;
-	uint64_t secret;
-	uint64_t base;     /* numbers below are forgotten */
-	uint64_t answered; /* bit i: number base + i has a kept answer */
-	uint32_t ttl_ms;
-};
 
 /* The session as applied so far, or NULL. Good until the next store_apply(). Writer only. */
 const struct store_session *store_session(const struct store *store, uint64_t id);
@@ -193,21 +156,6 @@ enum store_answer store_walk(struct store_cursor *cursor, const struct store_roo
 bool store_cursor_next(struct store_cursor *cursor, struct store_file *ret_file);
 
 /* --- events -------------------------------------------------------------------------------- */
-
-enum store_event_kind {
-	STORE_EVENT_SET = 1,
-	STORE_EVENT_DELETE = 2,
-};
-
-/* One change. Immutable; good until the reader's next quiescent state. */
-struct store_event {
-	store_rev_t revision;
-	enum store_event_kind kind;
-	store_rev_t former_revision; /* 0: the file was absent */
-	struct slice path;
-	struct slice value;        /* empty for DELETE */
-	struct slice former_value; /* empty if the file was absent */
-};
 
 /*
  * The event of one revision. OK; TOO_LATE if it is no longer kept; NOT_FOUND if it has not

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* alloc.h over malloc, for sanitizer builds. */
+#include "store/alloc.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "store/base/check.h"
+
+struct store_alloc {
+	_Atomic uint64_t bytes; /* one writer */
+	uint64_t bytes_max;
+};
+
+int store_alloc_new(struct store_alloc **ret_alloc, uint64_t bytes_max)
+{
+	struct store_alloc *alloc = calloc(1, sizeof(*alloc));
+
+	must(bytes_max > 0);
+	if (alloc == NULL) {
+		return -ENOMEM;
+	}
+	alloc->bytes_max = bytes_max;
+	*ret_alloc = alloc;
+	return 0;
+}
+
+void store_alloc_free(struct store_alloc *alloc)
+{
+	if (alloc == NULL) {
+		return;
+	}
+	must(atomic_load_explicit(&alloc->bytes, memory_order_relaxed) == 0);
+	free(alloc);
+}
+
+void *store_alloc_take(struct store_alloc *alloc, size_t size)
+{
+	const uint64_t bytes = atomic_load_explicit(&alloc->bytes, memory_order_relaxed);
+	void *memory;
+
+	must(size > 0);
+	if (size > alloc->bytes_max || bytes > alloc->bytes_max - size) {
+		return NULL;
+	}
+	memory = malloc(size);
+	if (memory != NULL) {
+		atomic_store_explicit(&alloc->bytes, bytes + store_alloc_size(memory),
+		                      memory_order_relaxed);
+	}
+	return memory;
+}
+
+void store_alloc_give(struct store_alloc *alloc, void *memory)
+{
+	const uint64_t bytes = atomic_load_explicit(&alloc->bytes, memory_order_relaxed);
+	size_t size;
+
+	if (memory == NULL) {
+		return;
+	}
+	size = store_alloc_size(memory);
+	must(size <= bytes);
+	atomic_store_explicit(&alloc->bytes, bytes - size, memory_order_relaxed);
+	free(memory);
+}
+
+size_t store_alloc_size(const void *memory)
+{
+	must(memory != NULL);
+	/* glibc takes it without const, and only reads. */
+	return malloc_usable_size((void *)(uintptr_t)memory);
+}
+
+uint64_t store_alloc_bytes(const struct store_alloc *alloc)
+{
+	return atomic_load_explicit(&alloc->bytes, memory_order_relaxed);
+}

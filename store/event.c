@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/event.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "store/base/check.h"
+#include "store/publish.h"
+
+struct entry {
+	struct store_block block;
+	struct store_event event;
+	struct store_item *former; /* owned, or NULL */
+};
+
+int store_events_init(struct store_events *events, uint32_t size, uint64_t bytes_max)
+{
+	must(size > 0);
+	must((size & (size - 1)) == 0);
+	*events = (struct store_events){.size = size, .bytes_max = bytes_max, .oldest = 1};
+	events->slots = calloc(size, sizeof(events->slots[0]));
+	return events->slots == NULL ? -ENOMEM : 0;
+}
+
+void store_events_deinit(struct store_events *events)
+{
+	must(events->newest < events->oldest);
+	must(events->bytes == 0);
+	free(events->slots);
+	events->slots = NULL;
+}
+
+static void **slot_of(const struct store_events *events, store_rev_t revision)
+{
+	return &events->slots[(uint64_t)revision & (events->size - 1)];
+}
+
+/* What an event costs as long as it is in the ring. */
+static uint64_t cost_of(const struct entry *entry)
+{
+	uint64_t cost = store_alloc_size(entry);
+
+	if (entry->former != NULL) {
+		cost += store_alloc_size(entry->former);
+	}
+	return cost;
+}
+
+static void drop_oldest(struct store_events *events, struct store_reclaim *reclaim)
+{
+	void **slot = slot_of(events, events->oldest);
+	struct entry *entry = *slot;
+
+	must(events->oldest <= events->newest);
+	must(entry->event.revision == events->oldest);
+	store_publish_pointer(slot, NULL);
+	events->bytes -= cost_of(entry);
+	events->oldest++;
+	if (entry->former != NULL) {
+		store_reclaim_list(reclaim, &entry->former->block);
+	}
+	store_reclaim_list(reclaim, &entry->block);
+}
+
+static bool is_full(const struct store_events *events)
+{
+	const uint64_t count = (uint64_t)(events->newest - events->oldest + 1);
+
+	return count == events->size || (count > 0 && events->bytes > events->bytes_max);
+}
+
+void store_events_add(struct store_events *events, struct store_reclaim *reclaim,
+                      store_rev_t revision, const struct store_item *item,
+                      struct store_item *former)
+{
+	struct entry *entry = store_reclaim_take(reclaim, sizeof(*entry));
+
+	must(revision == events->newest + 1);
+	must(item != NULL || former != NULL);
+	entry->former = former;
+	entry->event = (struct store_event){
+		.revision = revision,
+		.kind = item != NULL ? STORE_EVENT_SET : STORE_EVENT_DELETE,
+		.path = store_item_key(item != NULL ? item : former),
+	};
+	if (item != NULL) {
+		entry->event.value = store_item_value(item);
+	}
+	if (former != NULL) {
+		entry->event.former_revision = former->revision;
+		entry->event.former_value = store_item_value(former);
+	}
+	while (is_full(events)) {
+		drop_oldest(events, reclaim);
+	}
+	store_publish_pointer(slot_of(events, revision), entry);
+	events->newest = revision;
+	events->bytes += cost_of(entry);
+}
+
+void store_events_publish(struct store_events *events)
+{
+	atomic_store_explicit(&events->head, events->newest, memory_order_release);
+}
+
+void store_events_clear(struct store_events *events, struct store_reclaim *reclaim,
+                        store_rev_t revision)
+{
+	while (events->oldest <= events->newest) {
+		drop_oldest(events, reclaim);
+	}
+	events->oldest = revision + 1;
+	events->newest = revision;
+}
+
+enum store_answer store_events_get(const struct store_events *events, store_rev_t revision,
+                                   const struct store_event **ret_event)
+{
+	const struct entry *entry;
+
+	if (revision > atomic_load_explicit(&events->head, memory_order_acquire)) {
+		return STORE_NOT_FOUND;
+	}
+	if (revision < 1) {
+		return STORE_TOO_LATE;
+	}
+	entry = store_load_pointer(slot_of(events, revision));
+	/* The slot may already have an event of the batch under way. */
+	if (entry == NULL || entry->event.revision != revision) {
+		return STORE_TOO_LATE;
+	}
+	*ret_event = &entry->event;
+	return STORE_OK;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * event.h - the changes of the last revisions, for all who wait
+ *
+ *      slot = revision modulo size:   | r+1 | r+2 | ... | r+size |      head = the last published
+ *
+ * An event has what stood before, so that a read at an older revision can undo it. It owns the
+ * former item from the moment the tree lost it; when the event leaves the ring, both are listed
+ * for freeing. So the ring is bounded in events and in the bytes of former values it holds.
+ *
+ * Threads: one writer; store_events_get() any registered reader. An event is immutable, and good
+ * until the reader's next quiescent state.
+ */
+
+#include <stdatomic.h>
+
+#include "store/answer.h"
+#include "store/tree.h"
+
+enum store_event_kind {
+	STORE_EVENT_SET = 1,
+	STORE_EVENT_DELETE = 2,
+};
+
+/* One change. Immutable; good until the reader's next quiescent state. */
+struct store_event {
+	store_rev_t revision;
+	enum store_event_kind kind;
+	store_rev_t former_revision; /* 0: the file was absent */
+	struct slice path;
+	struct slice value;        /* empty for DELETE */
+	struct slice former_value; /* empty if the file was absent */
+};
+
+struct store_events {
+	void **slots; /* struct event *, published; size is a power of two */
+	uint32_t size;
+	uint64_t bytes;           /* of former items and events in the ring */
+	uint64_t bytes_max;       /* beyond it the oldest go */
+	store_rev_t oldest;       /* the first revision in the ring */
+	store_rev_t newest;       /* the last one; oldest - 1 if the ring is empty */
+	_Atomic store_rev_t head; /* readers see events up to here */
+};
+
+/* 0 or -ENOMEM. `size` is a power of two. */
+int store_events_init(struct store_events *events, uint32_t size, uint64_t bytes_max);
+
+/* The ring is empty (store_events_clear). */
+void store_events_deinit(struct store_events *events);
+
+/*
+ * Adds the event of revision newest + 1 (must).
+ *
+ * item    what stands now, or NULL for a DELETE; the tree has it
+ * former  what stood before, or NULL (taken)
+ */
+void store_events_add(struct store_events *events, struct store_reclaim *reclaim,
+                      store_rev_t revision, const struct store_item *item,
+                      struct store_item *former);
+
+/* Lets readers see what was added; the root is published before. */
+void store_events_publish(struct store_events *events);
+
+/* Empties the ring; the next event is that of `revision` + 1. */
+void store_events_clear(struct store_events *events, struct store_reclaim *reclaim,
+                        store_rev_t revision);
+
+/* OK, TOO_LATE (no longer kept) or NOT_FOUND (not yet published). */
+enum store_answer store_events_get(const struct store_events *events, store_rev_t revision,
+                                   const struct store_event **ret_event);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/file.h"
+
+#include "store/base/check.h"
+
+enum store_answer store_file_form(enum store_path_form form)
+{
+	switch (form) {
+	case STORE_PATH_GOOD:
+		return STORE_OK;
+	case STORE_PATH_LONG:
+		return STORE_TOO_LARGE;
+	case STORE_PATH_BAD:
+	default:
+		return STORE_BAD_PATH;
+	}
+}
+
+enum store_answer store_file_look(const struct store_node *root, struct slice path,
+                                  const struct store_item **ret_item)
+{
+	const struct store_item *before, *at;
+	enum store_answer answer;
+
+	if (path.size >= 1 && path.size <= STORE_PATH_SIZE_MAX) {
+		at = store_tree_get(root, path);
+		if (at != NULL) {
+			*ret_item = at;
+			return STORE_OK;
+		}
+	}
+	answer = store_file_form(store_path_check(path));
+	if (answer != STORE_OK) {
+		return answer;
+	}
+	if (store_path_is_root(path)) {
+		return STORE_IS_DIRECTORY;
+	}
+	store_tree_around(root, path, &before, &at);
+	if (at != NULL && store_path_is_below(store_item_key(at), path)) {
+		return STORE_IS_DIRECTORY;
+	}
+	if (before != NULL && store_path_is_below(path, store_item_key(before))) {
+		return STORE_NOT_DIRECTORY;
+	}
+	return STORE_NOT_FOUND;
+}
+
+uint32_t store_file_children(const struct store_node *root, struct slice directory)
+{
+	uint8_t key[STORE_PATH_SIZE_MAX + 2];
+	const size_t start = store_path_is_root(directory) ? 1 : directory.size + 1;
+	const struct store_item *item;
+	struct store_place place;
+	uint32_t count = 0;
+
+	must(directory.size <= STORE_PATH_SIZE_MAX);
+	memcpy(key, directory.data, directory.size);
+	key[start - 1] = '/';
+	store_tree_seek(root, slice_make(key, start), &place);
+	while ((item = store_tree_next(&place)) != NULL &&
+	       store_path_is_below(store_item_key(item), directory)) {
+		const uint8_t *rest = item->bytes + start;
+		const uint8_t *end = memchr(rest, '/', item->key_size - start);
+
+		count++;
+		if (end != NULL) {
+			const size_t size = (size_t)(end - item->bytes);
+
+			memcpy(key, item->bytes, size);
+			key[size] = STORE_TREE_SEEK_AFTER;
+			store_tree_seek(root, slice_make(key, size + 1), &place);
+		}
+	}
+	return count;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/session.h"
+
+#include "store/base/check.h"
+
+enum {
+	KEY_SIZE = 11, /* 64 bits, 6 in each byte */
+	KEY_BASE = '0' /* the 64 bytes from here have no "/" among them, and order as numbers do */
+};
+
+struct kept {
+	store_rev_t revision;
+	store_rev_t store_revision;
+	enum store_answer answer;
+};
+
+/* A session and its kept answers; the one of number n stands at n modulo capacity. */
+struct record {
+	struct store_session session; /* first: what others hold points here */
+	uint32_t capacity;            /* 2, 8 or 64: most clients wait for one answer at a time */
+	struct kept kept[];
+};
+
+struct key {
+	uint8_t bytes[KEY_SIZE];
+};
+
+static struct key key_of(uint64_t id)
+{
+	struct key key;
+
+	for (unsigned i = 0; i < KEY_SIZE; i++) {
+		key.bytes[i] = (uint8_t)(KEY_BASE + (id >> (6 * (KEY_SIZE - 1 - i)) & 63));
+	}
+	return key;
+}
+
+static const struct record *record_of(const struct store_item *item)
+{
+	return (const struct record *)(const void *)store_item_value(item).data;
+}
+
+static const struct store_item *find(const struct store_sessions *sessions, uint64_t id)
+{
+	const struct key key = key_of(id);
+
+	return store_tree_get(sessions->root, slice_make(key.bytes, KEY_SIZE));
+}
+
+const struct store_session *store_sessions_find(const struct store_sessions *sessions, uint64_t id)
+{
+	const struct store_item *item = find(sessions, id);
+
+	if (item == NULL) {
+		return NULL;
+	}
+	must(record_of(item)->session.id == id);
+	return &record_of(item)->session;
+}
+
+const struct store_session *store_sessions_next(const struct store_sessions *sessions,
+                                                uint64_t after)
+{
+	const struct store_item *before, *at;
+	struct key key;
+
+	if (after == UINT64_MAX) {
+		return NULL;
+	}
+	key = key_of(after + 1);
+	store_tree_around(sessions->root, slice_make(key.bytes, KEY_SIZE), &before, &at);
+	if (at == NULL) {
+		return NULL;
+	}
+	must(record_of(at)->session.id > after);
+	return &record_of(at)->session;
+}
+
+/* True if the number has a kept answer. */
+static bool is_answered(const struct store_session *session, uint64_t number)
+{
+	const uint64_t bit = number - session->base;
+
+	return number >= session->base && bit < STORE_ANSWERS_MAX &&
+	       (session->answered >> bit & 1) != 0;
+}
+
+bool store_session_kept(const struct store_session *session, uint64_t number,
+                        struct store_result *ret_result)
+{
+	const struct record *record = (const struct record *)(const void *)session;
+	const struct kept *kept;
+
+	if (!is_answered(session, number)) {
+		return false;
+	}
+	must((record->capacity & (record->capacity - 1)) == 0);
+	kept = &record->kept[number & (record->capacity - 1)];
+	*ret_result = (struct store_result){
+		.answer = kept->answer,
+		.revision = kept->revision,
+		.store_revision = kept->store_revision,
+	};
+	return true;
+}
+
+/* Room for `span` numbers from the base on. */
+static uint32_t capacity_for(uint64_t span)
+{
+	must(span <= STORE_ANSWERS_MAX);
+	if (span <= 2) {
+		return 2;
+	}
+	return span <= 8 ? 8 : STORE_ANSWERS_MAX;
+}
+
+static struct record *record_new(struct store_reclaim *reclaim, uint64_t id, uint32_t capacity,
+                                 struct store_item **ret_item)
+{
+	const struct key key = key_of(id);
+	struct record *record;
+	size_t size = sizeof(*record) + capacity * sizeof(record->kept[0]);
+
+	*ret_item = store_item_new(reclaim, slice_make(key.bytes, KEY_SIZE), size, 0);
+	record = store_item_memory(*ret_item);
+	memset(record, 0, size);
+	record->capacity = capacity;
+	return record;
+}
+
+void store_sessions_add(struct store_sessions *sessions, struct store_reclaim *reclaim,
+                        const struct store_session *session)
+{
+	struct store_item *item, *former;
+	struct record *record = record_new(reclaim, session->id, capacity_for(0), &item);
+
+	must(session->answered == 0);
+	record->session = *session;
+	former = store_tree_put(&sessions->root, reclaim, item);
+	must(former == NULL);
+	sessions->count++;
+}
+
+bool store_sessions_remove(struct store_sessions *sessions, struct store_reclaim *reclaim,
+                           uint64_t id)
+{
+	const struct key key = key_of(id);
+	struct store_item *former;
+
+	former = store_tree_remove(&sessions->root, reclaim, slice_make(key.bytes, KEY_SIZE));
+	if (former == NULL) {
+		return false;
+	}
+	must(sessions->count > 0);
+	sessions->count--;
+	store_reclaim_list(reclaim, &former->block);
+	return true;
+}
+
+/* The numbers from the base up to the highest answered one. */
+static uint64_t span_of(const struct store_session *session)
+{
+	return session->answered == 0 ? 0 : 64 - (uint64_t)__builtin_clzll(session->answered);
+}
+
+/* Copies a record into one of this batch that has room for `span` numbers. */
+static struct record *renew(struct store_sessions *sessions, struct store_reclaim *reclaim,
+                            const struct record *record, uint64_t span)
+{
+	struct store_item *item, *former;
+	struct record *copy;
+
+	copy = record_new(reclaim, record->session.id, capacity_for(span), &item);
+	copy->session = record->session;
+	for (uint64_t bits = record->session.answered; bits != 0; bits &= bits - 1) {
+		const uint64_t number = record->session.base + (uint64_t)__builtin_ctzll(bits);
+
+		copy->kept[number & (copy->capacity - 1)] =
+			record->kept[number & (record->capacity - 1)];
+	}
+	former = store_tree_put(&sessions->root, reclaim, item);
+	must(former != NULL);
+	store_reclaim_list(reclaim, &former->block);
+	return copy;
+}
+
+/* The record, to be changed, with room for `span` numbers. */
+static struct record *own(struct store_sessions *sessions, struct store_reclaim *reclaim,
+                          uint64_t id, uint64_t span)
+{
+	const struct store_item *item = find(sessions, id);
+	const struct record *record;
+
+	must(item != NULL);
+	record = record_of(item);
+	if (span < span_of(&record->session)) {
+		span = span_of(&record->session);
+	}
+	if (!store_reclaim_owns(reclaim, &item->block) || record->capacity < span) {
+		return renew(sessions, reclaim, record, span);
+	}
+	return (struct record *)(uintptr_t)record; /* this batch's: no reader has seen it */
+}
+
+static void raise_base(struct store_session *session, uint64_t base)
+{
+	const uint64_t shift = base - session->base;
+
+	must(base >= session->base);
+	session->answered = shift < 64 ? session->answered >> shift : 0;
+	session->base = base;
+}
+
+enum store_turn store_sessions_turn(struct store_sessions *sessions, struct store_reclaim *reclaim,
+                                    uint64_t id, uint64_t number, uint64_t first_unanswered,
+                                    struct store_result *ret_result)
+{
+	const struct store_session *session = store_sessions_find(sessions, id);
+
+	must(session != NULL);
+	if (first_unanswered > session->base) {
+		struct record *record = own(sessions, reclaim, id, 0);
+
+		raise_base(&record->session, first_unanswered);
+		session = &record->session;
+	}
+	if (number < session->base) {
+		return STORE_TURN_STALE;
+	}
+	if (number - session->base >= STORE_ANSWERS_MAX) {
+		return STORE_TURN_WINDOW;
+	}
+	if (store_session_kept(session, number, ret_result)) {
+		return STORE_TURN_KEPT;
+	}
+	return STORE_TURN_RUN;
+}
+
+void store_sessions_keep(struct store_sessions *sessions, struct store_reclaim *reclaim,
+                         uint64_t id, uint64_t number, const struct store_result *result)
+{
+	const struct store_session *session = store_sessions_find(sessions, id);
+	struct record *record;
+	uint64_t bit;
+
+	must(session != NULL);
+	must(number >= session->base);
+	bit = number - session->base;
+	must(bit < STORE_ANSWERS_MAX);
+	must(!is_answered(session, number));
+	record = own(sessions, reclaim, id, bit + 1);
+	record->session.answered |= (uint64_t)1 << bit;
+	record->kept[number & (record->capacity - 1)] = (struct kept){
+		.revision = result->revision,
+		.store_revision = result->store_revision,
+		.answer = result->answer,
+	};
+}

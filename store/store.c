@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "store/base/check.h"
+#include "store/file.h"
+#include "store/state.h"
+
+enum {
+	SESSION_BYTES_MAX = 2048, /* a session with 64 kept answers, and its share of the nodes */
+	ARENA_EXTRA = 64 << 20,
+};
+
+static bool is_valid(const struct store_config *config)
+{
+	return config->quota_bytes > 0 && config->quota_bytes <= STORE_QUOTA_MAX &&
+	       config->sessions_max > 0 && config->sessions_max <= STORE_SESSIONS_MAX &&
+	       config->events_max > 0 && (config->events_max & (config->events_max - 1)) == 0;
+}
+
+static uint64_t arena_bytes(const struct store_config *config)
+{
+	if (config->arena_bytes != 0) {
+		return config->arena_bytes;
+	}
+	return 3 * config->quota_bytes + (uint64_t)config->sessions_max * SESSION_BYTES_MAX +
+	       (uint64_t)config->events_max * 128 + ARENA_EXTRA;
+}
+
+int store_new(struct store **ret_store, const struct store_config *config)
+{
+	struct store *store;
+	int r;
+
+	if (!is_valid(config)) {
+		return -EINVAL;
+	}
+	store = aligned_alloc(STORE_LINE, sizeof(*store));
+	if (store == NULL) {
+		return -ENOMEM;
+	}
+	memset(store, 0, sizeof(*store));
+	store->quota_bytes = config->quota_bytes;
+	store->sessions_max = config->sessions_max;
+	/* Former values in the ring may take as much as half of what the files may. */
+	r = store_events_init(&store->events, config->events_max, config->quota_bytes / 2);
+	if (r < 0) {
+		goto free_store;
+	}
+	r = store_alloc_new(&store->alloc, arena_bytes(config));
+	if (r < 0) {
+		goto free_events;
+	}
+	store_reclaim_init(&store->reclaim, store->alloc, 1);
+	store_state_publish(store);
+	*ret_store = store;
+	return 0;
+
+free_events:
+	store_events_deinit(&store->events);
+free_store:
+	free(store);
+	return r;
+}
+
+void store_free(struct store *store)
+{
+	if (store == NULL) {
+		return;
+	}
+	store->pin_count = 0;
+	store_events_clear(&store->events, &store->reclaim, store->state.revision);
+	store_tree_list(&store->state.files, &store->reclaim);
+	store_tree_list(&store->state.sessions.root, &store->reclaim);
+	store_reclaim_list(&store->reclaim, &((struct store_root *)store->published)->block);
+	store->reclaim.passed = store_reclaim_publish(&store->reclaim);
+	store_reclaim_collect(&store->reclaim, UINT64_MAX, UINT64_MAX);
+	store_events_deinit(&store->events);
+	store_alloc_free(store->alloc);
+	free(store);
+}
+
+/* --- writer ----------------------------------------------------------------------------------- */
+
+void store_publish(struct store *store)
+{
+	if (store->state.index != store_state_root(store)->state.index) {
+		store_state_publish(store);
+	}
+	store_state_collect(store);
+}
+
+uint64_t store_applied(const struct store *store)
+{
+	return store->state.index;
+}
+
+uint64_t store_time_ns(const struct store *store)
+{
+	return store->state.time_ns;
+}
+
+uint64_t store_grace_wanted(const struct store *store)
+{
+	return store->reclaim.wanted;
+}
+
+void store_grace_passed(struct store *store, uint64_t number)
+{
+	must(number <= store->reclaim.wanted);
+	if (number > store->reclaim.passed) {
+		store->reclaim.passed = number;
+	}
+	store_state_collect(store);
+}
+
+const struct store_root *store_pin(struct store *store)
+{
+	return store_state_pin(store);
+}
+
+void store_unpin(struct store *store, const struct store_root *root)
+{
+	store_state_unpin(store, root);
+}
+
+const struct store_session *store_session(const struct store *store, uint64_t id)
+{
+	return store_sessions_find(&store->state.sessions, id);
+}
+
+bool store_session_result(const struct store *store, uint64_t id, uint64_t number,
+                          struct store_result *ret_result)
+{
+	const struct store_session *session = store_session(store, id);
+
+	return session != NULL && store_session_kept(session, number, ret_result);
+}
+
+const struct store_session *store_session_next(const struct store *store, uint64_t after)
+{
+	return store_sessions_next(&store->state.sessions, after);
+}
+
+uint32_t store_session_count(const struct store *store)
+{
+	return store->state.sessions.count;
+}
+
+uint64_t store_member_incarnation(const struct store *store, unsigned node)
+{
+	must(node < STORE_NODES_MAX);
+	return store->state.members[node];
+}
+
+/* --- readers ---------------------------------------------------------------------------------- */
+
+const struct store_root *store_root(const struct store *store)
+{
+	return store_state_root(store);
+}
+
+store_rev_t store_root_revision(const struct store_root *root)
+{
+	return root->state.revision;
+}
+
+uint64_t store_root_index(const struct store_root *root)
+{
+	return root->state.index;
+}
+
+uint64_t store_root_bytes(const struct store_root *root)
+{
+	return root->state.bytes;
+}
+
+uint64_t store_root_files(const struct store_root *root)
+{
+	return root->state.file_count;
+}
+
+enum store_answer store_get(const struct store_root *root, struct slice path,
+                            struct store_file *ret_file)
+{
+	const struct store_item *item;
+	const enum store_answer answer = store_file_look(root->state.files, path, &item);
+
+	if (answer == STORE_OK) {
+		*ret_file = (struct store_file){
+			.path = store_item_key(item),
+			.value = store_item_value(item),
+			.revision = item->revision,
+		};
+	}
+	return answer;
+}
+
+enum store_answer store_stat(const struct store_root *root, struct slice path,
+                             struct store_file *ret_file)
+{
+	const enum store_answer answer = store_get(root, path, ret_file);
+
+	if (answer == STORE_IS_DIRECTORY) {
+		*ret_file = (struct store_file){
+			.path = path,
+			.is_directory = true,
+			.children = store_file_children(root->state.files, path),
+		};
+		return STORE_OK;
+	}
+	return answer;
+}
+
+enum store_answer store_event(const struct store *store, store_rev_t revision,
+                              const struct store_event **ret_event)
+{
+	return store_events_get(&store->events, revision, ret_event);
+}
+
+void store_counters(const struct store *store, struct store_counters *ret_counters)
+{
+	ret_counters->applied = atomic_load_explicit(&store->tally.applied, memory_order_relaxed);
+	for (unsigned i = 0; i < STORE_ANSWER_COUNT; i++) {
+		ret_counters->answers[i] =
+			atomic_load_explicit(&store->tally.answers[i], memory_order_relaxed);
+	}
+	ret_counters->memory_bytes = store_alloc_bytes(store->alloc);
+	ret_counters->memory_waiting = store_reclaim_waiting(&store->reclaim);
+}
