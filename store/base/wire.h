@@ -127,8 +127,7 @@ static inline void wire_put(struct wire_writer *writer, struct slice bytes)
 		writer->failed = true;
 		return;
 	}
-	/* What was put together in place already needs no copy. */
-	if (bytes.size != 0 && bytes.data != writer->next) {
+	if (bytes.size != 0) {
 		memcpy(writer->next, bytes.data, bytes.size);
 	}
 	writer->next += bytes.size;
