@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_keys.c - the table of keys; the papers are compared with it by tests/unit/test_papers.c
+ *
+ * Why these times: cores may be shared, and a thread that wants its core back waits some ten
+ * milliseconds at times. A heartbeat of 10 ms and a suspicion of 100 ms bear that; on cores of
+ * their own all three can be a hundred times shorter. The lease is no longer than the suspicion,
+ * so that a new leader seldom waits for it. Two kernels that slew their clocks by NTP at most
+ * (500 ppm each, in opposite directions) stay within a drift of 1000 ppm.
+ */
+#include "control/config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define MS        ((uint64_t)1000000)
+#define AT(field) offsetof(struct ctl_config, field)
+
+static const struct ctl_key keys[] = {
+	{"cluster", CTL_KEY_HEX64, AT(cluster), NULL, 1, UINT64_MAX, NULL,
+         "Id of the cluster, the same on all its servers and different from every other cluster's. "
+         "Datagrams of another cluster are refused."},
+	{"node", CTL_KEY_NUMBER, AT(node), NULL, 1, STORE_NODES_MAX, NULL,
+         "Number of this server: the N of its own server.N."},
+	{"server.N", CTL_KEY_SERVER, AT(servers), NULL, 1, STORE_NODES_MAX, NULL,
+         "UDP address at which clients, and with transport kernel also the other servers, reach "
+         "server N. The same lines on all servers; 1, 3, 5 or 7 of them, from server.1 on."},
+	{"data", CTL_KEY_TEXT, AT(data), "/var/lib/coffer", 0, CTL_PATH_SIZE_MAX - 1, NULL,
+         "Folder of this server alone. It holds the superblock, which says who this server is."},
+	{"transport", CTL_KEY_CHOICE, AT(transport), "kernel", 0, 0, "kernel|dpdk",
+         "kernel: one UDP socket carries everything. dpdk: the ports below carry the traffic, and "
+         "a "
+         "UDP socket beside them serves ordinary clients."},
+	{"durability", CTL_KEY_CHOICE, AT(durability), "memory", 0, 0, "memory|disk",
+         "When a write is acknowledged. memory: a majority has it in memory; a server that "
+         "restarts "
+         "lost its state and rejoins. disk arrives with the journal and is refused until then."},
+	{"listen", CTL_KEY_ADDRESS, AT(listen), "server.N", 0, 0, NULL,
+         "Address of the kernel UDP socket; this server's own server.N if not given. With "
+         "transport "
+         "dpdk it is the way in of ordinary clients, and none switches it off."},
+	{"management", CTL_KEY_TEXT, AT(management), "/run/coffer/cofferd.sock", 0, 107, NULL,
+         "Path of the management socket, which cofferctl speaks to. Its mode is 0600."},
+	{"log", CTL_KEY_TEXT, AT(log), "stderr", 0, CTL_PATH_SIZE_MAX - 1, NULL,
+         "Where log lines go: stderr, or the path of a file, which is opened again on SIGHUP."},
+	{"poll", CTL_KEY_CHOICE, AT(poll), "adaptive", 0, 0, "adaptive|spin",
+         "adaptive: poll while there is traffic, sleep when there is none. spin: never sleep; only "
+         "for cores that nobody else uses."},
+	{"sleep_max_us", CTL_KEY_NUMBER, AT(sleep_max_us), "500", 1, 100000, NULL,
+         "With transport dpdk and poll adaptive: the longest sleep of an idle worker, in "
+         "microseconds. It bounds the poll gap. With transport kernel a datagram ends every "
+         "sleep."},
+	{"workers", CTL_KEY_NUMBER, AT(workers), "1", 1, 16, NULL,
+         "With transport dpdk: threads that poll. Those beyond the first answer reads."},
+	{"cores", CTL_KEY_CORES, AT(cores), "", 0, 0, NULL,
+         "Cores the workers are pinned to, in their order, such as 0,1. Empty: not pinned."},
+	{"no_huge", CTL_KEY_CHOICE, AT(no_huge), "no", 0, 0, "no|yes",
+         "With transport dpdk: yes does without hugepages, which is slower and needs no rights."},
+	{"memory_mb", CTL_KEY_NUMBER, AT(memory_mb), "128", 16, 1048576, NULL,
+         "With transport dpdk: MiB of memory that DPDK takes at the start."},
+	{"port.N", CTL_KEY_PORT, AT(ports), NULL, 1, CTL_PORTS_MAX, NULL,
+         "With transport dpdk: one port. `link PATH first|second peer M` is a link to server M "
+         "through "
+         "a shared file (the server with the lower number is first), `link PATH first clients` one "
+         "for "
+         "a client process, `ethdev DEVICE address A.B.C.D/PREFIX [gateway A.B.C.D]` a PCI address "
+         "or "
+         "vdev string of DPDK."},
+	{"heartbeat_ms", CTL_KEY_MILLIS, AT(heartbeat_ns), "10", MS / 100, 10000 * MS, NULL,
+         "Milliseconds between two heartbeats."},
+	{"lease_ms", CTL_KEY_MILLIS, AT(lease_ns), "80", 0, 60000 * MS, NULL,
+         "How long a leader may answer reads alone after a majority answered its heartbeat. The "
+         "same "
+         "on all servers, at most suspicion_ms. 0: never; every read asks a majority."},
+	{"suspicion_ms", CTL_KEY_MILLIS, AT(suspicion_ns), "100", MS / 20, 60000 * MS, NULL,
+         "Silence after which a leader is suspected; at least two heartbeats."},
+	{"drift_ppm", CTL_KEY_NUMBER, AT(drift_ppm), "1000", 0, 100000, NULL,
+         "Bound on how much faster one server's clock may run than another's, in millionths. The "
+         "same "
+         "on all servers."},
+	{"log_mb", CTL_KEY_NUMBER, AT(log_mb), "64", 1, 65536, NULL,
+         "MiB of log entries kept in memory. A server that fell further behind gets a snapshot."},
+	{"log_entries", CTL_KEY_NUMBER, AT(log_entries), "65536", 1024, 16777216, NULL,
+         "Log entries kept in memory at most; a power of two."},
+	{"window", CTL_KEY_NUMBER, AT(window), "32", 1, 64, NULL,
+         "Datagrams of log entries under way to one server at most."},
+	{"quota_mb", CTL_KEY_NUMBER, AT(quota_mb), "1024", 1, STORE_QUOTA_MAX >> 20, NULL,
+         "MiB of files (paths, values and 64 bytes for each) that the store holds at most. Beyond "
+         "it "
+         "only deletes work. The same on all servers."},
+	{"sessions_max", CTL_KEY_NUMBER, AT(sessions_max), "16384", 16, STORE_SESSIONS_MAX, NULL,
+         "Client sessions at most. The same on all servers."},
+	{"priority", CTL_KEY_NUMBER, AT(priority), "1", 0, 255, NULL,
+         "In elections: of several servers that could lead, one of the highest number does."},
+};
+
+const struct ctl_key *ctl_config_keys(unsigned *ret_count)
+{
+	*ret_count = sizeof(keys) / sizeof(keys[0]);
+	return keys;
+}
+
+void ctl_config_range_text(const struct ctl_key *key, char *ret_text, size_t size)
+{
+	ret_text[0] = '\0';
+	switch (key->type) {
+	case CTL_KEY_NUMBER:
+		(void)snprintf(ret_text, size, "%" PRIu64 " to %" PRIu64, key->min, key->max);
+		break;
+	case CTL_KEY_MILLIS:
+		(void)snprintf(ret_text, size, "%g to %g", (double)key->min / 1e6,
+		               (double)key->max / 1e6);
+		break;
+	case CTL_KEY_CHOICE:
+		(void)snprintf(ret_text, size, "%s", key->choices);
+		break;
+	case CTL_KEY_HEX64:
+		(void)snprintf(ret_text, size, "1 to 16 hexadecimal digits");
+		break;
+	case CTL_KEY_TEXT:
+		(void)snprintf(ret_text, size, "at most %" PRIu64 " bytes", key->max);
+		break;
+	case CTL_KEY_SERVER:
+	case CTL_KEY_PORT:
+		(void)snprintf(ret_text, size, "N from 1 to %" PRIu64, key->max);
+		break;
+	case CTL_KEY_ADDRESS:
+	case CTL_KEY_CORES:
+		break;
+	}
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_config.c - whatever a configuration file holds, it is read or refused with one sentence
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "control/config.h"
+#include "store/base/check.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ctl_reason reason = {{0}};
+	struct ctl_config config;
+
+	if (ctl_config_parse(&config, "fuzz", slice_make(data, size), &reason) == 0) {
+		must(config.count % 2 == 1);
+		must(config.count <= STORE_NODES_MAX);
+		must(config.node >= 1);
+		must(config.node <= config.count);
+		must(config.lease_ns <= config.suspicion_ns);
+		must(reason.text[0] == '\0');
+	} else {
+		must(reason.text[0] != '\0');
+		must(memchr(reason.text, '\n', strlen(reason.text)) == NULL);
+	}
+	return 0;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a folder says who the server is, counts its starts, and never lets two processes or a
+ *         wrong server in.
+ * Method: a folder under TMPDIR; a child process for the second holder of the lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "control/superblock.h"
+
+static char folder_path[256];
+static int folder;
+
+static int make_folder(void **state)
+{
+	const char *base = getenv("TMPDIR");
+	struct ctl_reason reason;
+
+	(void)state;
+	(void)snprintf(folder_path, sizeof(folder_path), "%s/coffer-superblock-%d",
+	               base != NULL ? base : "/tmp", (int)getpid());
+	folder = ctl_folder_open(folder_path, true, &reason);
+	return folder < 0 ? -1 : 0;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	(void)unlinkat(folder, "superblock", 0);
+	(void)unlinkat(folder, "superblock.new", 0);
+	(void)close(folder);
+	return rmdir(folder_path);
+}
+
+static void test_bytes_come_back_and_no_changed_bit_passes(void **state)
+{
+	const struct ctl_superblock superblock = {
+		.cluster = 0x1122334455667788,
+		.incarnation = 0x900000abc,
+		.starts = 9,
+		.node = 3,
+		.member = true,
+	};
+	uint8_t bytes[CTL_SUPERBLOCK_SIZE + 1] = {0};
+	struct ctl_superblock back;
+
+	(void)state;
+	ctl_superblock_encode(&superblock, bytes);
+	assert_int_equal(ctl_superblock_decode(slice_make(bytes, CTL_SUPERBLOCK_SIZE), &back), 0);
+	assert_int_equal(back.cluster, superblock.cluster);
+	assert_int_equal(back.incarnation, superblock.incarnation);
+	assert_int_equal(back.starts, 9);
+	assert_int_equal(back.node, 3);
+	assert_true(back.member);
+	for (size_t size = 0; size <= sizeof(bytes); size++) {
+		assert_int_equal(ctl_superblock_decode(slice_make(bytes, size), &back),
+		                 size == CTL_SUPERBLOCK_SIZE ? 0 : -EBADMSG);
+	}
+	for (unsigned bit = 0; bit < CTL_SUPERBLOCK_SIZE * 8; bit++) {
+		bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(
+			ctl_superblock_decode(slice_make(bytes, CTL_SUPERBLOCK_SIZE), &back),
+			-EBADMSG);
+		bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+}
+
+static void test_each_start_is_a_new_incarnation(void **state)
+{
+	struct ctl_superblock superblock;
+	struct ctl_reason reason;
+
+	(void)state;
+	assert_int_equal(
+		ctl_superblock_found(folder, folder_path, 7, 2, 0xaa, &superblock, &reason), 0);
+	assert_int_equal(superblock.incarnation, 0x1000000aa);
+	assert_int_equal(superblock.starts, 1);
+	assert_true(superblock.member);
+	for (uint32_t start = 2; start < 5; start++) {
+		assert_int_equal(
+			ctl_superblock_start(folder, folder_path, 7, 2, 0xbb, &superblock, &reason),
+			0);
+		assert_int_equal(superblock.starts, start);
+		assert_int_equal(superblock.incarnation, (uint64_t)start << 32 | 0xbb);
+		assert_true(superblock.member);
+	}
+	assert_int_equal(faccessat(folder, "superblock.new", F_OK, 0), -1);
+}
+
+static void test_second_founding_is_refused(void **state)
+{
+	struct ctl_superblock superblock;
+	struct ctl_reason reason;
+
+	(void)state;
+	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
+	                 0);
+	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
+	                 -EEXIST);
+	assert_non_null(strstr(reason.text, "without --new-cluster"));
+}
+
+static void test_start_without_founding_is_refused(void **state)
+{
+	struct ctl_superblock superblock;
+	struct ctl_reason reason;
+
+	(void)state;
+	assert_int_equal(ctl_superblock_start(folder, folder_path, 7, 2, 0, &superblock, &reason),
+	                 -ENOENT);
+	assert_non_null(strstr(reason.text, "--new-cluster"));
+}
+
+static void test_another_server_or_cluster_is_refused(void **state)
+{
+	struct ctl_superblock superblock;
+	struct ctl_reason reason;
+
+	(void)state;
+	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
+	                 0);
+	assert_int_equal(ctl_superblock_start(folder, folder_path, 7, 3, 0, &superblock, &reason),
+	                 -EPERM);
+	assert_non_null(strstr(reason.text, "server 2"));
+	assert_int_equal(ctl_superblock_start(folder, folder_path, 8, 2, 0, &superblock, &reason),
+	                 -EPERM);
+	/* Refused starts are not counted. */
+	assert_int_equal(ctl_superblock_start(folder, folder_path, 7, 2, 0, &superblock, &reason),
+	                 0);
+	assert_int_equal(superblock.starts, 2);
+}
+
+static void test_damaged_file_is_refused_and_kept(void **state)
+{
+	struct ctl_superblock superblock;
+	struct ctl_reason reason;
+	int fd;
+
+	(void)state;
+	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
+	                 0);
+	fd = openat(folder, "superblock", O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "x", 1, 20), 1);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(ctl_superblock_start(folder, folder_path, 7, 2, 0, &superblock, &reason),
+	                 -EBADMSG);
+	assert_non_null(strstr(reason.text, "damaged"));
+	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
+	                 -EEXIST);
+}
+
+static void test_second_process_is_shut_out(void **state)
+{
+	int status;
+	pid_t child;
+
+	(void)state;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct ctl_reason reason;
+
+		_exit(ctl_folder_open(folder_path, false, &reason) == -EBUSY &&
+		                      strstr(reason.text, "another cofferd") != NULL
+		              ? 0
+		              : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void test_folder_that_is_not_there_is_named(void **state)
+{
+	struct ctl_reason reason;
+
+	(void)state;
+	assert_int_equal(ctl_folder_open("/nowhere/at/all", false, &reason), -ENOENT);
+	assert_non_null(strstr(reason.text, "/nowhere/at/all"));
+	assert_int_equal(ctl_folder_open("/nowhere/at/all", true, &reason), -ENOENT);
+}
+
+#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bytes_come_back_and_no_changed_bit_passes),
+		WITH_FOLDER(test_each_start_is_a_new_incarnation),
+		WITH_FOLDER(test_second_founding_is_refused),
+		WITH_FOLDER(test_start_without_founding_is_refused),
+		WITH_FOLDER(test_another_server_or_cluster_is_refused),
+		WITH_FOLDER(test_damaged_file_is_refused_and_kept),
+		WITH_FOLDER(test_second_process_is_shut_out),
+		cmocka_unit_test(test_folder_that_is_not_there_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
