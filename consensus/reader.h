@@ -31,9 +31,10 @@ enum paxos_read {
 /*
  * Answers GET, STAT, LIST, WALK, REV, SELF if the lease (or PROTO_FLAG_STALE) allows it.
  *
- * message  PROTO_MESSAGE_SIZE_MAX bytes of the caller; the encoded answer is written there
+ * message      PROTO_MESSAGE_SIZE_MAX bytes of the caller; the encoded answer is written there
+ * ret_version  for the head of its segments
  */
 enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct store *store,
                            uint64_t now_ns, uint8_t node, uint8_t durability,
                            const struct proto_request *request, void *message,
-                           size_t *ret_message_size);
+                           size_t *ret_message_size, uint64_t *ret_version);

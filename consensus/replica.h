@@ -27,52 +27,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "consensus/ballot.h"
+#include "consensus/config.h"
 #include "consensus/effect.h"
-#include "store/datagram.h"
-#include "store/limits.h"
+#include "consensus/status.h"
 #include "store/store.h"
-
-enum paxos_durability {
-	PAXOS_MEMORY = 1, /* acknowledged = in the memory of a majority */
-	PAXOS_DISK = 2,   /* acknowledged = on the stable storage of a majority */
-};
-
-enum paxos_role {
-	PAXOS_FOLLOWER = 1,
-	PAXOS_CANDIDATE = 2,
-	PAXOS_LEADER = 3, /* adopted; decides only when the old grants have run out */
-	PAXOS_OUTSIDER =
-		4, /* restarted in mode memory, not yet rejoined: neither votes nor stands */
-};
-
-struct paxos_config {
-	uint8_t node;           /* own index, from 0 */
-	uint8_t count;          /* members: 3, 5 or 7 (1 is taken, too) */
-	uint64_t cluster;       /* id; datagrams of another one are refused */
-	uint32_t configuration; /* number of the configuration, from 1 */
-	uint64_t incarnation;   /* memory: of this start of the process; disk: of the data folder */
-	uint32_t start;         /* number of this start of the process; it only grows */
-	bool founding;          /* first start of a new cluster: takes part at once */
-	enum paxos_durability durability;
-	uint8_t priority; /* in elections; higher stands earlier */
-
-	uint64_t heartbeat_ns; /* between two heartbeats; 10 ms where cores are shared */
-	uint64_t lease_ns;     /* constant of the cluster; 0 = off: every read is a quorum round */
-	uint64_t suspicion_ns; /* silence after which a leader is suspected, at least lease_ns */
-	uint32_t drift_ppm;    /* bound on the ratio of two clocks' rates, above 1 */
-	uint64_t resend_ns;    /* first time-out of a lost datagram; adapts to the round trip */
-
-	uint32_t log_entries; /* entries kept at most; a power of two */
-	uint64_t log_bytes;   /* bytes of entries kept at most */
-	uint32_t window;      /* ACCEPT datagrams in flight to one peer at most, up to 64 */
-	uint32_t assemblies;  /* requests of several segments under way at most */
-	uint32_t session_ttl_ms_min, session_ttl_ms_max;
-	uint64_t seed; /* of the replica's chance: election back-off */
-};
-
-/* Fills in the defaults; node, count, cluster, incarnation, start, founding, seed are left. */
-void paxos_config_default(struct paxos_config *config);
 
 struct paxos_replica;
 
@@ -98,8 +56,6 @@ struct paxos_source {
 	int peer; /* index of the member whose address it is, or PAXOS_NOBODY */
 	struct paxos_address address;
 };
-
-#define PAXOS_NOBODY (-1)
 
 /*
  * Takes one datagram, of a peer or a client; borrowed for the call. Whatever it holds, the call
@@ -130,59 +86,10 @@ void paxos_replica_resign(struct paxos_replica *replica, uint64_t now_ns);
 
 /* --- what can be seen -------------------------------------------------------------------- */
 
-enum paxos_drop {
-	PAXOS_DROP_FAULT = 0,     /* + enum store_datagram_fault, see faults[] */
-	PAXOS_DROP_CLUSTER,       /* of another cluster */
-	PAXOS_DROP_CONFIGURATION, /* of another configuration */
-	PAXOS_DROP_NOT_A_PEER,    /* a peer message from an address that is no peer */
-	PAXOS_DROP_IMPOSTOR,      /* a peer message that names another node than its address */
-	PAXOS_DROP_INCARNATION,   /* of an incarnation that does not take part any more */
-	PAXOS_DROP_MESSAGE,       /* a peer message that makes no sense */
-	PAXOS_DROP_REQUEST,       /* a request that makes no sense (answered if it could be) */
-	PAXOS_DROP_ANSWER,        /* an answer, sent to a server */
-	PAXOS_DROP_OUTBOX,        /* our own, because the outbox was full; will be sent again */
-	PAXOS_DROP_COUNT
-};
-
-struct paxos_peer_status {
-	bool connected; /* answered our heartbeat of the last full round */
-	bool unhappy;   /* hears no leader, as far as it told */
-	uint64_t incarnation;
-	uint64_t accepted;      /* leader: highest length acknowledged in this ballot */
-	uint64_t round_trip_ns; /* smoothed; 0 = not known */
-	uint64_t poll_gap_ns;   /* as told by the peer */
-	uint64_t heard_ns;      /* when the last datagram came; 0 = never */
-	uint64_t resent;        /* datagrams sent again to it */
-};
-
-struct paxos_status {
-	enum paxos_role role;
-	enum paxos_durability durability;
-	uint8_t node, count;
-	int leader; /* index as far as known, or PAXOS_NOBODY */
-	struct paxos_ballot promised;
-	struct paxos_ballot accepted;
-	uint64_t log_start, length, durable, decided, applied; /* indexes; the first entry is 1 */
-	uint64_t adopted_length; /* L0 of the ballot accepted, leader only */
-	bool deciding;           /* leader: the old grants have run out */
-	uint64_t lease_end_ns;   /* 0: none */
-	uint64_t now_ns;         /* of the last turn */
-	struct paxos_peer_status peers[STORE_NODES_MAX];
-	uint64_t faults[STORE_DATAGRAM_FAULT_COUNT];
-	uint64_t drops[PAXOS_DROP_COUNT];
-	uint64_t traces[PAXOS_TRACE_COUNT]; /* how often each thing happened */
-	uint64_t requests, reads_lease, reads_quorum, reads_stale, lease_refusals, duplicates;
-	uint64_t datagrams_in, datagrams_out, resent;
-};
-
 void paxos_replica_status(const struct paxos_replica *replica, struct paxos_status *ret_status);
 
 /* An entry still in the log, for checkers; empty if it is not. Borrowed until the next call. */
 struct slice paxos_replica_entry(const struct paxos_replica *replica, uint64_t index);
-
-const char *paxos_trace_text(enum paxos_trace_kind kind);
-const char *paxos_drop_text(enum paxos_drop drop);
-const char *paxos_role_text(enum paxos_role role);
 
 struct paxos_lease_view;
 

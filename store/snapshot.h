@@ -47,3 +47,6 @@ int store_restore_feed(struct store_restore *restore, struct slice bytes);
  */
 int store_restore_end(struct store *store, struct store_restore *restore);
 void store_restore_abort(struct store_restore *restore);
+
+/* The incarnation that the state being fed names for a member; 0 if that was not fed yet. */
+uint64_t store_restore_member_incarnation(const struct store_restore *restore, unsigned node);

@@ -127,7 +127,8 @@ static inline void wire_put(struct wire_writer *writer, struct slice bytes)
 		writer->failed = true;
 		return;
 	}
-	if (bytes.size != 0) {
+	/* What was put together in place already needs no copy. */
+	if (bytes.size != 0 && bytes.data != writer->next) {
 		memcpy(writer->next, bytes.data, bytes.size);
 	}
 	writer->next += bytes.size;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * body.h - what a replica is made of
+ *
+ * Private to consensus/: replica.c turns it, peers.c hears the members, recovery.c redoes records,
+ * view.c shows it.
+ */
+
+#include "consensus/acceptor.h"
+#include "consensus/candidate.h"
+#include "consensus/core.h"
+#include "consensus/desk.h"
+#include "consensus/election.h"
+#include "consensus/intake.h"
+#include "consensus/leader.h"
+#include "consensus/outlet.h"
+
+/* What the leader told an outsider last (4.1 i). */
+struct paxos_catchup {
+	struct paxos_ballot ballot; /* none: nothing yet */
+	uint64_t adopted;           /* its L0 */
+	uint64_t decided;
+};
+
+struct paxos_replica {
+	struct paxos_core core;
+	struct paxos_acceptor acceptor;
+	struct paxos_intake intake;
+	struct paxos_candidate candidate;
+	struct paxos_leader leader;
+	struct paxos_election election;
+	struct paxos_desk desk;
+	struct paxos_outlet outlets[STORE_NODES_MAX];
+	struct paxos_catchup catchup;
+	uint64_t naming[STORE_NODES_MAX]; /* leader: incarnations proposed in a REJOIN */
+	bool more;                        /* decided, and not yet applied for want of time */
+	bool resigned;
+};
+
+/* A candidate or leader becomes a follower; its lease ends before anything else. */
+void paxos_replica_step_down(struct paxos_replica *replica);
+
+/* A member has promised a higher ballot than the one this server stands or leads with. */
+void paxos_replica_nacked(struct paxos_replica *replica);
+
+/* Until when this server may answer reads alone; 0: not at all. */
+uint64_t paxos_replica_lease_end_ns(const struct paxos_replica *replica);

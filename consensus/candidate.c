@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/candidate.h"
+
+#include "consensus/quorum.h"
+#include "store/base/check.h"
+
+void paxos_vow_take(struct paxos_vow *vow, const struct paxos_msg *msg, uint64_t now_ns)
+{
+	*vow = (struct paxos_vow){
+		.have = true,
+		.accepted = msg->accepted,
+		.length = msg->length,
+		.decided = msg->decided,
+		.base = msg->base,
+		.incarnation = msg->incarnation,
+		.start = msg->start,
+		.lease_ballot = msg->lease_ballot,
+		.lease_unknown = (msg->flags & PAXOS_FLAG_UNKNOWN) != 0,
+		.lease_left_ns = msg->lease_left_ns,
+		.arrived_ns = now_ns,
+	};
+}
+
+static void own_vow(const struct paxos_core *core, struct paxos_vow *vow)
+{
+	*vow = (struct paxos_vow){
+		.have = true,
+		.accepted = core->accepted,
+		.length = core->log.length,
+		.decided = core->decided,
+		.base = core->log.base,
+		.incarnation = core->config.incarnation,
+		.start = core->config.start,
+		.lease_ballot = core->grant.ballot,
+		.lease_unknown = core->grant.unknown,
+		.lease_left_ns = paxos_grant_left_ns(&core->grant, core->now_ns),
+		.arrived_ns = core->now_ns,
+	};
+}
+
+static void ask(struct paxos_core *core, const struct paxos_candidate *candidate)
+{
+	for (unsigned peer = 0; peer < core->config.count; peer++) {
+		struct paxos_msg msg = {.kind = PAXOS_MSG_PREPARE, .ballot = candidate->ballot};
+
+		if (!candidate->vows[peer].have) {
+			/* "The candidate makes its own promise durable, then sends PREPARE(b)." */
+			paxos_core_send(core, peer, &msg, true);
+		}
+	}
+}
+
+void paxos_candidate_stand(struct paxos_core *core, struct paxos_candidate *candidate,
+                           struct paxos_ballot ballot)
+{
+	must(core->takes_part);
+	must(core->role == PAXOS_FOLLOWER);
+	paxos_core_promise(core, ballot);
+	core->role = PAXOS_CANDIDATE;
+	core->leader = PAXOS_NOBODY;
+	*candidate = (struct paxos_candidate){
+		.ballot = ballot,
+		.began_ns = core->now_ns,
+		.moved_ns = core->now_ns,
+		.wait_ns = core->config.resend_ns,
+		.resend_ns = core->now_ns + core->config.resend_ns,
+	};
+	own_vow(core, &candidate->vows[core->config.node]);
+	paxos_core_trace(core, PAXOS_TRACE_STANDS, ballot.round, 0);
+	ask(core, candidate);
+}
+
+void paxos_candidate_promise(struct paxos_core *core, struct paxos_candidate *candidate,
+                             const struct paxos_msg *msg)
+{
+	struct paxos_vow *vow = &candidate->vows[msg->node];
+
+	must(paxos_ballot_equal(msg->ballot, candidate->ballot));
+	must(msg->node != core->config.node);
+	if (vow->have && vow->incarnation >= msg->incarnation && vow->start >= msg->start) {
+		return; /* a promise sent again says what it said, but for less of its lease */
+	}
+	paxos_vow_take(vow, msg, core->now_ns);
+	candidate->moved_ns = core->now_ns;
+}
+
+static int rank_compare(const struct paxos_vow *a, const struct paxos_vow *b)
+{
+	const int compared = paxos_ballot_compare(a->accepted, b->accepted);
+
+	if (compared != 0) {
+		return compared;
+	}
+	return a->length < b->length ? -1 : a->length > b->length;
+}
+
+/* Whose log has the highest rank; equal: its own. */
+static unsigned highest_rank(const struct paxos_core *core, const struct paxos_candidate *candidate)
+{
+	unsigned best = core->config.node;
+
+	for (unsigned node = 0; node < core->config.count; node++) {
+		const struct paxos_vow *vow = &candidate->vows[node];
+
+		if (vow->have && rank_compare(vow, &candidate->vows[best]) > 0) {
+			best = node;
+		}
+	}
+	return best;
+}
+
+static uint32_t promisers(const struct paxos_core *core, const struct paxos_candidate *candidate)
+{
+	uint32_t set = 0;
+
+	for (unsigned node = 0; node < core->config.count; node++) {
+		set |= candidate->vows[node].have ? paxos_bit(node) : 0;
+	}
+	return set;
+}
+
+/*
+ * "A candidate recounts when the log of highest rank is at hand, before the atomic step of b:
+ * promises of incarnations older than that log names are void" (4.1 i).
+ */
+static uint32_t recount(const struct paxos_core *core, const struct paxos_candidate *candidate,
+                        const struct paxos_intake *intake)
+{
+	uint32_t set = 0;
+
+	for (unsigned node = 0; node < core->config.count; node++) {
+		const struct paxos_vow *vow = &candidate->vows[node];
+		uint64_t named;
+
+		if (!vow->have) {
+			continue;
+		}
+		if (intake == NULL) {
+			named = paxos_core_named(core, store_member_incarnation(core->store, node),
+			                         core->log.length, NULL, node);
+		} else if (intake->has_state) {
+			named = store_restore_member_incarnation(intake->restore, node);
+			named = paxos_core_named(core, named, core->decided, &intake->stage, node);
+		} else {
+			named = store_member_incarnation(core->store, node);
+			named = paxos_core_named(core, named, intake->cut, &intake->stage, node);
+		}
+		set |= vow->incarnation >= named ? paxos_bit(node) : 0;
+	}
+	return set;
+}
+
+/* Fetches the log of `best`, unless that is under way. */
+static void fetch(struct paxos_core *core, const struct paxos_candidate *candidate,
+                  struct paxos_intake *intake, unsigned best)
+{
+	const struct paxos_vow *vow = &candidate->vows[best];
+	const bool same = paxos_ballot_equal(vow->accepted, core->accepted);
+	const uint64_t cut = same ? core->log.length : core->decided;
+
+	if (intake->purpose == PAXOS_INTAKE_ADOPT && intake->peer == best &&
+	    paxos_ballot_equal(intake->ballot, candidate->ballot) && intake->need == vow->length) {
+		return;
+	}
+	paxos_intake_begin(core, intake, PAXOS_INTAKE_ADOPT, best, candidate->ballot, cut,
+	                   vow->length, vow->base > cut);
+}
+
+/* "Void are grants to a ballot whose holder said revoked": whoever promised, or stands here. */
+static bool is_revoked(const struct paxos_core *core, const struct paxos_candidate *candidate,
+                       struct paxos_ballot ballot)
+{
+	const struct paxos_vow *owner = &candidate->vows[ballot.node];
+
+	return ballot.node < core->config.count && owner->have &&
+	       owner->incarnation == ballot.incarnation && owner->start == ballot.start;
+}
+
+static uint64_t defer_until_ns(const struct paxos_core *core,
+                               const struct paxos_candidate *candidate)
+{
+	uint64_t until_ns = 0;
+
+	for (unsigned node = 0; node < core->config.count; node++) {
+		const struct paxos_vow *vow = &candidate->vows[node];
+		uint64_t end_ns;
+
+		if (!vow->have || vow->lease_left_ns == 0 ||
+		    (!vow->lease_unknown && is_revoked(core, candidate, vow->lease_ballot))) {
+			continue;
+		}
+		end_ns = vow->arrived_ns +
+		         paxos_lease_with_drift(vow->lease_left_ns, core->config.drift_ppm);
+		until_ns = end_ns > until_ns ? end_ns : until_ns;
+	}
+	return until_ns;
+}
+
+static uint64_t highest_decided(const struct paxos_core *core,
+                                const struct paxos_candidate *candidate, uint32_t set)
+{
+	uint64_t decided = core->decided;
+
+	for (unsigned node = 0; node < core->config.count; node++) {
+		if ((set & paxos_bit(node)) != 0 && candidate->vows[node].decided > decided) {
+			decided = candidate->vows[node].decided;
+		}
+	}
+	return decided;
+}
+
+bool paxos_candidate_advance(struct paxos_core *core, struct paxos_candidate *candidate,
+                             struct paxos_intake *intake, struct paxos_adoption *ret_adoption)
+{
+	const unsigned best = highest_rank(core, candidate);
+	const bool own = best == core->config.node;
+	uint32_t good;
+
+	must(core->role == PAXOS_CANDIDATE);
+	must(paxos_ballot_equal(core->promised, candidate->ballot));
+	if (!paxos_is_majority(promisers(core, candidate), core->config.count)) {
+		return false;
+	}
+	if (!own) {
+		fetch(core, candidate, intake, best);
+		if (!paxos_intake_is_whole(intake)) {
+			return false;
+		}
+		/* "cannot be finished": its log is not the one it promised; a broken peer. */
+		if (intake->stage.length != candidate->vows[best].length) {
+			return false;
+		}
+	}
+	good = recount(core, candidate, own ? NULL : intake);
+	if (!paxos_is_majority(good, core->config.count)) {
+		return false;
+	}
+	ret_adoption->rank = candidate->vows[best].accepted;
+	ret_adoption->decided = highest_decided(core, candidate, good);
+	ret_adoption->defer_until_ns = defer_until_ns(core, candidate);
+	if (own) {
+		paxos_intake_end(intake);
+		paxos_core_adopt(core, candidate->ballot, core->log.length, NULL, false);
+		return true;
+	}
+	return paxos_intake_commit(core, intake);
+}
+
+bool paxos_candidate_tick(struct paxos_core *core, struct paxos_candidate *candidate,
+                          const struct paxos_intake *intake)
+{
+	uint64_t moved_ns = candidate->moved_ns;
+
+	if (intake->purpose == PAXOS_INTAKE_ADOPT && intake->progress_ns > moved_ns) {
+		moved_ns = intake->progress_ns;
+	}
+	if (core->now_ns >= moved_ns + core->config.suspicion_ns) {
+		return false;
+	}
+	if (core->now_ns >= candidate->resend_ns) {
+		candidate->wait_ns *= 2;
+		candidate->resend_ns = core->now_ns + candidate->wait_ns;
+		ask(core, candidate);
+	}
+	return true;
+}
+
+uint64_t paxos_candidate_deadline_ns(const struct paxos_candidate *candidate)
+{
+	return candidate->resend_ns;
+}

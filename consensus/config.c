@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/config.h"
+
+void paxos_config_default(struct paxos_config *config)
+{
+	config->configuration = 1;
+	config->durability = PAXOS_MEMORY;
+	config->priority = 128;
+	config->heartbeat_ns = 10 * 1000000ull;
+	config->lease_ns = 60 * 1000000ull;
+	config->suspicion_ns = 80 * 1000000ull;
+	config->drift_ppm = 1000;
+	config->resend_ns = 2 * 1000000ull;
+	config->log_entries = 1u << 16;
+	config->log_bytes = 64ull << 20;
+	config->window = PAXOS_WINDOW_MAX;
+	config->assemblies = 64;
+	config->session_ttl_ms_min = 1000;
+	config->session_ttl_ms_max = 24 * 3600 * 1000;
+}
+
+bool paxos_config_is_good(const struct paxos_config *config)
+{
+	return config->count >= 1 && config->count <= STORE_NODES_MAX && config->count % 2 == 1 &&
+	       config->node < config->count && config->configuration >= 1 &&
+	       (config->durability == PAXOS_MEMORY || config->durability == PAXOS_DISK) &&
+	       config->heartbeat_ns != 0 && config->resend_ns != 0 &&
+	       config->suspicion_ns >= config->lease_ns &&
+	       config->suspicion_ns >= 2 * config->heartbeat_ns && config->window >= 1 &&
+	       config->window <= PAXOS_WINDOW_MAX && config->drift_ppm <= 1000000 &&
+	       config->assemblies >= 1 && config->incarnation != 0 &&
+	       config->session_ttl_ms_min <= config->session_ttl_ms_max;
+}

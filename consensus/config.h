@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * config.h - what a replica is told at its start; immutable afterwards
+ *
+ * Times are nanoseconds.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/limits.h"
+
+enum {
+	PAXOS_WINDOW_MAX = 64
+}; /* ACCEPT datagrams in flight to one follower */
+
+enum paxos_durability {
+	PAXOS_MEMORY = 1, /* acknowledged = in the memory of a majority */
+	PAXOS_DISK = 2,   /* acknowledged = on the stable storage of a majority */
+};
+
+enum paxos_role {
+	PAXOS_FOLLOWER = 1,
+	PAXOS_CANDIDATE = 2,
+	PAXOS_LEADER = 3, /* adopted; decides only when the old grants have run out */
+	PAXOS_OUTSIDER =
+		4, /* restarted in mode memory, not yet rejoined: neither votes nor stands */
+};
+
+struct paxos_config {
+	uint8_t node;           /* own index, from 0 */
+	uint8_t count;          /* members: 3, 5 or 7 (1 is taken, too) */
+	uint64_t cluster;       /* id; datagrams of another one are refused */
+	uint32_t configuration; /* number of the configuration, from 1 */
+	uint64_t incarnation;   /* memory: of this start of the process; disk: of the data folder */
+	uint32_t start;         /* number of this start of the process; it only grows */
+	bool founding;          /* first start of a new cluster: takes part at once */
+	enum paxos_durability durability;
+	uint8_t priority; /* in elections; higher stands earlier */
+
+	uint64_t heartbeat_ns; /* between two heartbeats; 10 ms where cores are shared */
+	uint64_t lease_ns;     /* constant of the cluster; 0 = off: every read is a quorum round */
+	uint64_t suspicion_ns; /* silence after which a leader is suspected, at least lease_ns */
+	uint32_t drift_ppm;    /* bound on the ratio of two clocks' rates, above 1 */
+	uint64_t resend_ns;    /* first time-out of a lost datagram; adapts to the round trip */
+
+	uint32_t log_entries; /* entries kept at most; a power of two */
+	uint64_t log_bytes;   /* bytes of entries kept at most */
+	uint32_t window;      /* ACCEPT datagrams in flight to one peer at most, up to 64 */
+	uint32_t assemblies;  /* requests of several segments under way at most */
+	uint32_t session_ttl_ms_min, session_ttl_ms_max;
+	uint64_t seed; /* of the replica's chance: election back-off */
+};
+
+#define PAXOS_NOBODY (-1) /* in place of the index of a member */
+
+/* Fills in the defaults; node, count, cluster, incarnation, start, founding, seed are left. */
+void paxos_config_default(struct paxos_config *config);
+
+/* False if the numbers contradict each other. */
+bool paxos_config_is_good(const struct paxos_config *config);

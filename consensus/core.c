@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "store/base/check.h"
+#include "store/datagram.h"
+
+/* Bytes that one turn may append, so that their records fit the outbox. */
+enum {
+	UNPERSISTED_MAX = 512 * 1024
+};
+
+int paxos_core_init(struct paxos_core *core, const struct paxos_config *config, struct store *store)
+{
+	int r;
+
+	*core = (struct paxos_core){
+		.config = *config,
+		.store = store,
+		.role = PAXOS_FOLLOWER,
+		.leader = PAXOS_NOBODY,
+		.persisted = {.index = 1},
+	};
+	prng_init(&core->prng, config->seed);
+	core->scratch = malloc(PAXOS_RECORD_SIZE_MAX);
+	r = core->scratch != NULL ? 0 : -ENOMEM;
+	if (r == 0) {
+		r = paxos_outbox_init(&core->outbox);
+	}
+	if (r == 0) {
+		r = paxos_log_init(&core->log, config->log_entries, config->log_bytes);
+	}
+	if (r < 0) {
+		paxos_core_deinit(core);
+	}
+	return r;
+}
+
+void paxos_core_deinit(struct paxos_core *core)
+{
+	paxos_outbox_deinit(&core->outbox);
+	paxos_log_deinit(&core->log);
+	free(core->scratch);
+	core->scratch = NULL;
+}
+
+bool paxos_core_is_disk(const struct paxos_core *core)
+{
+	return core->config.durability == PAXOS_DISK && !core->recovering;
+}
+
+bool paxos_core_open(struct paxos_core *core, struct paxos_msg *msg, struct wire_writer *ret_body)
+{
+	uint8_t *memory = paxos_outbox_begin(&core->outbox);
+	size_t size;
+
+	if (memory == NULL) {
+		paxos_core_drop(core, PAXOS_DROP_OUTBOX);
+		return false;
+	}
+	msg->node = core->config.node;
+	msg->configuration = core->config.configuration;
+	msg->incarnation = core->config.incarnation;
+	msg->start = core->config.start;
+	if (!core->takes_part) {
+		msg->flags |= PAXOS_FLAG_OUTSIDER;
+	}
+	size = STORE_DATAGRAM_HEADER + paxos_msg_encode(msg, memory + STORE_DATAGRAM_HEADER);
+	*ret_body = wire_writer_make(memory, STORE_DATAGRAM_SIZE_MAX);
+	ret_body->next += size;
+	return true;
+}
+
+void paxos_core_close(struct paxos_core *core, unsigned peer, const struct wire_writer *body,
+                      bool hold)
+{
+	const struct paxos_effect effect = {.kind = PAXOS_EFFECT_SEND, .peer = peer};
+	const struct slice whole = wire_written(body);
+	const size_t size = store_datagram_close(body->start, whole.size - STORE_DATAGRAM_HEADER,
+	                                         STORE_DATAGRAM_PEER, 0, core->config.cluster);
+
+	must(peer < core->config.count);
+	must(peer != core->config.node);
+	must(wire_written_ok(body));
+	paxos_outbox_commit(&core->outbox, &effect, size, hold);
+}
+
+void paxos_core_send(struct paxos_core *core, unsigned peer, struct paxos_msg *msg, bool hold)
+{
+	struct wire_writer body;
+
+	if (paxos_core_open(core, msg, &body)) {
+		paxos_core_close(core, peer, &body, hold);
+	}
+}
+
+void paxos_core_trace(struct paxos_core *core, enum paxos_trace_kind kind, uint64_t a, uint64_t b)
+{
+	const struct paxos_trace trace = {.kind = kind, .now_ns = core->now_ns, .a = a, .b = b};
+
+	core->counted.traces[kind]++;
+	paxos_outbox_trace(&core->outbox, &trace);
+}
+
+void paxos_core_drop(struct paxos_core *core, enum paxos_drop drop)
+{
+	core->counted.drops[drop]++;
+}
+
+bool paxos_core_has_room(const struct paxos_core *core, size_t size)
+{
+	if (!paxos_core_is_disk(core)) {
+		return true;
+	}
+	return core->unpersisted_bytes + size <= UNPERSISTED_MAX &&
+	       core->unpersisted_bytes + size <= paxos_outbox_persist_room(&core->outbox) / 2;
+}
+
+static uint64_t write_record(struct paxos_core *core, const struct paxos_record *record,
+                             size_t body_size)
+{
+	paxos_record_encode(record, core->scratch);
+	return paxos_outbox_persist(&core->outbox,
+	                            slice_make(core->scratch, PAXOS_RECORD_HEADER + body_size));
+}
+
+void paxos_core_record(struct paxos_core *core, const struct paxos_record *record)
+{
+	if (!paxos_core_is_disk(core)) {
+		return;
+	}
+	must(record->body.size <= PAXOS_RECORD_SIZE_MAX - PAXOS_RECORD_HEADER);
+	if (record->body.size != 0) {
+		memcpy(core->scratch + PAXOS_RECORD_HEADER, record->body.data, record->body.size);
+	}
+	(void)write_record(core, record, record->body.size);
+}
+
+void paxos_core_promise(struct paxos_core *core, struct paxos_ballot ballot)
+{
+	must(paxos_ballot_compare(ballot, core->promised) > 0);
+	paxos_core_flush(core);
+	core->promised = ballot;
+	paxos_core_record(core,
+	                  &(struct paxos_record){.kind = PAXOS_RECORD_PROMISE, .ballot = ballot});
+	paxos_core_trace(core, PAXOS_TRACE_PROMISED, ballot.round, ballot.node);
+}
+
+static void mark(struct paxos_core *core, uint64_t record, uint64_t length)
+{
+	unsigned slot;
+
+	if (core->marks_count == PAXOS_DURABLE_MARKS) {
+		core->marks_count--; /* the newer mark speaks for the last one, too, only later */
+	}
+	slot = (core->marks_first + core->marks_count++) % PAXOS_DURABLE_MARKS;
+	core->marks[slot].record = record;
+	core->marks[slot].length = length;
+}
+
+/* After a cut no earlier record makes more than `length` of the present log durable. */
+static void clamp_marks(struct paxos_core *core, uint64_t length)
+{
+	for (unsigned i = 0; i < core->marks_count; i++) {
+		const unsigned slot = (core->marks_first + i) % PAXOS_DURABLE_MARKS;
+
+		if (core->marks[slot].length > length) {
+			core->marks[slot].length = length;
+		}
+	}
+	if (core->durable_length > length) {
+		core->durable_length = length;
+	}
+}
+
+/* One record of entries from `place` of `log`. Returns the place reached. */
+static struct paxos_place persist_some(struct paxos_core *core, enum paxos_record_kind kind,
+                                       const struct paxos_log *log, struct paxos_place place,
+                                       uint64_t *ret_number)
+{
+	struct wire_writer body = wire_writer_make(core->scratch + PAXOS_RECORD_HEADER,
+	                                           PAXOS_RECORD_SIZE_MAX - PAXOS_RECORD_HEADER);
+	const struct paxos_record record = {.kind = kind, .decided = core->decided, .place = place};
+
+	place = paxos_stream_pack(log, place, log->length, &body);
+	*ret_number = write_record(core, &record, wire_written(&body).size);
+	return place;
+}
+
+static void take_hint(struct paxos_core *core)
+{
+	core->hint = core->decided;
+	core->log.trim_to = core->decided;
+}
+
+void paxos_core_flush(struct paxos_core *core)
+{
+	uint64_t number;
+
+	core->unpersisted_bytes = 0;
+	if (!paxos_core_is_disk(core)) {
+		return;
+	}
+	while (core->persisted.index <= core->log.length) {
+		core->persisted = persist_some(core, PAXOS_RECORD_ENTRIES, &core->log,
+		                               core->persisted, &number);
+		if (core->persisted.offset == 0) {
+			mark(core, number, core->persisted.index - 1);
+		}
+		take_hint(core);
+	}
+}
+
+void paxos_core_flush_staged(struct paxos_core *core, const struct paxos_log *stage,
+                             struct paxos_place *persisted)
+{
+	uint64_t number;
+
+	if (!paxos_core_is_disk(core)) {
+		return;
+	}
+	paxos_core_flush(core);
+	while (persisted->index <= stage->length) {
+		*persisted = persist_some(core, PAXOS_RECORD_STAGED, stage, *persisted, &number);
+	}
+}
+
+/* So that recovery may forget what an adoption needs the room of. */
+static void record_hint(struct paxos_core *core)
+{
+	if (paxos_core_is_disk(core) && core->hint < core->decided) {
+		const struct paxos_record record = {
+			.kind = PAXOS_RECORD_ENTRIES,
+			.decided = core->decided,
+			.place = core->persisted,
+		};
+
+		(void)write_record(core, &record, 0);
+		take_hint(core);
+	}
+}
+
+static void append_all(struct paxos_log *log, const struct paxos_log *stage)
+{
+	for (uint64_t index = stage->base + 1; index <= stage->length; index++) {
+		/* It fits: the one who staged it has asked intake_fits() (intake.c). */
+		must(paxos_log_append(log, paxos_log_entry(stage, index)));
+	}
+}
+
+void paxos_core_adopt(struct paxos_core *core, struct paxos_ballot ballot, uint64_t cut,
+                      const struct paxos_log *stage, bool has_state)
+{
+	const uint64_t former = core->log.length;
+	struct paxos_record record = {
+		.kind = PAXOS_RECORD_ADOPT,
+		.flags = has_state ? PAXOS_RECORD_HAS_STATE : 0,
+		.ballot = ballot,
+		.place = {.index = cut},
+	};
+
+	must(paxos_ballot_compare(ballot, core->accepted) >= 0);
+	must(cut >= core->decided);
+	paxos_core_flush(core);
+	record_hint(core);
+	core->log.trim_to = core->decided;
+	if (has_state) {
+		paxos_log_reset(&core->log, cut);
+		core->decided = cut;
+		take_hint(core);
+	} else {
+		paxos_log_cut(&core->log, cut);
+	}
+	clamp_marks(core, cut);
+	if (cut < former) {
+		paxos_core_trace(core, PAXOS_TRACE_CUT, cut, former);
+	}
+	if (stage != NULL) {
+		append_all(&core->log, stage);
+	}
+	core->accepted = ballot;
+	core->persisted = (struct paxos_place){.index = core->log.length + 1};
+	record.decided = core->decided;
+	record.length = core->log.length;
+	if (paxos_core_is_disk(core)) {
+		core->accept_record = write_record(core, &record, 0);
+		mark(core, core->accept_record, core->log.length);
+	}
+}
+
+void paxos_core_durable(struct paxos_core *core, uint64_t record)
+{
+	while (core->marks_count != 0 && core->marks[core->marks_first].record <= record) {
+		core->durable_length = core->marks[core->marks_first].length;
+		core->marks_first = (core->marks_first + 1) % PAXOS_DURABLE_MARKS;
+		core->marks_count--;
+	}
+	must(core->durable_length <= core->log.length);
+	paxos_outbox_durable(&core->outbox, record);
+}
+
+uint64_t paxos_core_own_vote(const struct paxos_core *core)
+{
+	if (!paxos_core_is_disk(core)) {
+		return core->log.length;
+	}
+	return core->outbox.record_durable >= core->accept_record ? core->durable_length : 0;
+}
+
+void paxos_core_apply(struct paxos_core *core, struct store_entry *ret_entry,
+                      struct store_result *ret_result)
+{
+	/* What makes no sense still takes its index, alike on all servers. */
+	static const struct store_entry nonsense = {
+		.kind = STORE_ENTRY_OP,
+		.op = {.verb = STORE_VERB_NOP, .condition = STORE_IF_EQUAL, .rev = STORE_REV_ANY},
+	};
+	const uint64_t index = core->decided + 1;
+	const struct slice bytes = paxos_log_entry(&core->log, index);
+
+	must(index <= paxos_core_own_vote(core));
+	if (store_entry_decode(bytes, ret_entry)) {
+		store_apply(core->store, index, ret_entry, ret_result);
+	} else {
+		store_apply(core->store, index, &nonsense, ret_result);
+		ret_entry->kind = (enum store_entry_kind)0;
+	}
+	core->decided = index;
+	if (!paxos_core_is_disk(core)) {
+		core->log.trim_to = index;
+	}
+	must(store_applied(core->store) == core->decided);
+}
+
+/* The last REJOIN of `node` in (from, to], or `named` if there is none. */
+static uint64_t named_in(const struct paxos_log *log, uint64_t from, uint64_t to, unsigned node,
+                         uint64_t named)
+{
+	struct store_entry entry;
+
+	for (uint64_t index = from + 1; index <= to; index++) {
+		const struct slice bytes = paxos_log_entry(log, index);
+
+		if (bytes.data[0] == STORE_ENTRY_REJOIN && store_entry_decode(bytes, &entry) &&
+		    entry.node == node) {
+			named = entry.incarnation;
+		}
+	}
+	return named;
+}
+
+uint64_t paxos_core_named(const struct paxos_core *core, uint64_t named, uint64_t cut,
+                          const struct paxos_log *stage, unsigned node)
+{
+	named = named_in(&core->log, core->decided, cut, node, named);
+	if (stage != NULL) {
+		named = named_in(stage, stage->base, stage->length, node, named);
+	}
+	return named;
+}

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/desk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "consensus/answer.h"
+#include "store/base/check.h"
+#include "store/base/hash.h"
+#include "store/path.h"
+
+enum {
+	ALIVE_MAX = 2 * STORE_SESSIONS_MAX
+};
+
+int paxos_desk_init(struct paxos_core *core, struct paxos_desk *desk)
+{
+	const uint32_t entries = core->config.log_entries;
+
+	memset(desk, 0, sizeof(*desk));
+	desk->message = malloc(PROTO_MESSAGE_SIZE_MAX);
+	desk->pending = calloc(entries, sizeof(desk->pending[0]));
+	desk->inflight = calloc(entries, sizeof(desk->inflight[0]));
+	desk->reads = calloc(PAXOS_READS_MAX, sizeof(desk->reads[0]));
+	if (desk->message == NULL || desk->pending == NULL || desk->inflight == NULL ||
+	    desk->reads == NULL || paxos_alive_init(&desk->alive) < 0 ||
+	    assembly_new(&desk->assembly, core->config.assemblies) < 0) {
+		paxos_desk_deinit(desk);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void paxos_desk_deinit(struct paxos_desk *desk)
+{
+	assembly_free(desk->assembly);
+	free(desk->message);
+	free(desk->pending);
+	free(desk->inflight);
+	free(desk->reads);
+	paxos_alive_deinit(&desk->alive);
+	memset(desk, 0, sizeof(*desk));
+}
+
+/* --- answers ----------------------------------------------------------------------------- */
+
+static void refuse(struct paxos_core *core, struct paxos_desk *desk,
+                   const struct paxos_address *address, const struct proto_head *asked,
+                   enum proto_verb verb, enum store_answer why)
+{
+	struct proto_answer answer = {
+		.verb = verb,
+		.answer = why,
+		.store_revision = store_root_revision(store_root(core->store)),
+	};
+
+	paxos_answer_send(core, desk->message, address, asked, &answer);
+}
+
+void paxos_desk_refuse_version(struct paxos_core *core, struct paxos_desk *desk,
+                               const struct paxos_address *address)
+{
+	const struct proto_head nothing = {0};
+
+	refuse(core, desk, address, &nothing, PROTO_NONE, STORE_BAD_VERSION);
+}
+
+static void send_result(struct paxos_core *core, struct paxos_desk *desk,
+                        const struct paxos_address *address, const struct proto_head *asked,
+                        enum proto_verb verb, const struct store_result *result, uint32_t ttl_ms)
+{
+	struct proto_answer answer = {
+		.verb = verb,
+		.answer = result->answer,
+		.revision = result->revision,
+		.store_revision = result->store_revision,
+		.session = result->session,
+		.ttl_ms = ttl_ms,
+	};
+
+	paxos_answer_send(core, desk->message, address, asked, &answer);
+}
+
+/* Who does not lead says who does, or that nobody does. */
+static void refer(struct paxos_core *core, struct paxos_desk *desk,
+                  const struct paxos_address *address, const struct proto_head *asked,
+                  enum proto_verb verb)
+{
+	refuse(core, desk, address, asked, verb,
+	       core->leader == PAXOS_NOBODY ? STORE_NO_QUORUM : STORE_NOT_LEADER);
+}
+
+/* --- writes ------------------------------------------------------------------------------ */
+
+bool paxos_desk_propose(struct paxos_core *core, const struct paxos_leader *leader,
+                        struct store_entry *entry)
+{
+	const uint32_t size_max = (uint32_t)(STORE_ENTRY_HEADER_MAX + entry->op.path.size +
+	                                     entry->op.value.size + 8u * entry->expired_count);
+	void *memory;
+	size_t size;
+
+	must(core->role == PAXOS_LEADER);
+	if (core->log.length - core->decided >= core->log.slots_count / 2 ||
+	    !paxos_core_has_room(core, size_max)) {
+		return false;
+	}
+	memory = paxos_log_reserve(&core->log, size_max);
+	if (memory == NULL) {
+		return false;
+	}
+	entry->time_ns = paxos_leader_time_ns(core, leader);
+	size = store_entry_encode(entry, memory, size_max);
+	must(size != 0);
+	paxos_log_commit(&core->log, (uint32_t)size);
+	core->unpersisted_bytes += size;
+	return true;
+}
+
+void paxos_desk_expire(struct paxos_core *core, struct paxos_desk *desk,
+                       const struct paxos_leader *leader)
+{
+	struct store_entry entry;
+
+	if (!paxos_alive_scan(core, &desk->alive, &entry)) {
+		return;
+	}
+	if (paxos_desk_propose(core, leader, &entry)) {
+		paxos_core_trace(core, PAXOS_TRACE_EXPIRED, entry.expired_count, 0);
+	} else {
+		paxos_alive_take_back(&desk->alive, &entry);
+	}
+}
+
+static uint64_t *inflight_of(struct paxos_core *core, struct paxos_desk *desk, uint64_t secret,
+                             uint64_t number)
+{
+	return &desk->inflight[hash_pair(secret, number) & (core->config.log_entries - 1)];
+}
+
+static struct paxos_pending *pending_of(struct paxos_core *core, struct paxos_desk *desk,
+                                        uint64_t index)
+{
+	return &desk->pending[index & (core->config.log_entries - 1)];
+}
+
+/* The same request, proposed and not yet applied; or NULL. */
+static struct paxos_pending *find_pending(struct paxos_core *core, struct paxos_desk *desk,
+                                          uint64_t secret, uint64_t number)
+{
+	const uint64_t index = *inflight_of(core, desk, secret, number);
+	struct paxos_pending *pending = pending_of(core, desk, index);
+
+	if (index <= core->decided || pending->index != index ||
+	    pending->epoch != desk->alive.epoch || pending->secret != secret ||
+	    pending->number != number) {
+		return NULL;
+	}
+	return pending;
+}
+
+/* "Outstanding requests have no order among them, unless flagged: after all lower numbers." */
+static bool is_in_order(struct paxos_core *core, struct paxos_desk *desk,
+                        const struct store_session *session, const struct proto_request *request)
+{
+	uint64_t number = request->first_unanswered;
+
+	if ((request->flags & PROTO_FLAG_ORDERED) == 0) {
+		return true;
+	}
+	if (number < session->base) {
+		number = session->base;
+	}
+	for (; number < request->head.number; number++) {
+		const uint64_t bit = number - session->base;
+		const bool answered =
+			bit < STORE_ANSWERS_MAX && (session->answered >> bit & 1) != 0;
+
+		if (!answered && find_pending(core, desk, session->secret, number) == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* OK: it is new and may be proposed. Else that is the answer; OVERLOADED: ask again. */
+static enum store_answer check_session(struct paxos_core *core, struct paxos_desk *desk,
+                                       const struct proto_request *request,
+                                       struct store_result *ret_kept, bool *ret_has_kept)
+{
+	const struct proto_head *head = &request->head;
+	const struct store_session *session = store_session(core->store, head->session);
+
+	if (session == NULL) {
+		return STORE_NO_SESSION;
+	}
+	if (session->secret != head->secret) {
+		return STORE_BAD_SECRET;
+	}
+	if (head->number == 0 || request->first_unanswered == 0 ||
+	    request->first_unanswered > head->number) {
+		return STORE_BAD_REQUEST;
+	}
+	if (head->number < session->base) {
+		return STORE_STALE;
+	}
+	if (store_session_result(core->store, head->session, head->number, ret_kept)) {
+		*ret_has_kept = true;
+		return STORE_OK;
+	}
+	if (head->number >= request->first_unanswered + STORE_ANSWERS_MAX) {
+		return STORE_WINDOW;
+	}
+	if (head->number >= session->base + STORE_ANSWERS_MAX &&
+	    request->first_unanswered <= session->base) {
+		return STORE_WINDOW;
+	}
+	return is_in_order(core, desk, session, request) ? STORE_OK : STORE_OVERLOADED;
+}
+
+static enum store_answer check_limits(const struct proto_request *request)
+{
+	if (request->verb != PROTO_SET && request->verb != PROTO_DELETE) {
+		return STORE_OK;
+	}
+	if (request->value.size > STORE_VALUE_SIZE_MAX) {
+		return STORE_TOO_LARGE;
+	}
+	switch (store_path_check(request->path)) {
+	case STORE_PATH_GOOD:
+		return STORE_OK;
+	case STORE_PATH_LONG:
+		return STORE_TOO_LARGE;
+	case STORE_PATH_BAD:
+	default:
+		return STORE_BAD_PATH;
+	}
+}
+
+static uint32_t granted_ttl(const struct paxos_core *core, uint32_t asked_ms)
+{
+	const struct paxos_config *config = &core->config;
+
+	if (asked_ms < config->session_ttl_ms_min) {
+		return config->session_ttl_ms_min;
+	}
+	return asked_ms > config->session_ttl_ms_max ? config->session_ttl_ms_max : asked_ms;
+}
+
+static void fill_entry(const struct paxos_core *core, const struct proto_request *request,
+                       struct store_entry *entry)
+{
+	static const enum store_verb verbs[] = {
+		[PROTO_SET] = STORE_VERB_SET,
+		[PROTO_DELETE] = STORE_VERB_DELETE,
+		[PROTO_NOP] = STORE_VERB_NOP,
+	};
+
+	entry->session = request->head.session;
+	entry->number = request->head.number;
+	entry->first_unanswered = request->first_unanswered;
+	if (request->verb == PROTO_OPEN) {
+		entry->kind = STORE_ENTRY_OPEN;
+		entry->secret = request->head.secret;
+		entry->ttl_ms = granted_ttl(core, request->ttl_ms);
+	} else if (request->verb == PROTO_CLOSE) {
+		entry->kind = STORE_ENTRY_CLOSE;
+	} else {
+		entry->kind = STORE_ENTRY_OP;
+		entry->op = (struct store_op){
+			.verb = verbs[request->verb],
+			.condition =
+				request->verb == PROTO_NOP ? STORE_IF_EQUAL : request->condition,
+			.rev = request->verb == PROTO_NOP ? STORE_REV_ANY : request->rev,
+			.path = request->path,
+			.value = request->value,
+		};
+	}
+}
+
+static void propose_request(struct paxos_core *core, struct paxos_desk *desk,
+                            const struct paxos_leader *leader, const struct paxos_address *address,
+                            const struct proto_request *request)
+{
+	struct store_entry entry = {0};
+	struct paxos_pending *pending;
+
+	fill_entry(core, request, &entry);
+	if (!paxos_desk_propose(core, leader, &entry)) {
+		refuse(core, desk, address, &request->head, request->verb, STORE_OVERLOADED);
+		return;
+	}
+	pending = pending_of(core, desk, core->log.length);
+	*pending = (struct paxos_pending){
+		.index = core->log.length,
+		.epoch = desk->alive.epoch,
+		.session = request->head.session,
+		.secret = request->head.secret,
+		.number = request->head.number,
+		.verb = request->verb,
+		.address = *address,
+	};
+	*inflight_of(core, desk, pending->secret, pending->number) = pending->index;
+}
+
+/* An OPEN that was answered, but whose answer was lost: the session is there already. */
+static bool was_opened(struct paxos_core *core, struct paxos_desk *desk,
+                       const struct paxos_address *address, const struct proto_request *request)
+{
+	const uint64_t secret = request->head.secret;
+	const uint64_t id = desk->opened[hash_pair(secret, 0) % PAXOS_OPENED_MAX].session;
+	const struct store_session *session = id == 0 ? NULL : store_session(core->store, id);
+	struct store_result result = {.answer = STORE_OK, .session = id};
+
+	if (session == NULL || session->secret != secret ||
+	    desk->opened[hash_pair(secret, 0) % PAXOS_OPENED_MAX].secret != secret) {
+		return false;
+	}
+	core->counted.duplicates++;
+	result.store_revision = store_root_revision(store_root(core->store));
+	send_result(core, desk, address, &request->head, PROTO_OPEN, &result, session->ttl_ms);
+	return true;
+}
+
+static void on_write(struct paxos_core *core, struct paxos_desk *desk,
+                     const struct paxos_leader *leader, const struct paxos_address *address,
+                     const struct proto_request *request)
+{
+	const struct proto_head *head = &request->head;
+	struct paxos_pending *pending;
+	struct store_result kept;
+	bool has_kept = false;
+	enum store_answer answer;
+
+	if (core->decided < leader->adopted) {
+		/* It may not know sessions that are in its log: nothing can be said yet. */
+		refuse(core, desk, address, head, request->verb, STORE_OVERLOADED);
+		return;
+	}
+	pending = find_pending(core, desk, head->secret, head->number);
+	if (pending != NULL && pending->session == head->session) {
+		core->counted.duplicates++;
+		pending->address = *address;
+		return;
+	}
+	if (request->verb == PROTO_OPEN) {
+		if (head->secret == 0) {
+			refuse(core, desk, address, head, request->verb, STORE_BAD_REQUEST);
+		} else if (!was_opened(core, desk, address, request)) {
+			propose_request(core, desk, leader, address, request);
+		}
+		return;
+	}
+	answer = check_session(core, desk, request, &kept, &has_kept);
+	if (has_kept) {
+		core->counted.duplicates++;
+		send_result(core, desk, address, head, request->verb, &kept, 0);
+		return;
+	}
+	answer = answer == STORE_OK ? check_limits(request) : answer;
+	if (answer != STORE_OK) {
+		refuse(core, desk, address, head, request->verb, answer);
+		return;
+	}
+	paxos_alive_touch(core, &desk->alive, head->session);
+	propose_request(core, desk, leader, address, request);
+}
+
+void paxos_desk_applied(struct paxos_core *core, struct paxos_desk *desk, uint64_t index,
+                        const struct store_entry *entry, const struct store_result *result)
+{
+	struct paxos_pending *pending = pending_of(core, desk, index);
+	uint32_t ttl_ms = 0;
+
+	if (core->role != PAXOS_LEADER || pending->index != index ||
+	    pending->epoch != desk->alive.epoch) {
+		return;
+	}
+	if (entry->kind == STORE_ENTRY_OPEN && result->answer == STORE_OK) {
+		const unsigned slot = (unsigned)(hash_pair(entry->secret, 0) % PAXOS_OPENED_MAX);
+
+		desk->opened[slot].secret = entry->secret;
+		desk->opened[slot].session = result->session;
+		paxos_alive_touch(core, &desk->alive, result->session);
+		ttl_ms = entry->ttl_ms;
+	}
+	{
+		const struct proto_head head = {.session = pending->session,
+		                                .number = pending->number};
+
+		send_result(core, desk, &pending->address, &head, pending->verb, result, ttl_ms);
+	}
+	pending->index = 0;
+}
+
+/* --- reads ------------------------------------------------------------------------------- */
+
+void paxos_desk_lease(struct paxos_core *core, struct paxos_desk *desk, uint64_t lease_end_ns)
+{
+	atomic_store_explicit(&desk->view.lease_end_ns, lease_end_ns, memory_order_release);
+	atomic_store_explicit(&desk->view.role, (uint32_t)core->role, memory_order_relaxed);
+	atomic_store_explicit(&desk->view.leader,
+	                      core->leader == PAXOS_NOBODY ? 0 : (uint32_t)core->leader + 1,
+	                      memory_order_relaxed);
+}
+
+static void answer_alive(struct paxos_core *core, struct paxos_desk *desk,
+                         const struct paxos_address *address, const struct proto_head *head)
+{
+	const struct store_session *session = store_session(core->store, head->session);
+	struct store_result result = {
+		.answer = STORE_OK,
+		.session = head->session,
+		.store_revision = store_root_revision(store_root(core->store)),
+	};
+
+	if (session == NULL) {
+		result.answer = STORE_NO_SESSION;
+	} else if (session->secret != head->secret) {
+		result.answer = STORE_BAD_SECRET;
+	} else if (paxos_alive_is_expiring(&desk->alive, head->session)) {
+		return; /* 4.1 k: not while an EXPIRE of it is proposed and undecided */
+	} else {
+		paxos_alive_touch(core, &desk->alive, head->session);
+	}
+	send_result(core, desk, address, head, PROTO_ALIVE, &result,
+	            session != NULL ? session->ttl_ms : 0);
+}
+
+/* Answers a read from the present root, which the caller knows to be new enough. */
+static void answer_read(struct paxos_core *core, struct paxos_desk *desk,
+                        const struct paxos_address *address, const struct proto_request *request)
+{
+	struct proto_request allowed = *request;
+	uint64_t version;
+	size_t size;
+
+	if (request->verb == PROTO_ALIVE) {
+		answer_alive(core, desk, address, &request->head);
+		return;
+	}
+	allowed.flags |= PROTO_FLAG_STALE;
+	allowed.seen = 0;
+	must(paxos_read(&desk->view, core->store, core->now_ns, core->config.node,
+	                (uint8_t)core->config.durability, &allowed, desk->message, &size,
+	                &version) == PAXOS_READ_ANSWERED);
+	paxos_answer_message(core, address, &request->head, version,
+	                     slice_make(desk->message, size));
+}
+
+static void wait_for_round(struct paxos_core *core, struct paxos_desk *desk,
+                           const struct paxos_address *address, const struct proto_request *request,
+                           struct slice message, uint64_t next_round)
+{
+	struct paxos_waiting_read *read;
+
+	if (desk->reads_count == PAXOS_READS_MAX || message.size > PAXOS_READ_SIZE_MAX) {
+		refuse(core, desk, address, &request->head, request->verb, STORE_OVERLOADED);
+		return;
+	}
+	read = &desk->reads[(desk->reads_first + desk->reads_count++) % PAXOS_READS_MAX];
+	read->round = next_round;
+	read->head = request->head;
+	read->flags = request->flags;
+	read->verb = request->verb;
+	read->address = *address;
+	read->size = (uint16_t)message.size;
+	memcpy(read->message, message.data, message.size);
+}
+
+bool paxos_desk_wants_round(const struct paxos_desk *desk, uint64_t last_round)
+{
+	const unsigned last = (desk->reads_first + desk->reads_count - 1) % PAXOS_READS_MAX;
+
+	return desk->reads_count != 0 && desk->reads[last].round > last_round;
+}
+
+void paxos_desk_rounds(struct paxos_core *core, struct paxos_desk *desk, uint64_t answered_round)
+{
+	while (desk->reads_count != 0 && desk->reads[desk->reads_first].round <= answered_round) {
+		struct paxos_waiting_read *read = &desk->reads[desk->reads_first];
+		struct proto_request request;
+		bool bad_verb;
+
+		must(proto_request_decode(slice_make(read->message, read->size), &request,
+		                          &bad_verb));
+		request.head = read->head;
+		request.flags = read->flags;
+		core->counted.reads_quorum++;
+		answer_read(core, desk, &read->address, &request);
+		desk->reads_first = (desk->reads_first + 1) % PAXOS_READS_MAX;
+		desk->reads_count--;
+	}
+}
+
+static void on_read(struct paxos_core *core, struct paxos_desk *desk,
+                    const struct paxos_leader *leader, const struct paxos_address *address,
+                    const struct proto_request *request, struct slice message, uint64_t next_round)
+{
+	uint64_t version;
+	size_t size;
+
+	if (request->verb == PROTO_ALIVE && leader != NULL &&
+	    core->now_ns < atomic_load_explicit(&desk->view.lease_end_ns, memory_order_acquire)) {
+		answer_alive(core, desk, address, &request->head);
+		return;
+	}
+	if (paxos_read(&desk->view, core->store, core->now_ns, core->config.node,
+	               (uint8_t)core->config.durability, request, desk->message, &size,
+	               &version) == PAXOS_READ_ANSWERED) {
+		if ((request->flags & PROTO_FLAG_STALE) != 0) {
+			core->counted.reads_stale++;
+		} else {
+			core->counted.reads_lease++;
+		}
+		paxos_answer_message(core, address, &request->head, version,
+		                     slice_make(desk->message, size));
+		return;
+	}
+	if (leader == NULL) {
+		refer(core, desk, address, &request->head, request->verb);
+		return;
+	}
+	core->counted.lease_refusals++;
+	wait_for_round(core, desk, address, request, message, next_round);
+}
+
+/* --- a request --------------------------------------------------------------------------- */
+
+void paxos_desk_request(struct paxos_core *core, struct paxos_desk *desk,
+                        const struct paxos_leader *leader, const struct paxos_address *address,
+                        const struct store_datagram *datagram, uint64_t next_round)
+{
+	struct proto_request request;
+	struct slice piece, message;
+	struct proto_head head;
+	uint32_t missing;
+	bool bad_verb;
+
+	if (!proto_segment_decode(datagram, &head, &piece) || head.segments == 0) {
+		paxos_core_drop(core, PAXOS_DROP_REQUEST);
+		return;
+	}
+	if (datagram->cluster != 0 && datagram->cluster != core->config.cluster) {
+		paxos_core_drop(core, PAXOS_DROP_CLUSTER);
+		refuse(core, desk, address, &head, PROTO_NONE, STORE_WRONG_CLUSTER);
+		return;
+	}
+	switch (assembly_add(desk->assembly, core->now_ns, head.secret, &head, piece, &message,
+	                     &missing)) {
+	case ASSEMBLY_WHOLE:
+		break;
+	case ASSEMBLY_PARTIAL:
+		if (head.segment + 1 == head.segments) {
+			paxos_answer_repair(core, address, &head, missing);
+		}
+		return;
+	case ASSEMBLY_BAD:
+	default:
+		paxos_core_drop(core, PAXOS_DROP_REQUEST);
+		return;
+	}
+	if (!proto_request_decode(message, &request, &bad_verb)) {
+		paxos_core_drop(core, PAXOS_DROP_REQUEST);
+		refuse(core, desk, address, &head, PROTO_NONE,
+		       bad_verb ? STORE_BAD_VERB : STORE_BAD_REQUEST);
+		return;
+	}
+	request.head = head;
+	request.flags = datagram->flags;
+	core->counted.requests++;
+	if (proto_is_write(request.verb) || request.verb == PROTO_OPEN) {
+		if (leader == NULL) {
+			refer(core, desk, address, &head, request.verb);
+		} else {
+			on_write(core, desk, leader, address, &request);
+		}
+	} else {
+		on_read(core, desk, leader, address, &request, message, next_round);
+	}
+}
+
+void paxos_desk_reset(struct paxos_core *core, struct paxos_desk *desk)
+{
+	for (; desk->reads_count != 0; desk->reads_count--) {
+		const struct paxos_waiting_read *read = &desk->reads[desk->reads_first];
+
+		refer(core, desk, &read->address, &read->head, read->verb);
+		desk->reads_first = (desk->reads_first + 1) % PAXOS_READS_MAX;
+	}
+	paxos_alive_reset(&desk->alive);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/election.h"
+
+#include "consensus/quorum.h"
+#include "store/base/check.h"
+
+/* Rounds shown by others are believed up to here, so that ours can always be higher. */
+#define ROUND_MAX ((uint64_t)1 << 62)
+
+static uint64_t chance_below(struct paxos_core *core, uint64_t bound)
+{
+	return bound == 0 ? 0 : prng_below(&core->prng, bound);
+}
+
+void paxos_election_start(struct paxos_core *core, struct paxos_election *election)
+{
+	*election = (struct paxos_election){
+		.next_round_ns = core->now_ns,
+		.leader_heard_ns = core->now_ns,
+		.last_turn_ns = core->now_ns,
+	};
+	/* At the first start nobody leads: the one of highest priority need not wait long. */
+	election->may_stand_ns = core->now_ns + chance_below(core, core->config.heartbeat_ns);
+}
+
+void paxos_election_heard(struct paxos_core *core, struct paxos_election *election,
+                          uint64_t poll_gap_ns)
+{
+	election->leader_heard_ns = core->now_ns;
+	election->leader_gap_ns = poll_gap_ns;
+	election->unhappy = false;
+}
+
+static void become_unhappy(struct paxos_core *core, struct paxos_election *election)
+{
+	const uint64_t slot_ns = core->config.heartbeat_ns;
+
+	if (election->unhappy) {
+		return;
+	}
+	election->unhappy = true;
+	core->leader = core->role == PAXOS_FOLLOWER ? PAXOS_NOBODY : core->leader;
+	/* Higher priority stands earlier; chance parts equals. */
+	election->may_stand_ns = core->now_ns +
+	                         slot_ns * (uint64_t)(255 - core->config.priority) / 256 +
+	                         chance_below(core, slot_ns);
+	/* The notes of the others are as old as the last round: ask for new ones. */
+	election->next_round_ns = core->now_ns;
+	paxos_core_trace(core, PAXOS_TRACE_UNHAPPY, core->now_ns - election->leader_heard_ns, 0);
+}
+
+void paxos_election_resigned(struct paxos_core *core, struct paxos_election *election)
+{
+	become_unhappy(core, election);
+}
+
+void paxos_election_seen(struct paxos_election *election, uint64_t round)
+{
+	if (round > election->highest_round && round < ROUND_MAX) {
+		election->highest_round = round;
+	}
+}
+
+uint32_t paxos_election_connected(const struct paxos_core *core)
+{
+	uint32_t set = paxos_bit(core->config.node);
+
+	for (unsigned peer = 0; peer < core->config.count; peer++) {
+		const struct paxos_peer *state = &core->peers[peer];
+
+		if (state->answered_ns != 0 &&
+		    core->now_ns < state->answered_ns + 3 * core->config.heartbeat_ns) {
+			set |= paxos_bit(peer);
+		}
+	}
+	return set;
+}
+
+void paxos_election_round(struct paxos_core *core, struct paxos_election *election,
+                          struct paxos_ballot ballot, uint16_t flags)
+{
+	const uint64_t number =
+		paxos_rounds_begin(&election->rounds, core->now_ns, core->config.node);
+
+	/* Alone it is its own majority. */
+	paxos_rounds_answer(&election->rounds, number, core->config.node, core->config.count);
+	election->next_round_ns = core->now_ns + core->config.heartbeat_ns;
+	if (!core->takes_part) {
+		return;
+	}
+	if (election->unhappy) {
+		flags |= PAXOS_FLAG_UNHAPPY;
+	}
+	for (unsigned peer = 0; peer < core->config.count; peer++) {
+		struct paxos_msg msg = {
+			.kind = PAXOS_MSG_HEARTBEAT,
+			.flags = flags,
+			.ballot = ballot,
+			.round = number,
+			.decided = core->decided,
+			.length = core->log.length,
+			.poll_gap_ns = core->poll_gap_ns,
+		};
+
+		if (peer != core->config.node) {
+			paxos_core_send(core, peer, &msg, false);
+		}
+	}
+}
+
+/* Silence is told from slowness by the poll gaps of both sides (DESIGN 4, suspicion). */
+static uint64_t patience_ns(const struct paxos_core *core, const struct paxos_election *election)
+{
+	const uint64_t gaps_ns = core->poll_gap_ns + election->leader_gap_ns;
+	const uint64_t floor_ns = gaps_ns + 3 * core->config.heartbeat_ns;
+	const uint64_t bound_ns = 4 * core->config.suspicion_ns;
+	const uint64_t wished_ns = floor_ns < bound_ns ? floor_ns : bound_ns;
+
+	return wished_ns > core->config.suspicion_ns ? wished_ns : core->config.suspicion_ns;
+}
+
+void paxos_election_tick(struct paxos_core *core, struct paxos_election *election)
+{
+	const uint64_t gap_ns = core->now_ns - election->last_turn_ns;
+
+	election->last_turn_ns = core->now_ns;
+	if (gap_ns > 3 * core->config.heartbeat_ns) {
+		/* It slept: what it did not hear says nothing about the others. */
+		election->leader_heard_ns = core->now_ns;
+		paxos_core_trace(core, PAXOS_TRACE_SLEPT, gap_ns, 0);
+		return;
+	}
+	if (core->role == PAXOS_LEADER) {
+		election->leader_heard_ns = core->now_ns;
+		election->unhappy = false;
+		return;
+	}
+	if (core->now_ns >= election->leader_heard_ns + patience_ns(core, election)) {
+		become_unhappy(core, election);
+	}
+}
+
+bool paxos_election_may_stand(struct paxos_core *core, struct paxos_election *election)
+{
+	const uint32_t connected = paxos_election_connected(core);
+	uint32_t unhappy = paxos_bit(core->config.node);
+
+	if (!core->takes_part || core->role != PAXOS_FOLLOWER || !election->unhappy ||
+	    core->now_ns < election->may_stand_ns) {
+		return false;
+	}
+	for (unsigned peer = 0; peer < core->config.count; peer++) {
+		if ((connected & paxos_bit(peer)) != 0 && core->peers[peer].unhappy) {
+			unhappy |= paxos_bit(peer);
+		}
+	}
+	return paxos_is_majority(connected, core->config.count) &&
+	       paxos_is_majority(unhappy, core->config.count);
+}
+
+bool paxos_election_must_abdicate(const struct paxos_core *core,
+                                  const struct paxos_election *election, uint64_t led_since_ns)
+{
+	const uint64_t answered_ns = election->rounds.majority_sent_ns;
+	const uint64_t since_ns = answered_ns > led_since_ns ? answered_ns : led_since_ns;
+
+	return core->now_ns > since_ns + patience_ns(core, election);
+}
+
+void paxos_election_back_off(struct paxos_core *core, struct paxos_election *election)
+{
+	const uint64_t step_ns = core->config.heartbeat_ns;
+
+	election->may_stand_ns = core->now_ns + step_ns + chance_below(core, 4 * step_ns);
+}
+
+struct paxos_ballot paxos_election_ballot(const struct paxos_core *core,
+                                          const struct paxos_election *election, uint8_t priority)
+{
+	uint64_t round = core->promised.round;
+
+	round = election->highest_round > round ? election->highest_round : round;
+	return (struct paxos_ballot){
+		.configuration = core->config.configuration,
+		.round = round + 1,
+		.priority = priority,
+		.node = core->config.node,
+		.incarnation = core->config.incarnation,
+		.start = core->config.start,
+	};
+}
+
+uint64_t paxos_election_deadline_ns(const struct paxos_core *core,
+                                    const struct paxos_election *election)
+{
+	uint64_t deadline_ns = election->next_round_ns;
+
+	if (core->role != PAXOS_LEADER && election->unhappy &&
+	    election->may_stand_ns > core->now_ns && election->may_stand_ns < deadline_ns) {
+		deadline_ns = election->may_stand_ns;
+	}
+	return deadline_ns;
+}

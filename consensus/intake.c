@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/intake.h"
+
+#include "store/base/check.h"
+
+int paxos_intake_init(struct paxos_intake *intake, const struct paxos_config *config)
+{
+	*intake = (struct paxos_intake){0};
+	return paxos_log_init(&intake->stage, config->log_entries, config->log_bytes);
+}
+
+void paxos_intake_deinit(struct paxos_intake *intake)
+{
+	paxos_intake_end(intake);
+	paxos_log_deinit(&intake->stage);
+}
+
+void paxos_intake_end(struct paxos_intake *intake)
+{
+	if (intake->restore != NULL) {
+		store_restore_abort(intake->restore);
+		intake->restore = NULL;
+	}
+	intake->purpose = PAXOS_INTAKE_NONE;
+}
+
+static void want_state(struct paxos_core *core, struct paxos_intake *intake)
+{
+	if (intake->restore != NULL) {
+		store_restore_abort(intake->restore);
+		intake->restore = NULL;
+	}
+	intake->wants_state = true;
+	intake->has_state = false;
+	intake->state_index = 0;
+	intake->state_position = 0;
+	paxos_log_reset(&intake->stage, 0);
+	if (intake->purpose != PAXOS_INTAKE_CATCHUP) {
+		paxos_core_flush(core);
+		paxos_core_record(core, &(struct paxos_record){.kind = PAXOS_RECORD_STAGE});
+	}
+}
+
+void paxos_intake_begin(struct paxos_core *core, struct paxos_intake *intake,
+                        enum paxos_intake_purpose purpose, unsigned peer,
+                        struct paxos_ballot ballot, uint64_t cut, uint64_t need, bool wants_state)
+{
+	must(purpose != PAXOS_INTAKE_NONE);
+	must(peer != core->config.node);
+	paxos_intake_end(intake);
+	intake->purpose = purpose;
+	intake->peer = peer;
+	intake->ballot = ballot;
+	intake->cut = cut;
+	intake->need = need;
+	intake->transfer++;
+	intake->wants_state = false;
+	intake->has_state = false;
+	intake->asked_ns = 0;
+	intake->wait_ns = core->config.resend_ns;
+	intake->progress_ns = core->now_ns;
+	if (wants_state) {
+		want_state(core, intake);
+		return;
+	}
+	paxos_log_reset(&intake->stage, cut);
+	intake->staged = (struct paxos_place){.index = cut + 1};
+	if (purpose != PAXOS_INTAKE_CATCHUP) {
+		must(cut >= core->decided);
+		must(cut <= core->log.length);
+		paxos_core_flush(core);
+		paxos_core_record(core, &(struct paxos_record){.kind = PAXOS_RECORD_STAGE,
+		                                               .place = intake->staged});
+	}
+}
+
+static struct paxos_log *target_of(struct paxos_core *core, struct paxos_intake *intake)
+{
+	return intake->purpose == PAXOS_INTAKE_CATCHUP ? &core->log : &intake->stage;
+}
+
+static void ask(struct paxos_core *core, struct paxos_intake *intake)
+{
+	const struct paxos_place next = paxos_stream_next(target_of(core, intake));
+	struct paxos_msg msg = {
+		.kind = PAXOS_MSG_FETCH,
+		.ballot = intake->ballot,
+		.transfer = intake->transfer,
+		.index = next.index,
+		.offset = next.offset,
+	};
+
+	if (intake->wants_state) {
+		msg.flags = PAXOS_FLAG_STATE;
+		msg.base = intake->state_index;
+		msg.position = intake->state_position;
+	}
+	intake->asked_ns = core->now_ns;
+	paxos_core_send(core, intake->peer, &msg, false);
+}
+
+static void moved_on(struct paxos_core *core, struct paxos_intake *intake)
+{
+	intake->progress_ns = core->now_ns;
+	intake->wait_ns = core->config.resend_ns;
+	intake->asked_ns = core->now_ns;
+}
+
+/* True if the log can hold what it must keep and all of the stage, wherever the ring wraps. */
+static bool fits(const struct paxos_core *core, const struct paxos_intake *intake)
+{
+	const struct paxos_log *stage = &intake->stage;
+	uint64_t bytes = 2 * (uint64_t)STORE_ENTRY_SIZE_MAX;
+
+	if (intake->has_state) {
+		return true;
+	}
+	if (stage->length - core->decided >= core->log.slots_count - 1) {
+		return false;
+	}
+	for (uint64_t index = core->decided + 1; index <= intake->cut; index++) {
+		bytes += paxos_log_entry(&core->log, index).size;
+	}
+	for (uint64_t index = stage->base + 1; index <= stage->length; index++) {
+		bytes += paxos_log_entry(stage, index).size;
+	}
+	return bytes <= core->log.bytes_size;
+}
+
+static bool take_body(struct paxos_core *core, struct paxos_intake *intake,
+                      const struct paxos_msg *msg)
+{
+	struct paxos_log *target = target_of(core, intake);
+	const struct paxos_place before = paxos_stream_next(target);
+	enum paxos_unpack unpacked;
+
+	if (!paxos_core_has_room(core, msg->body.size)) {
+		return false;
+	}
+	unpacked = paxos_stream_unpack(target, (struct paxos_place){msg->index, msg->offset},
+	                               msg->body);
+	core->unpersisted_bytes += msg->body.size;
+	if (unpacked == PAXOS_UNPACK_FULL && intake->purpose != PAXOS_INTAKE_CATCHUP) {
+		/* More than a ring can hold is missing: the giver's snapshot is shorter. */
+		want_state(core, intake);
+		return false;
+	}
+	if (unpacked == PAXOS_UNPACK_BAD) {
+		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
+	}
+	return paxos_place_before(before, paxos_stream_next(target));
+}
+
+void paxos_intake_push(struct paxos_core *core, struct paxos_intake *intake,
+                       const struct paxos_msg *sync)
+{
+	must(intake->purpose == PAXOS_INTAKE_SYNC);
+	if (!intake->wants_state && take_body(core, intake, sync)) {
+		moved_on(core, intake);
+	}
+}
+
+bool paxos_intake_entries(struct paxos_core *core, struct paxos_intake *intake,
+                          const struct paxos_msg *msg)
+{
+	const bool last = (msg->flags & PAXOS_FLAG_LAST) != 0;
+	bool moved;
+
+	if (intake->purpose == PAXOS_INTAKE_NONE || msg->node != intake->peer ||
+	    msg->transfer != intake->transfer || intake->wants_state) {
+		return false;
+	}
+	if (paxos_stream_next(target_of(core, intake)).index <= msg->base) {
+		want_state(core, intake);
+		ask(core, intake);
+		return false;
+	}
+	moved = take_body(core, intake, msg);
+	if (moved) {
+		moved_on(core, intake);
+	}
+	if (last && msg->body.size != 0 && !paxos_intake_is_whole(intake)) {
+		ask(core, intake);
+	}
+	return moved;
+}
+
+static bool begin_restore(struct paxos_core *core, struct paxos_intake *intake, uint64_t index)
+{
+	if (intake->restore != NULL) {
+		store_restore_abort(intake->restore);
+		intake->restore = NULL;
+	}
+	intake->state_position = 0;
+	intake->state_index = index;
+	return store_restore_begin(core->store, &intake->restore) == 0;
+}
+
+/* The snapshot is here. What follows are the entries behind it. */
+static void end_state(struct paxos_core *core, struct paxos_intake *intake)
+{
+	intake->wants_state = false;
+	intake->has_state = true;
+	intake->cut = intake->state_index;
+	paxos_log_reset(&intake->stage, intake->cut);
+	intake->staged = (struct paxos_place){.index = intake->cut + 1};
+	if (intake->purpose != PAXOS_INTAKE_CATCHUP) {
+		return;
+	}
+	/* An outsider has no word to keep: it takes the snapshot at once. */
+	if (intake->cut > core->log.length &&
+	    store_restore_end(core->store, intake->restore) == 0) {
+		paxos_log_reset(&core->log, intake->cut);
+		core->decided = intake->cut;
+		paxos_core_trace(core, PAXOS_TRACE_SNAPSHOT_IN, intake->cut, 0);
+	} else if (intake->cut <= core->log.length) {
+		store_restore_abort(intake->restore);
+	}
+	intake->restore = NULL;
+	intake->has_state = false;
+}
+
+bool paxos_intake_state(struct paxos_core *core, struct paxos_intake *intake,
+                        const struct paxos_msg *msg)
+{
+	if (intake->purpose == PAXOS_INTAKE_NONE || msg->node != intake->peer ||
+	    msg->transfer != intake->transfer || !intake->wants_state) {
+		return false;
+	}
+	if (msg->base != intake->state_index && msg->position == 0 && msg->base >= core->decided) {
+		if (!begin_restore(core, intake, msg->base)) {
+			return false;
+		}
+	}
+	if (msg->base != intake->state_index || msg->position != intake->state_position ||
+	    intake->restore == NULL || !paxos_core_has_room(core, msg->body.size)) {
+		return false;
+	}
+	if (store_restore_feed(intake->restore, msg->body) < 0) {
+		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
+		want_state(core, intake);
+		return false;
+	}
+	if (intake->purpose != PAXOS_INTAKE_CATCHUP) {
+		core->unpersisted_bytes += msg->body.size;
+		paxos_core_record(core, &(struct paxos_record){.kind = PAXOS_RECORD_STATE,
+		                                               .place = {.index = msg->position},
+		                                               .body = msg->body});
+	}
+	intake->state_position += msg->body.size;
+	moved_on(core, intake);
+	if ((msg->flags & PAXOS_FLAG_END) != 0) {
+		end_state(core, intake);
+	}
+	if ((msg->flags & PAXOS_FLAG_LAST) != 0 && !paxos_intake_is_whole(intake)) {
+		ask(core, intake);
+	}
+	return true;
+}
+
+bool paxos_intake_is_whole(const struct paxos_intake *intake)
+{
+	return intake->purpose != PAXOS_INTAKE_NONE && intake->purpose != PAXOS_INTAKE_CATCHUP &&
+	       !intake->wants_state && intake->stage.length >= intake->need;
+}
+
+bool paxos_intake_commit(struct paxos_core *core, struct paxos_intake *intake)
+{
+	const bool has_state = intake->has_state;
+	const struct paxos_ballot ballot = intake->ballot;
+
+	must(paxos_intake_is_whole(intake));
+	must(paxos_ballot_equal(core->promised, ballot));
+	if (!fits(core, intake)) {
+		want_state(core, intake);
+		return false;
+	}
+	paxos_core_flush_staged(core, &intake->stage, &intake->staged);
+	if (has_state) {
+		const int r = store_restore_end(core->store, intake->restore);
+
+		intake->restore = NULL;
+		if (r < 0) {
+			want_state(core, intake);
+			return false;
+		}
+		paxos_core_trace(core, PAXOS_TRACE_SNAPSHOT_IN, intake->cut, 0);
+	}
+	paxos_log_cut(&intake->stage, intake->stage.length);
+	paxos_core_adopt(core, ballot, intake->cut, &intake->stage, has_state);
+	paxos_intake_end(intake);
+	return true;
+}
+
+void paxos_intake_tick(struct paxos_core *core, struct paxos_intake *intake)
+{
+	if (intake->purpose == PAXOS_INTAKE_NONE) {
+		return;
+	}
+	if (intake->purpose != PAXOS_INTAKE_CATCHUP && !intake->wants_state) {
+		paxos_core_flush_staged(core, &intake->stage, &intake->staged);
+	}
+	if (paxos_intake_is_whole(intake) || core->now_ns < paxos_intake_deadline_ns(intake)) {
+		return;
+	}
+	if (intake->asked_ns != 0 && intake->wait_ns < core->config.heartbeat_ns) {
+		intake->wait_ns *= 2;
+	}
+	ask(core, intake);
+}
+
+uint64_t paxos_intake_deadline_ns(const struct paxos_intake *intake)
+{
+	if (intake->purpose == PAXOS_INTAKE_NONE || paxos_intake_is_whole(intake)) {
+		return UINT64_MAX;
+	}
+	return intake->asked_ns == 0 ? 0 : intake->asked_ns + intake->wait_ns;
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/peers.h"
+
+#include "store/base/check.h"
+
+#define LEASE_LEFT_MAX_NS ((uint64_t)60 * 1000 * 1000 * 1000)
+#define ROUND_MAX         ((uint64_t)1 << 62)
+
+static int against_promised(const struct paxos_core *core, const struct paxos_msg *msg)
+{
+	return paxos_ballot_compare(msg->ballot, core->promised);
+}
+
+static bool is_own_ballot(const struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	switch (replica->core.role) {
+	case PAXOS_CANDIDATE:
+		return paxos_ballot_equal(msg->ballot, replica->candidate.ballot);
+	case PAXOS_LEADER:
+		return paxos_ballot_equal(msg->ballot, replica->leader.ballot);
+	case PAXOS_FOLLOWER:
+	case PAXOS_OUTSIDER:
+	default:
+		return false;
+	}
+}
+
+/* --- heartbeats ---------------------------------------------------------------------------- */
+
+static void hear_leader(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+
+	if (!core->takes_part) {
+		core->leader = msg->node;
+		return;
+	}
+	if (against_promised(core, msg) < 0) {
+		paxos_acceptor_nack(core, msg->node, msg->ballot);
+		return;
+	}
+	if (against_promised(core, msg) > 0) {
+		paxos_acceptor_ask(core, msg->node, msg->ballot);
+	}
+	if (core->role != PAXOS_FOLLOWER) {
+		return; /* it will be asked to promise, and step down then */
+	}
+	if ((msg->flags & PAXOS_FLAG_RESIGNED) != 0) {
+		paxos_election_resigned(core, &replica->election);
+		return;
+	}
+	core->leader = msg->node;
+	paxos_election_heard(core, &replica->election, msg->poll_gap_ns);
+	paxos_acceptor_told(core, &replica->acceptor, msg->ballot, msg->decided);
+}
+
+static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+	const bool leads = (msg->flags & PAXOS_FLAG_LEADER) != 0;
+	struct paxos_msg ack = {
+		.kind = PAXOS_MSG_HEARTBEAT_ACK,
+		.ballot = msg->ballot,
+		.round = msg->round,
+		.round_start = msg->start,
+		.poll_gap_ns = core->poll_gap_ns,
+	};
+
+	core->peers[msg->node].unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
+	core->peers[msg->node].poll_gap_ns = msg->poll_gap_ns;
+	if (leads) {
+		hear_leader(replica, msg);
+	}
+	if (!core->takes_part) {
+		return;
+	}
+	if (leads && against_promised(core, msg) == 0 && core->role == PAXOS_FOLLOWER &&
+	    (msg->flags & PAXOS_FLAG_RESIGNED) == 0) {
+		paxos_grant_give(
+			&core->grant, core->now_ns,
+			paxos_lease_with_drift(core->config.lease_ns, core->config.drift_ppm),
+			msg->ballot);
+		ack.flags |= PAXOS_FLAG_GRANTED;
+	}
+	if (replica->election.unhappy) {
+		ack.flags |= PAXOS_FLAG_UNHAPPY;
+	}
+	paxos_core_send(core, msg->node, &ack, false);
+}
+
+static void on_heartbeat_ack(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_rounds *rounds = &replica->election.rounds;
+	struct paxos_peer *peer = &core->peers[msg->node];
+	uint64_t sent_ns;
+
+	if (msg->round_start != core->config.start) {
+		return; /* asked by an earlier process of ours */
+	}
+	peer->unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
+	peer->poll_gap_ns = msg->poll_gap_ns;
+	sent_ns = paxos_rounds_sent_ns(rounds, msg->round);
+	if (sent_ns > peer->answered_ns) {
+		peer->answered_ns = sent_ns;
+	}
+	if ((msg->flags & PAXOS_FLAG_GRANTED) != 0 && core->role == PAXOS_LEADER &&
+	    is_own_ballot(replica, msg)) {
+		paxos_rounds_answer(rounds, msg->round, msg->node, core->config.count);
+		paxos_desk_lease(core, &replica->desk, paxos_replica_lease_end_ns(replica));
+	}
+}
+
+/* --- prepare ------------------------------------------------------------------------------- */
+
+static bool ballot_is_the_senders(const struct paxos_core *core, const struct paxos_msg *msg)
+{
+	return msg->ballot.node == msg->node && msg->ballot.incarnation == msg->incarnation &&
+	       msg->ballot.start == msg->start &&
+	       msg->ballot.configuration == core->config.configuration && msg->ballot.round != 0 &&
+	       msg->ballot.round < ROUND_MAX;
+}
+
+static void on_prepare(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+	const int compared = against_promised(core, msg);
+
+	if (!ballot_is_the_senders(core, msg)) {
+		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
+		return;
+	}
+	if (compared < 0) {
+		paxos_acceptor_nack(core, msg->node, msg->ballot);
+		return;
+	}
+	if (compared > 0) {
+		if (core->role == PAXOS_CANDIDATE) {
+			paxos_core_trace(core, PAXOS_TRACE_GAVE_UP, replica->candidate.ballot.round,
+			                 PAXOS_GAVE_UP_HIGHER);
+		}
+		paxos_replica_step_down(replica);
+		paxos_intake_end(&replica->intake);
+		paxos_core_promise(core, msg->ballot);
+		/* It has voted for another: it does not stand against it at once. */
+		paxos_election_back_off(core, &replica->election);
+	}
+	paxos_acceptor_promise(core, msg->node);
+}
+
+static void on_promise(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_msg vow = *msg;
+
+	if (!is_own_ballot(replica, msg)) {
+		return;
+	}
+	if (paxos_ballot_compare(msg->accepted, msg->ballot) > 0 || msg->decided > msg->length ||
+	    msg->base > msg->decided || (msg->flags & PAXOS_FLAG_REVOKED) == 0 ||
+	    (paxos_ballot_equal(msg->accepted, msg->ballot) && core->role == PAXOS_CANDIDATE)) {
+		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
+		return;
+	}
+	if (vow.lease_left_ns > LEASE_LEFT_MAX_NS) {
+		vow.lease_left_ns = LEASE_LEFT_MAX_NS;
+	}
+	if (core->role == PAXOS_CANDIDATE) {
+		paxos_candidate_promise(core, &replica->candidate, &vow);
+	} else {
+		paxos_leader_promise(core, &replica->leader, &vow);
+	}
+}
+
+static void on_nack(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	if (is_own_ballot(replica, msg) && paxos_ballot_compare(msg->accepted, msg->ballot) > 0) {
+		paxos_election_seen(&replica->election, msg->accepted.round);
+		paxos_replica_nacked(replica);
+	}
+}
+
+static void on_prepare_ask(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	if (replica->core.role == PAXOS_LEADER && is_own_ballot(replica, msg)) {
+		paxos_leader_asked(&replica->core, &replica->leader, msg->node);
+	}
+}
+
+/* --- sync and accept ----------------------------------------------------------------------- */
+
+/* True if the message is of the promised ballot; else the sender is told, if it may be. */
+static bool is_promised(struct paxos_core *core, const struct paxos_msg *msg)
+{
+	const int compared = against_promised(core, msg);
+
+	if (compared < 0) {
+		paxos_acceptor_nack(core, msg->node, msg->ballot);
+	} else if (compared > 0) {
+		paxos_acceptor_ask(core, msg->node, msg->ballot);
+	}
+	return compared == 0 && core->role == PAXOS_FOLLOWER && msg->ballot.node == msg->node;
+}
+
+static void begin_sync(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_intake *intake = &replica->intake;
+	const bool level = paxos_ballot_equal(core->accepted, msg->ballot);
+	const bool wants_state = (msg->flags & PAXOS_FLAG_STATE) != 0;
+	const bool same = intake->purpose == PAXOS_INTAKE_SYNC && intake->peer == msg->node &&
+	                  paxos_ballot_equal(intake->ballot, msg->ballot);
+
+	if (!wants_state && (msg->base < core->decided || msg->base > core->log.length)) {
+		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
+		return;
+	}
+	if (!same) {
+		paxos_intake_begin(core, intake, PAXOS_INTAKE_SYNC, msg->node, msg->ballot,
+		                   msg->base, level ? 0 : msg->length, wants_state);
+	}
+	if (!wants_state && intake->cut == msg->base) {
+		paxos_intake_push(core, intake, msg);
+	}
+}
+
+static void on_sync(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+
+	if (!is_promised(core, msg)) {
+		return;
+	}
+	if (!paxos_ballot_equal(core->accepted, msg->ballot)) {
+		begin_sync(replica, msg);
+		return;
+	}
+	/* "If accepted = b already, SYNC never cuts." It may bring a snapshot from beyond. */
+	if ((msg->flags & PAXOS_FLAG_STATE) != 0 && core->log.length < msg->index) {
+		begin_sync(replica, msg);
+	}
+	paxos_acceptor_owe(core, &replica->acceptor);
+	paxos_acceptor_told(core, &replica->acceptor, msg->ballot, msg->decided);
+}
+
+static void on_accept(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+
+	if (is_promised(core, msg) && paxos_ballot_equal(core->accepted, msg->ballot)) {
+		paxos_acceptor_accept(core, &replica->acceptor, msg);
+	}
+}
+
+static void on_accepted(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	/* "A reply counts only for the ballot it was asked for." */
+	if (replica->core.role == PAXOS_LEADER && is_own_ballot(replica, msg)) {
+		paxos_leader_accepted(&replica->core, &replica->leader, msg);
+	}
+}
+
+/* --- fetching ------------------------------------------------------------------------------ */
+
+static void rejoin(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+	struct store_entry entry = {
+		.kind = STORE_ENTRY_REJOIN,
+		.node = msg->node,
+		.incarnation = msg->incarnation,
+	};
+
+	if (core->decided < replica->leader.adopted ||
+	    store_member_incarnation(core->store, msg->node) >= msg->incarnation ||
+	    replica->naming[msg->node] >= msg->incarnation) {
+		return;
+	}
+	if (paxos_desk_propose(core, &replica->leader, &entry)) {
+		replica->naming[msg->node] = msg->incarnation;
+	}
+}
+
+static void on_fetch(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+	const bool wants_state = (msg->flags & PAXOS_FLAG_STATE) != 0;
+
+	if (paxos_ballot_is_none(msg->ballot)) {
+		if (core->role != PAXOS_LEADER) {
+			return;
+		}
+		if ((msg->flags & PAXOS_FLAG_OUTSIDER) != 0) {
+			rejoin(replica, msg);
+		}
+	} else if (against_promised(core, msg) != 0) {
+		return; /* "FETCH is answered only while promised = b" */
+	}
+	if (wants_state) {
+		paxos_outlet_state(core, &replica->outlets[msg->node], msg);
+	} else if (paxos_ballot_is_none(msg->ballot)) {
+		paxos_outlet_entries(core, msg, replica->leader.ballot, core->decided,
+		                     replica->leader.adopted);
+	} else {
+		paxos_outlet_entries(core, msg, msg->ballot, core->log.length, core->decided);
+	}
+}
+
+static void on_entries(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	const struct paxos_intake *intake = &replica->intake;
+
+	(void)paxos_intake_entries(&replica->core, &replica->intake, msg);
+	if (intake->purpose == PAXOS_INTAKE_CATCHUP && intake->peer == msg->node &&
+	    intake->transfer == msg->transfer && msg->ballot.node == msg->node) {
+		replica->catchup = (struct paxos_catchup){
+			.ballot = msg->ballot, .adopted = msg->decided, .decided = msg->length};
+	}
+}
+
+/* --- all ----------------------------------------------------------------------------------- */
+
+static void dispatch(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	switch (msg->kind) {
+	case PAXOS_MSG_HEARTBEAT:
+		on_heartbeat(replica, msg);
+		break;
+	case PAXOS_MSG_HEARTBEAT_ACK:
+		on_heartbeat_ack(replica, msg);
+		break;
+	case PAXOS_MSG_PREPARE:
+		on_prepare(replica, msg);
+		break;
+	case PAXOS_MSG_PROMISE:
+		on_promise(replica, msg);
+		break;
+	case PAXOS_MSG_NACK:
+		on_nack(replica, msg);
+		break;
+	case PAXOS_MSG_PREPARE_ASK:
+		on_prepare_ask(replica, msg);
+		break;
+	case PAXOS_MSG_SYNC:
+		on_sync(replica, msg);
+		break;
+	case PAXOS_MSG_ACCEPT:
+		on_accept(replica, msg);
+		break;
+	case PAXOS_MSG_ACCEPTED:
+		on_accepted(replica, msg);
+		break;
+	case PAXOS_MSG_FETCH:
+		on_fetch(replica, msg);
+		break;
+	case PAXOS_MSG_ENTRIES:
+		on_entries(replica, msg);
+		break;
+	case PAXOS_MSG_STATE:
+		(void)paxos_intake_state(&replica->core, &replica->intake, msg);
+		break;
+	case PAXOS_MSG_COUNT:
+	default:
+		must(false);
+	}
+}
+
+/*
+ * An incarnation counts its starts in the upper half (DESIGN 4.1 i): below the named one it is a
+ * life that is over; with the same count it is somebody else.
+ */
+static bool incarnation_is_over(const struct paxos_core *core, const struct paxos_msg *msg)
+{
+	const struct paxos_peer *peer = &core->peers[msg->node];
+	const uint64_t named = store_member_incarnation(core->store, msg->node);
+
+	if (msg->incarnation < named || msg->incarnation < peer->incarnation) {
+		return true;
+	}
+	if (named >> 32 != 0 && msg->incarnation != named &&
+	    msg->incarnation >> 32 == named >> 32) {
+		return true;
+	}
+	return msg->incarnation == peer->incarnation && msg->start < peer->start;
+}
+
+/* What may be heard by an outsider, and from one. */
+static bool is_allowed(const struct paxos_core *core, const struct paxos_msg *msg)
+{
+	if ((msg->flags & PAXOS_FLAG_OUTSIDER) != 0) {
+		return msg->kind == PAXOS_MSG_FETCH;
+	}
+	return core->takes_part || msg->kind == PAXOS_MSG_HEARTBEAT ||
+	       msg->kind == PAXOS_MSG_ENTRIES || msg->kind == PAXOS_MSG_STATE;
+}
+
+static void note_sender(struct paxos_core *core, const struct paxos_msg *msg)
+{
+	struct paxos_peer *peer = &core->peers[msg->node];
+
+	if (peer->incarnation != msg->incarnation || peer->start != msg->start) {
+		peer->incarnation = msg->incarnation;
+		peer->start = msg->start;
+		peer->answered_ns = 0;
+		peer->unhappy = false;
+	}
+	peer->heard_ns = core->now_ns;
+}
+
+void paxos_peers_hear(struct paxos_replica *replica, int peer,
+                      const struct store_datagram *datagram)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_msg msg;
+
+	if (peer == PAXOS_NOBODY) {
+		paxos_core_drop(core, PAXOS_DROP_NOT_A_PEER);
+	} else if (datagram->cluster != core->config.cluster) {
+		paxos_core_drop(core, PAXOS_DROP_CLUSTER);
+	} else if (!paxos_msg_decode(datagram->body, &msg)) {
+		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
+	} else if (msg.node != peer || peer == core->config.node || peer >= core->config.count) {
+		paxos_core_drop(core, PAXOS_DROP_IMPOSTOR);
+	} else if (msg.configuration != core->config.configuration) {
+		paxos_core_drop(core, PAXOS_DROP_CONFIGURATION);
+	} else if (incarnation_is_over(core, &msg)) {
+		paxos_core_drop(core, PAXOS_DROP_INCARNATION);
+	} else {
+		note_sender(core, &msg);
+		if (is_allowed(core, &msg)) {
+			dispatch(replica, &msg);
+		}
+	}
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/reader.h"
+
+#include "store/base/check.h"
+
+/* Room for a page inside an answer. */
+enum {
+	PAGE_SIZE = PROTO_VALUE_SIZE_MAX
+};
+
+static bool is_read(enum proto_verb verb)
+{
+	return verb == PROTO_GET || verb == PROTO_STAT || verb == PROTO_LIST ||
+	       verb == PROTO_WALK || verb == PROTO_REV || verb == PROTO_SELF;
+}
+
+static void fill_page(const struct proto_request *request, struct store_cursor *cursor,
+                      struct proto_answer *answer, uint8_t *page)
+{
+	const size_t prefix = request->verb == PROTO_WALK || request->path.size == 1
+	                              ? request->path.size
+	                              : request->path.size + 1;
+	struct store_file file;
+	size_t size = 0;
+
+	while (store_cursor_next(cursor, &file)) {
+		struct proto_page_entry entry = {
+			.revision = file.revision,
+			.is_directory = file.is_directory,
+			.name = file.path,
+		};
+		size_t grown;
+
+		if (request->verb == PROTO_LIST) {
+			must(file.path.size > prefix);
+			entry.name = slice_make(file.path.data + prefix, file.path.size - prefix);
+		}
+		grown = request->limit != 0 && answer->count == request->limit
+		                ? 0
+		                : proto_page_put(page, size, PAGE_SIZE, &entry);
+		if (grown == 0) {
+			answer->has_more = true;
+			break;
+		}
+		size = grown;
+		answer->count++;
+	}
+	answer->value = slice_make(page, size);
+}
+
+static void read_root(const struct store_root *root, const struct proto_request *request,
+                      struct proto_answer *answer, uint8_t *page)
+{
+	struct store_cursor cursor;
+	struct store_file file;
+
+	switch (request->verb) {
+	case PROTO_GET:
+		answer->answer = store_get(root, request->path, &file);
+		if (answer->answer == STORE_OK) {
+			answer->revision = file.revision;
+			answer->value = file.value;
+		}
+		break;
+	case PROTO_STAT:
+		answer->answer = store_stat(root, request->path, &file);
+		if (answer->answer == STORE_OK) {
+			answer->revision = file.revision;
+			answer->is_directory = file.is_directory;
+			answer->children = file.children;
+			answer->count = (uint32_t)file.value.size;
+		}
+		break;
+	case PROTO_LIST:
+	case PROTO_WALK:
+		answer->answer = request->verb == PROTO_LIST
+		                         ? store_list(&cursor, root, request->path, request->after)
+		                         : store_walk(&cursor, root, request->path, request->after);
+		if (answer->answer == STORE_OK) {
+			fill_page(request, &cursor, answer, page);
+		}
+		break;
+	case PROTO_NONE:
+	case PROTO_OPEN:
+	case PROTO_CLOSE:
+	case PROTO_ALIVE:
+	case PROTO_SET:
+	case PROTO_DELETE:
+	case PROTO_NOP:
+	case PROTO_REV:
+	case PROTO_SELF:
+	default:
+		answer->revision = store_root_revision(root);
+		break;
+	}
+}
+
+enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct store *store,
+                           uint64_t now_ns, uint8_t node, uint8_t durability,
+                           const struct proto_request *request, void *message,
+                           size_t *ret_message_size, uint64_t *ret_version)
+{
+	/* The law's order: the clock was read after the burst, the lease is loaded after that. */
+	const uint64_t lease_end_ns =
+		atomic_load_explicit(&view->lease_end_ns, memory_order_acquire);
+	struct proto_answer answer = {.verb = request->verb, .node = (uint8_t)(node + 1)};
+	/* A page is put together where the message will be, behind its fixed part. */
+	uint8_t *page = (uint8_t *)message + PROTO_ANSWER_OVERHEAD;
+	const struct store_root *root;
+
+	if (!is_read(request->verb)) {
+		return PAXOS_READ_PASS;
+	}
+	if (now_ns >= lease_end_ns && request->verb != PROTO_SELF &&
+	    (request->flags & PROTO_FLAG_STALE) == 0) {
+		return PAXOS_READ_PASS;
+	}
+	root = store_root(store);
+	if (now_ns >= lease_end_ns && request->verb != PROTO_SELF &&
+	    store_root_revision(root) < request->seen) {
+		return PAXOS_READ_PASS; /* a stale root, older than what this client has seen */
+	}
+	answer.leader = (uint8_t)atomic_load_explicit(&view->leader, memory_order_relaxed);
+	answer.role = (uint8_t)atomic_load_explicit(&view->role, memory_order_relaxed);
+	answer.durability = durability;
+	answer.store_revision = store_root_revision(root);
+	read_root(root, request, &answer, page);
+	*ret_version = proto_answer_version(&answer);
+	*ret_message_size = proto_answer_encode(&answer, message, PROTO_MESSAGE_SIZE_MAX);
+	must(*ret_message_size != 0);
+	return PAXOS_READ_ANSWERED;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consensus/replica.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "consensus/body.h"
+#include "consensus/peers.h"
+#include "consensus/quorum.h"
+#include "store/base/check.h"
+
+enum {
+	APPLY_MAX = 4096
+}; /* entries applied in one turn */
+
+int paxos_replica_new(struct paxos_replica **ret_replica, const struct paxos_config *config,
+                      struct store *store)
+{
+	struct paxos_replica *replica;
+	int r;
+
+	if (!paxos_config_is_good(config)) {
+		return -EINVAL;
+	}
+	replica = calloc(1, sizeof(*replica));
+	if (replica == NULL) {
+		return -ENOMEM;
+	}
+	r = paxos_core_init(&replica->core, config, store);
+	if (r == 0) {
+		r = paxos_intake_init(&replica->intake, config);
+	}
+	if (r == 0) {
+		r = paxos_desk_init(&replica->core, &replica->desk);
+	}
+	for (unsigned i = 0; i < config->count && r == 0; i++) {
+		r = paxos_outlet_init(&replica->outlets[i]);
+	}
+	if (r < 0) {
+		paxos_replica_free(replica);
+		return r;
+	}
+	replica->core.recovering = true;
+	*ret_replica = replica;
+	return 0;
+}
+
+void paxos_replica_free(struct paxos_replica *replica)
+{
+	if (replica == NULL) {
+		return;
+	}
+	for (unsigned i = 0; i < replica->core.config.count; i++) {
+		paxos_outlet_deinit(&replica->outlets[i], replica->core.store);
+	}
+	paxos_desk_deinit(&replica->desk);
+	paxos_intake_deinit(&replica->intake);
+	paxos_core_deinit(&replica->core);
+	free(replica);
+}
+
+void paxos_replica_start(struct paxos_replica *replica, uint64_t now_ns)
+{
+	struct paxos_core *core = &replica->core;
+
+	must(core->recovering);
+	core->now_ns = now_ns;
+	core->recovering = false;
+	paxos_intake_end(&replica->intake);
+	paxos_log_cut(&core->log, core->log.length);
+	core->persisted = (struct paxos_place){.index = core->log.length + 1};
+	core->durable_length = core->log.length;
+	core->hint = core->decided;
+	core->takes_part = core->config.durability == PAXOS_DISK || core->config.founding;
+	core->role = core->takes_part ? PAXOS_FOLLOWER : PAXOS_OUTSIDER;
+	/* "A server that starts behaves as if it had granted to an unknown ballot" (f). */
+	paxos_grant_start(&core->grant, now_ns,
+	                  paxos_lease_with_drift(core->config.lease_ns, core->config.drift_ppm));
+	paxos_acceptor_init(&replica->acceptor);
+	paxos_election_start(core, &replica->election);
+	replica->desk.alive.epoch = 1;
+	paxos_desk_lease(core, &replica->desk, 0);
+	store_publish(core->store);
+	paxos_core_trace(core, PAXOS_TRACE_STARTED, core->config.incarnation, core->takes_part);
+}
+
+static void count_fault(struct paxos_replica *replica, enum store_datagram_fault fault)
+{
+	replica->core.counted.faults[fault]++;
+	paxos_core_drop(&replica->core, PAXOS_DROP_FAULT);
+}
+
+void paxos_replica_receive(struct paxos_replica *replica, uint64_t now_ns,
+                           const struct paxos_source *source, struct slice bytes)
+{
+	struct paxos_core *core = &replica->core;
+	struct store_datagram datagram;
+	const enum store_datagram_fault fault = store_datagram_open(bytes, &datagram);
+
+	core->now_ns = now_ns;
+	core->counted.datagrams_in++;
+	if (fault != STORE_DATAGRAM_GOOD) {
+		count_fault(replica, fault);
+		if (fault == STORE_DATAGRAM_BAD_VERSION && source->peer == PAXOS_NOBODY) {
+			paxos_desk_refuse_version(core, &replica->desk, &source->address);
+		}
+		return;
+	}
+	switch (datagram.kind) {
+	case STORE_DATAGRAM_REQUEST:
+		paxos_desk_request(
+			core, &replica->desk, core->role == PAXOS_LEADER ? &replica->leader : NULL,
+			&source->address, &datagram, replica->election.rounds.number + 1);
+		break;
+	case STORE_DATAGRAM_PEER:
+		paxos_peers_hear(replica, source->peer, &datagram);
+		break;
+	case STORE_DATAGRAM_ANSWER:
+	default:
+		paxos_core_drop(core, PAXOS_DROP_ANSWER);
+		break;
+	}
+}
+
+/* --- leading, and its end ------------------------------------------------------------------ */
+
+void paxos_replica_step_down(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	const bool led = core->role == PAXOS_LEADER;
+
+	if (core->role != PAXOS_LEADER && core->role != PAXOS_CANDIDATE) {
+		return;
+	}
+	/* "Promising or standing higher ends the leadership first: lease end 0" (4.1 f). */
+	core->role = PAXOS_FOLLOWER;
+	core->leader = PAXOS_NOBODY;
+	paxos_desk_lease(core, &replica->desk, 0);
+	paxos_rounds_end(&replica->election.rounds);
+	if (replica->intake.purpose == PAXOS_INTAKE_ADOPT) {
+		paxos_intake_end(&replica->intake);
+	}
+	paxos_election_back_off(core, &replica->election);
+	if (led) {
+		paxos_desk_reset(core, &replica->desk);
+		paxos_core_trace(core, PAXOS_TRACE_ABDICATED, core->accepted.round, 0);
+	}
+}
+
+static void give_up(struct paxos_replica *replica, enum paxos_give_up why)
+{
+	must(replica->core.role == PAXOS_CANDIDATE);
+	paxos_core_trace(&replica->core, PAXOS_TRACE_GAVE_UP, replica->candidate.ballot.round, why);
+	paxos_replica_step_down(replica);
+}
+
+void paxos_replica_nacked(struct paxos_replica *replica)
+{
+	if (replica->core.role == PAXOS_CANDIDATE) {
+		give_up(replica, PAXOS_GAVE_UP_NACK);
+	} else if (replica->core.role == PAXOS_LEADER) {
+		replica->election.wants_higher = true;
+	}
+}
+
+static void stand(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	/* "A server that would need a snapshot stands with priority 0" (4.1 h). */
+	const bool behind =
+		replica->intake.purpose == PAXOS_INTAKE_SYNC && replica->intake.wants_state;
+	const struct paxos_ballot ballot =
+		paxos_election_ballot(core, &replica->election, behind ? 0 : core->config.priority);
+
+	paxos_intake_end(&replica->intake);
+	replica->election.wants_higher = false;
+	paxos_candidate_stand(core, &replica->candidate, ballot);
+	paxos_desk_lease(core, &replica->desk, 0);
+}
+
+static void begin_to_lead(struct paxos_replica *replica, const struct paxos_adoption *adoption)
+{
+	struct paxos_core *core = &replica->core;
+
+	paxos_leader_begin(core, &replica->leader, &replica->candidate, adoption);
+	paxos_rounds_end(&replica->election.rounds);
+	paxos_desk_reset(core, &replica->desk);
+	memset(replica->naming, 0, sizeof(replica->naming));
+	replica->election.wants_higher = false;
+	replica->election.next_round_ns = core->now_ns;
+}
+
+static struct paxos_ballot leading(const struct paxos_replica *replica)
+{
+	return replica->core.role == PAXOS_LEADER ? replica->leader.ballot
+	                                          : (struct paxos_ballot){0};
+}
+
+void paxos_replica_resign(struct paxos_replica *replica, uint64_t now_ns)
+{
+	struct paxos_core *core = &replica->core;
+	const struct paxos_ballot ballot = leading(replica);
+
+	core->now_ns = now_ns;
+	replica->resigned = true;
+	if (core->role == PAXOS_LEADER) {
+		paxos_replica_step_down(replica);
+		paxos_election_round(core, &replica->election, ballot,
+		                     PAXOS_FLAG_LEADER | PAXOS_FLAG_RESIGNED);
+	}
+	paxos_replica_step_down(replica);
+}
+
+/* --- a turn -------------------------------------------------------------------------------- */
+
+static uint64_t decided_target(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+
+	switch (core->role) {
+	case PAXOS_LEADER:
+		return paxos_leader_decided(core, &replica->leader);
+	case PAXOS_FOLLOWER:
+	case PAXOS_CANDIDATE:
+		return paxos_acceptor_decided(core, &replica->acceptor);
+	case PAXOS_OUTSIDER:
+	default:
+		return replica->catchup.decided < core->log.length ? replica->catchup.decided
+		                                                   : core->log.length;
+	}
+}
+
+/* Chosen, applied, root published; the answers leave when the shell takes them (DESIGN 3). */
+static void apply(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	const uint64_t target = decided_target(replica);
+	unsigned applied = 0;
+
+	for (; core->decided < target && applied < APPLY_MAX; applied++) {
+		struct store_result result = {0};
+		struct store_entry entry;
+
+		paxos_core_apply(core, &entry, &result);
+		paxos_desk_applied(core, &replica->desk, core->decided, &entry, &result);
+	}
+	replica->more = core->decided < target;
+	if (applied != 0 || store_root_index(store_root(core->store)) != core->decided) {
+		store_publish(core->store);
+	}
+}
+
+/* Names members' incarnations in the log, so that they are replicated state (4.1 i). */
+static void name_members(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+
+	for (uint8_t node = 0; node < core->config.count; node++) {
+		const struct paxos_follower *follower = &replica->leader.followers[node];
+		const bool self = node == core->config.node;
+		const uint64_t incarnation =
+			self ? core->config.incarnation : follower->incarnation;
+		struct store_entry entry = {
+			.kind = STORE_ENTRY_REJOIN, .node = node, .incarnation = incarnation};
+
+		if (store_member_incarnation(core->store, node) != 0 ||
+		    (!self && follower->state != PAXOS_LEVEL) ||
+		    replica->naming[node] == incarnation) {
+			continue;
+		}
+		if (paxos_desk_propose(core, &replica->leader, &entry)) {
+			replica->naming[node] = incarnation;
+		}
+	}
+}
+
+static void tick_leader(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_election *election = &replica->election;
+
+	if (paxos_election_must_abdicate(core, election, replica->leader.began_ns)) {
+		election->unhappy = false;
+		paxos_replica_step_down(replica);
+		return;
+	}
+	if (election->wants_higher && core->now_ns >= election->may_stand_ns &&
+	    paxos_is_majority(paxos_election_connected(core), core->config.count)) {
+		paxos_replica_step_down(replica);
+		stand(replica);
+		return;
+	}
+	if (replica->leader.deciding && core->decided >= replica->leader.adopted) {
+		name_members(replica);
+		paxos_desk_expire(core, &replica->desk, &replica->leader);
+	}
+	paxos_core_flush(core);
+	paxos_leader_tick(core, &replica->leader);
+}
+
+static void tick_candidate(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_adoption adoption;
+
+	if (paxos_candidate_advance(core, &replica->candidate, &replica->intake, &adoption)) {
+		begin_to_lead(replica, &adoption);
+	} else if (!paxos_candidate_tick(core, &replica->candidate, &replica->intake)) {
+		give_up(replica, PAXOS_GAVE_UP_TIME);
+	}
+}
+
+static void tick_follower(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_intake *intake = &replica->intake;
+
+	if (intake->purpose == PAXOS_INTAKE_SYNC && paxos_intake_is_whole(intake)) {
+		if (paxos_ballot_equal(core->accepted, intake->ballot) &&
+		    intake->cut <= core->log.length) {
+			/* "If accepted = b already, SYNC never cuts." The log came in time. */
+			paxos_intake_end(intake);
+		} else if (paxos_intake_commit(core, intake)) {
+			paxos_acceptor_owe(core, &replica->acceptor);
+		}
+	}
+	paxos_core_flush(core);
+	paxos_acceptor_flush(core, &replica->acceptor);
+	if (!replica->resigned && paxos_election_may_stand(core, &replica->election)) {
+		stand(replica);
+	}
+}
+
+/*
+ * "It then begins with promised = accepted = b", the ballot of the leader that told it so: when its
+ * REJOIN is applied, everything through L0 of b too, and nothing that b has not told as decided.
+ */
+static void tick_outsider(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	const struct paxos_catchup *catchup = &replica->catchup;
+
+	if (core->leader != PAXOS_NOBODY && (replica->intake.purpose != PAXOS_INTAKE_CATCHUP ||
+	                                     replica->intake.peer != (unsigned)core->leader)) {
+		replica->catchup.ballot = (struct paxos_ballot){0};
+		paxos_intake_begin(core, &replica->intake, PAXOS_INTAKE_CATCHUP,
+		                   (unsigned)core->leader, (struct paxos_ballot){0},
+		                   core->log.length, 0, false);
+	}
+	if (paxos_ballot_is_none(catchup->ballot) || catchup->decided < core->decided ||
+	    core->decided < catchup->adopted || core->log.length != core->decided ||
+	    store_member_incarnation(core->store, core->config.node) != core->config.incarnation) {
+		return;
+	}
+	core->takes_part = true;
+	core->role = PAXOS_FOLLOWER;
+	core->promised = catchup->ballot;
+	core->accepted = catchup->ballot;
+	paxos_intake_end(&replica->intake);
+	paxos_election_heard(core, &replica->election, 0);
+	paxos_acceptor_owe(core, &replica->acceptor);
+	paxos_core_trace(core, PAXOS_TRACE_REJOINED, core->decided, 0);
+}
+
+static void tick_role(struct paxos_replica *replica)
+{
+	switch (replica->core.role) {
+	case PAXOS_LEADER:
+		tick_leader(replica);
+		break;
+	case PAXOS_CANDIDATE:
+		tick_candidate(replica);
+		break;
+	case PAXOS_FOLLOWER:
+		tick_follower(replica);
+		break;
+	case PAXOS_OUTSIDER:
+	default:
+		tick_outsider(replica);
+		break;
+	}
+}
+
+uint64_t paxos_replica_lease_end_ns(const struct paxos_replica *replica)
+{
+	const struct paxos_core *core = &replica->core;
+	const uint64_t sent_ns = replica->election.rounds.majority_sent_ns;
+
+	if (core->role != PAXOS_LEADER || core->config.lease_ns == 0 || sent_ns == 0 ||
+	    core->decided < replica->leader.adopted || replica->more) {
+		return 0;
+	}
+	return sent_ns + core->config.lease_ns;
+}
+
+static void tick_reads(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_election *election = &replica->election;
+
+	if (core->role != PAXOS_LEADER) {
+		return;
+	}
+	if (core->decided >= replica->leader.adopted && !replica->more) {
+		paxos_desk_rounds(core, &replica->desk, election->rounds.majority_number);
+	}
+	if (paxos_desk_wants_round(&replica->desk, election->rounds.number)) {
+		election->next_round_ns = core->now_ns;
+	}
+}
+
+void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
+{
+	struct paxos_core *core = &replica->core;
+
+	must(!core->recovering);
+	core->now_ns = now_ns;
+	paxos_election_tick(core, &replica->election);
+	apply(replica);
+	tick_role(replica);
+	tick_reads(replica);
+	if (core->now_ns >= replica->election.next_round_ns) {
+		paxos_election_round(core, &replica->election, leading(replica),
+		                     core->role == PAXOS_LEADER ? PAXOS_FLAG_LEADER : 0);
+	}
+	paxos_core_flush(core);
+	paxos_intake_tick(core, &replica->intake);
+	for (unsigned peer = 0; peer < core->config.count; peer++) {
+		paxos_outlet_tick(core, &replica->outlets[peer]);
+	}
+	paxos_desk_lease(core, &replica->desk, paxos_replica_lease_end_ns(replica));
+	must(core->log.base <= core->decided);
+	must(core->decided <= core->log.length);
+	must(paxos_ballot_compare(core->accepted, core->promised) <= 0);
+}
+
+void paxos_replica_durable(struct paxos_replica *replica, uint64_t now_ns, uint64_t record)
+{
+	replica->core.now_ns = now_ns;
+	paxos_core_durable(&replica->core, record);
+}
+
+bool paxos_replica_take(struct paxos_replica *replica, struct paxos_effect *ret_effect)
+{
+	return paxos_outbox_take(&replica->core.outbox, ret_effect);
+}
+
+uint64_t paxos_replica_deadline_ns(const struct paxos_replica *replica)
+{
+	const struct paxos_core *core = &replica->core;
+	uint64_t deadline_ns = paxos_election_deadline_ns(core, &replica->election);
+	uint64_t other_ns = paxos_intake_deadline_ns(&replica->intake);
+
+	if (replica->more) {
+		return core->now_ns;
+	}
+	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
+	if (core->role == PAXOS_LEADER) {
+		other_ns = paxos_leader_deadline_ns(core, &replica->leader);
+	} else if (core->role == PAXOS_CANDIDATE) {
+		other_ns = paxos_candidate_deadline_ns(&replica->candidate);
+	}
+	return other_ns < deadline_ns ? other_ns : deadline_ns;
+}
+
+void paxos_replica_poll_gap(struct paxos_replica *replica, uint64_t gap_ns)
+{
+	replica->core.poll_gap_ns = gap_ns;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * status.h - what can be seen of a replica, and the names of things
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/ballot.h"
+#include "consensus/config.h"
+#include "consensus/effect.h"
+#include "store/datagram.h"
+#include "store/limits.h"
+
+enum paxos_drop {
+	PAXOS_DROP_FAULT = 0,     /* + enum store_datagram_fault, see faults[] */
+	PAXOS_DROP_CLUSTER,       /* of another cluster */
+	PAXOS_DROP_CONFIGURATION, /* of another configuration */
+	PAXOS_DROP_NOT_A_PEER,    /* a peer message from an address that is no peer */
+	PAXOS_DROP_IMPOSTOR,      /* a peer message that names another node than its address */
+	PAXOS_DROP_INCARNATION,   /* of an incarnation that does not take part any more */
+	PAXOS_DROP_MESSAGE,       /* a peer message that makes no sense */
+	PAXOS_DROP_REQUEST,       /* a request that makes no sense (answered if it could be) */
+	PAXOS_DROP_ANSWER,        /* an answer, sent to a server */
+	PAXOS_DROP_OUTBOX,        /* our own, because the outbox was full; will be sent again */
+	PAXOS_DROP_COUNT
+};
+
+struct paxos_peer_status {
+	bool connected; /* answered our heartbeat of the last full round */
+	bool unhappy;   /* hears no leader, as far as it told */
+	uint64_t incarnation;
+	uint64_t accepted;      /* leader: highest length acknowledged in this ballot */
+	uint64_t round_trip_ns; /* smoothed; 0 = not known */
+	uint64_t poll_gap_ns;   /* as told by the peer */
+	uint64_t heard_ns;      /* when the last datagram came; 0 = never */
+	uint64_t resent;        /* datagrams sent again to it */
+};
+
+struct paxos_status {
+	enum paxos_role role;
+	enum paxos_durability durability;
+	uint8_t node, count;
+	int leader; /* index as far as known, or PAXOS_NOBODY */
+	struct paxos_ballot promised;
+	struct paxos_ballot accepted;
+	uint64_t log_start, length, durable, decided, applied; /* indexes; the first entry is 1 */
+	uint64_t adopted_length; /* L0 of the ballot accepted, leader only */
+	bool deciding;           /* leader: the old grants have run out */
+	uint64_t lease_end_ns;   /* 0: none */
+	uint64_t now_ns;         /* of the last turn */
+	struct paxos_peer_status peers[STORE_NODES_MAX];
+	uint64_t faults[STORE_DATAGRAM_FAULT_COUNT];
+	uint64_t drops[PAXOS_DROP_COUNT];
+	uint64_t traces[PAXOS_TRACE_COUNT]; /* how often each thing happened */
+	uint64_t requests, reads_lease, reads_quorum, reads_stale, lease_refusals, duplicates;
+	uint64_t datagrams_in, datagrams_out, resent;
+};
+
+const char *paxos_trace_text(enum paxos_trace_kind kind);
+const char *paxos_drop_text(enum paxos_drop drop);
+const char *paxos_role_text(enum paxos_role role);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view.c - what can be seen of a replica, and the names of things (replica.h)
+ */
+#include "consensus/body.h"
+#include "consensus/quorum.h"
+#include "consensus/replica.h"
+#include "store/base/check.h"
+
+static void see_peers(const struct paxos_replica *replica, struct paxos_status *status)
+{
+	const struct paxos_core *core = &replica->core;
+	const uint32_t connected = paxos_election_connected(core);
+
+	for (unsigned i = 0; i < core->config.count; i++) {
+		const struct paxos_peer *peer = &core->peers[i];
+		const struct paxos_follower *follower = &replica->leader.followers[i];
+
+		status->peers[i] = (struct paxos_peer_status){
+			.connected = (connected & paxos_bit(i)) != 0,
+			.unhappy = peer->unhappy,
+			.incarnation = peer->incarnation,
+			.poll_gap_ns = peer->poll_gap_ns,
+			.heard_ns = peer->heard_ns,
+			.round_trip_ns = follower->link.round_trip_ns,
+			.resent = follower->link.resent,
+		};
+		if (core->role == PAXOS_LEADER) {
+			status->peers[i].accepted = follower->link.length;
+		}
+	}
+	status->peers[core->config.node].incarnation = core->config.incarnation;
+}
+
+void paxos_replica_status(const struct paxos_replica *replica, struct paxos_status *ret_status)
+{
+	const struct paxos_core *core = &replica->core;
+	struct paxos_status *status = ret_status;
+
+	*status = core->counted;
+	status->role = core->role;
+	status->durability = core->config.durability;
+	status->node = core->config.node;
+	status->count = core->config.count;
+	status->leader = core->leader;
+	status->promised = core->promised;
+	status->accepted = core->accepted;
+	status->log_start = core->log.base + 1;
+	status->length = core->log.length;
+	status->durable =
+		core->config.durability == PAXOS_DISK ? core->durable_length : core->log.length;
+	status->decided = core->decided;
+	status->applied = store_applied(core->store);
+	if (core->role == PAXOS_LEADER) {
+		status->adopted_length = replica->leader.adopted;
+		status->deciding = replica->leader.deciding;
+	}
+	status->lease_end_ns = paxos_replica_lease_end_ns(replica);
+	status->now_ns = core->now_ns;
+	status->datagrams_out = core->outbox.sent;
+	see_peers(replica, status);
+}
+
+struct slice paxos_replica_entry(const struct paxos_replica *replica, uint64_t index)
+{
+	const struct paxos_log *log = &replica->core.log;
+
+	if (index <= log->base || index > log->length) {
+		return (struct slice){0};
+	}
+	return paxos_log_entry(log, index);
+}
+
+const struct paxos_lease_view *paxos_replica_lease_view(const struct paxos_replica *replica)
+{
+	return &replica->desk.view;
+}
+
+const char *paxos_trace_text(enum paxos_trace_kind kind)
+{
+	static const char *const texts[PAXOS_TRACE_COUNT] = {
+		[PAXOS_TRACE_STARTED] = "started",
+		[PAXOS_TRACE_UNHAPPY] = "unhappy",
+		[PAXOS_TRACE_STANDS] = "stands",
+		[PAXOS_TRACE_PROMISED] = "promised",
+		[PAXOS_TRACE_GAVE_UP] = "gave_up",
+		[PAXOS_TRACE_ADOPTED] = "adopted",
+		[PAXOS_TRACE_LEADS] = "leads",
+		[PAXOS_TRACE_ABDICATED] = "abdicated",
+		[PAXOS_TRACE_CUT] = "cut",
+		[PAXOS_TRACE_REJOINED] = "rejoined",
+		[PAXOS_TRACE_SNAPSHOT_IN] = "snapshot_in",
+		[PAXOS_TRACE_SNAPSHOT_OUT] = "snapshot_out",
+		[PAXOS_TRACE_EXPIRED] = "expired",
+		[PAXOS_TRACE_SLEPT] = "slept",
+	};
+
+	return kind > 0 && kind < PAXOS_TRACE_COUNT ? texts[kind] : "?";
+}
+
+const char *paxos_drop_text(enum paxos_drop drop)
+{
+	static const char *const texts[PAXOS_DROP_COUNT] = {
+		[PAXOS_DROP_FAULT] = "fault",
+		[PAXOS_DROP_CLUSTER] = "cluster",
+		[PAXOS_DROP_CONFIGURATION] = "configuration",
+		[PAXOS_DROP_NOT_A_PEER] = "not_a_peer",
+		[PAXOS_DROP_IMPOSTOR] = "impostor",
+		[PAXOS_DROP_INCARNATION] = "incarnation",
+		[PAXOS_DROP_MESSAGE] = "message",
+		[PAXOS_DROP_REQUEST] = "request",
+		[PAXOS_DROP_ANSWER] = "answer",
+		[PAXOS_DROP_OUTBOX] = "outbox",
+	};
+
+	return drop < PAXOS_DROP_COUNT ? texts[drop] : "?";
+}
+
+const char *paxos_role_text(enum paxos_role role)
+{
+	static const char *const texts[] = {
+		[PAXOS_FOLLOWER] = "follower",
+		[PAXOS_CANDIDATE] = "candidate",
+		[PAXOS_LEADER] = "leader",
+		[PAXOS_OUTSIDER] = "outsider",
+	};
+
+	return role >= PAXOS_FOLLOWER && role <= PAXOS_OUTSIDER ? texts[role] : "?";
+}
