@@ -436,7 +436,9 @@ int ctl_admin_open(struct ctl_admin **ret_admin, uv_loop_t *loop, const char *pa
 			ret_reason,
 			"management = %s: cannot listen there (%s); name a path in a folder that "
 			"this user may write and that no other server uses",
-			path, strerror(-r));
+			path,
+			/* libuv says EACCES for a folder that is not there, too */
+			r == -EACCES ? "no such folder, or no right" : strerror(-r));
 		ctl_admin_close(admin);
 		return r;
 	}

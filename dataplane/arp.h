@@ -10,8 +10,8 @@
  *
  * Only what was asked for is learned: a table of DP_ARP_NEIGHBOURS places cannot be flooded. A
  * place not found yet is asked for after 20 ms, 40 ms, ... up to 1 s; one found is asked for
- * again every 10 s while it is wanted and forgotten 60 s after it was last heard of. Whoever is not on our
- * subnet is reached through the gateway, if there is one.
+ * again every 10 s while it is wanted and forgotten 60 s after it was last heard of. Whoever is
+ * not on our subnet is reached through the gateway, if there is one.
  *
  * Pure. Threads: one.
  */

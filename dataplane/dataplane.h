@@ -64,7 +64,10 @@ struct dp_config {
 	struct dp_port_config ports[DP_PORTS_MAX];
 	uint8_t node, count; /* own index and number of members */
 	struct dp_peer_config peers[STORE_NODES_MAX];
-	const char *doorbell; /* path of our own doorbell file, "" = none */
+	/* As the replica has them; for answers that workers beyond 0 give. */
+	uint64_t cluster;
+	uint32_t configuration;
+	uint8_t durability; /* enum paxos_durability; only PAXOS_MEMORY is taken yet */
 };
 
 struct dp;
@@ -87,7 +90,8 @@ enum dp_counter {
 	DP_DROP_ARP,
 	DP_DROP_NO_NEIGHBOUR, /* we do not know the receiver's MAC yet; asked for */
 	DP_DROP_NO_MBUF,
-	DP_DROP_LINK_SUM, /* a damaged slot of a shared-file link */
+	DP_DROP_LINK, /* a damaged slot of a shared-file link */
+	DP_DROP_RING, /* the ring between two workers is full */
 	DP_ARP_ANSWERED,
 	DP_ICMP_ANSWERED,
 	DP_PASSED, /* by a worker beyond 0 to worker 0 */
@@ -96,14 +100,17 @@ enum dp_counter {
 	DP_TURNS_EMPTY,
 	DP_SLEEPS,
 	DP_WAKES,           /* by a doorbell */
+	DP_HEALED,          /* a link's file was gone or another, and opened again */
 	DP_POLL_GAP_MAX_NS, /* largest gap between two turns, ever */
 	DP_POLL_GAP_NS,     /* largest gap in the last second */
 	DP_COUNTER_COUNT
 };
 
 /*
- * Starts EAL, ports and workers. The replica must have been made and not started; worker 0
- * starts it and turns it from now on. Sets mailbox->worker_bell; control_bell is the caller's.
+ * Starts EAL, ports and workers; once in a process. The replica must have been made and not
+ * started; worker 0 starts it and turns it from now on. Sets mailbox->worker_bell; control_bell is
+ * the caller's. A PAXOS_MAIL_STATUS is struct paxos_status, then the counters as dp_counters()
+ * gives them. Ignores SIGPIPE.
  *
  * Returns 0, or a negative errno; then ret_reason (if not NULL) holds one sentence that says
  * what, where and how to mend it, in at most 256 bytes.
@@ -114,6 +121,6 @@ int dp_start(struct dp **ret_dp, const struct dp_config *config, struct paxos_re
 /* Stops the workers, waits for them, gives everything back. NULL is fine. */
 void dp_stop(struct dp *dp);
 
-/* Sums over all workers and ports. */
+/* Sums over all workers and ports; of the poll gaps the largest. */
 void dp_counters(const struct dp *dp, uint64_t ret_counters[DP_COUNTER_COUNT]);
-const char *dp_counter_text(enum dp_counter counter);
+const char *dp_counter_text(enum dp_counter counter); /* "rx_frames" and so on */

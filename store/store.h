@@ -40,8 +40,7 @@ struct store_config {
 	uint64_t quota_bytes;  /* logical bytes; equal on all servers */
 	uint32_t sessions_max; /* equal on all servers */
 	uint32_t events_max;   /* events kept in the ring; a power of two */
-	uint64_t
-		arena_bytes; /* what the allocator may take at most; 0 = 3 x quota + 64 MiB + sessions */
+	uint64_t arena_bytes;  /* what the allocator may take at most; 0 = by the others */
 };
 
 struct store;

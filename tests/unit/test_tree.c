@@ -150,7 +150,7 @@ static void check_node(const struct store_node *node, const struct store_item *l
 	                is_root            ? 1 + first
 	                : node->level == 0 ? 1
 	                                   : 2,
-	                STORE_TREE_WIDTH);
+	                STORE_NODE_WIDTH);
 	for (unsigned i = first; i < node->count; i++) {
 		const struct slice key = store_item_key(node->items[i]);
 

@@ -1,0 +1,501 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cluster - some cofferd of one's own, over one of the transports
+
+    cluster = Kernel(tools, 3)      one UDP socket each; a relay between each two, so it can be cut
+    cluster = Shm(tools, 3)         DPDK over shared-file links, or through a relay (relayed=True)
+    cluster = Veth(tools, 3, "af_packet")   namespaces, a bridge, a DPDK port on each veth
+
+    cluster.up()                    new, with a leader, all level
+    cluster.kill(n), start(n), stop(n), go_on(n), cut(a, b), isolate(n), heal()
+    cluster.leader(), status(n), wait_level()
+    cluster.down()                  ends all by SIGTERM and looks at what they left
+"""
+
+import os
+import pathlib
+import random
+import re
+import secrets
+import signal
+import socket
+import time
+
+from harness import Failed, Process, Skip, check, parse_json, wait_for
+
+PORT = 8046
+READY_LIMIT_S = 60
+LEVEL_LIMIT_S = 60
+
+
+def loopback_net():
+    """Three bytes of 127.x.y that nobody else uses now."""
+    for _ in range(100):
+        net = f"127.{random.randint(64, 250)}.{random.randint(0, 250)}"
+        probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            probe.bind((f"{net}.1", PORT))
+            return net
+        except OSError:
+            continue
+        finally:
+            probe.close()
+    raise Failed("no free loopback addresses")
+
+
+class Node:
+    def __init__(self, number, folder):
+        self.number = number
+        self.folder = folder
+        self.config = folder / f"{number}.conf"
+        self.socket = f"{number}.sock"
+        self.log = folder / f"{number}.log"
+        self.process = None
+        self.starts = 0
+        self.log_offset = 0  # of the present start
+
+
+class Cluster:
+    """What all transports have in common; `settings` are further lines of the configuration."""
+
+    transport = ""
+
+    def __init__(self, tools, count, settings=(), name="c"):
+        self.tools = tools
+        self.count = count
+        self.settings = list(settings)
+        self.folder = tools.folder / f"{name}{len(list(tools.folder.iterdir()))}"
+        self.folder.mkdir()
+        self.id = secrets.token_hex(8)
+        self.nodes = {n: Node(n, self.folder) for n in range(1, count + 1)}
+        self.pairs = [(a, b) for a in self.nodes for b in self.nodes if a < b]
+        self.is_down = False
+
+    # --- what a transport says ------------------------------------------------------------------
+
+    def client_address(self, number):
+        """(host, port) at which clients reach the server."""
+        raise NotImplementedError
+
+    def server_lines(self, number):
+        """The lines of the configuration that differ by transport."""
+        raise NotImplementedError
+
+    def prepare(self):
+        """Before the first start."""
+
+    def command(self, arguments):
+        """A client's command line, in the client's place."""
+        return [str(a) for a in arguments]
+
+    def server_command(self, _number, arguments):
+        return [str(a) for a in arguments]
+
+    # --- starting and ending --------------------------------------------------------------------
+
+    def servers_text(self):
+        return ",".join("{}:{}".format(*self.client_address(n)) for n in self.nodes)
+
+    def environment(self):
+        return {**os.environ, "COFFER_SERVERS": self.servers_text()}
+
+    def write_config(self, number):
+        node = self.nodes[number]
+        lines = [f"cluster = {self.id}", f"node = {number}", f"data = data{number}",
+                 f"management = {node.socket}", f"log = {node.log.name}", "durability = memory",
+                 *self.server_lines(number), *self.settings]
+        node.config.write_text("\n".join(lines) + "\n")
+
+    def start(self, number, wait=True):
+        node = self.nodes[number]
+        check(node.process is None or not node.process.is_running(), "starts twice")
+        arguments = [self.tools.cofferd, "-c", node.config.name]
+        if node.starts == 0:
+            arguments.append("--new-cluster")
+        node.starts += 1
+        node.log_offset = node.log.stat().st_size if node.log.exists() else 0
+        node.process = Process(self.tools, f"cofferd-{number}",
+                               self.server_command(number, arguments), self.folder)
+        if wait:
+            self.wait_ready(number)
+
+    def log_text(self, number, since_start=True):
+        node = self.nodes[number]
+        if not node.log.exists():
+            return ""
+        with open(node.log, errors="replace") as file:
+            if since_start:
+                file.seek(node.log_offset)
+            return file.read()
+
+    def wait_ready(self, number):
+        node = self.nodes[number]
+
+        def is_ready():
+            check(node.process.is_running(), f"server {number} ended at its start",
+                  node.process.errors(), self.log_text(number)[-2000:])
+            return re.search(r"\bevent=ready\b|^ready\b", self.log_text(number), re.M)
+
+        wait_for(f"server {number} is ready", is_ready, READY_LIMIT_S)
+
+    def up(self):
+        self.prepare()
+        for number in self.nodes:
+            self.write_config(number)
+        for number in self.nodes:
+            self.start(number, wait=False)
+        for number in self.nodes:
+            self.wait_ready(number)
+        self.wait_level()
+        return self
+
+    def kill(self, number):
+        self.nodes[number].process.kill()
+
+    def stop(self, number):
+        self.nodes[number].process.signal(signal.SIGSTOP)
+
+    def go_on(self, number):
+        self.nodes[number].process.signal(signal.SIGCONT)
+
+    def running(self):
+        return [n for n, node in self.nodes.items()
+                if node.process is not None and node.process.is_running()]
+
+    def down(self):
+        """Ends every server by SIGTERM; each must end well, and none may have broken before."""
+        for number in self.nodes:
+            self.nodes[number].process.signal(signal.SIGTERM)
+        for number, node in self.nodes.items():
+            code = node.process.wait()
+            check(code == 0, f"server {number} ended with {code}", node.process.errors())
+        self.is_down = True
+        self.check_health()
+
+    def check_health(self):
+        """No server ended by itself, and none broke a promise."""
+        for number, node in self.nodes.items():
+            ended = node.process is not None and not node.process.is_running()
+            if ended and not node.process.expected_end and not self.is_down:
+                raise Failed(f"server {number} ended by itself with {node.process.popen.poll()}: "
+                             f"{node.process.errors()}")
+            for text in (node.process.errors(), self.log_text(number, since_start=False)):
+                found = re.search(r"broken promise|AddressSanitizer|runtime error|Sanitizer:|"
+                                  r"level=error", text)
+                check(not found, f"server {number} says", text[-3000:])
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def ctl(self, number, *arguments, limit_s=10):
+        return self.tools.run([self.tools.cofferctl, "-s", self.nodes[number].socket, *arguments],
+                              limit_s=limit_s, cwd=self.folder)
+
+    def status(self, number):
+        """What the server tells of itself, or None if it does not answer."""
+        done = self.ctl(number, "status", "-o", "json")
+        if done.returncode != 0:
+            return None
+        return parse_json(done.stdout, f"status of server {number}")
+
+    def leader(self, limit_s=READY_LIMIT_S, but=()):
+        """The number of the server that leads and decides, according to itself."""
+
+        def find():
+            for number in self.running():
+                if number in but:
+                    continue
+                status = self.status(number)
+                if status and status["role"] == "leader" and status["deciding"]:
+                    return number
+            return None
+
+        return wait_for("somebody leads", find, limit_s)
+
+    def followers(self):
+        leader = self.leader()
+        return [n for n in self.nodes if n != leader]
+
+    def wait_level(self, limit_s=LEVEL_LIMIT_S):
+        """One leader, everybody follows it, and all applied the same; returns the index."""
+        last = {}
+
+        def is_level():
+            self.check_health()
+            last.clear()
+            last.update({n: self.status(n) for n in self.nodes})
+            if not all(last.values()):
+                return None
+            roles = sorted(s["role"] for s in last.values())
+            leaders = {s["leader"] for s in last.values()}
+            applied = {s["applied"] for s in last.values()}
+            decided = {s["decided"] for s in last.values()}
+            if roles == ["follower"] * (self.count - 1) + ["leader"] and len(leaders) == 1 \
+                    and len(applied) == 1 and decided == applied:
+                return applied.pop()
+            return None
+
+        try:
+            return wait_for("all are level", is_level, limit_s, 0.05)
+        except Failed as failed:
+            short = {n: {k: s[k] for k in ("role", "leader", "ballot", "length", "decided",
+                                           "applied", "deciding")} if s else None
+                     for n, s in last.items()}
+            raise Failed(f"{failed}: {short}") from None
+
+    def wait_caught_up(self, number):
+        """While traffic goes on: the server has applied what the leader had when asked first."""
+        target = self.status(self.leader())["applied"]
+
+        def is_there():
+            self.check_health()
+            status = self.status(number)
+            return status and status["role"] in ("follower", "leader") and \
+                status["applied"] >= target
+
+        wait_for(f"server {number} is level again", is_there, LEVEL_LIMIT_S)
+
+    # --- cutting --------------------------------------------------------------------------------
+
+    def cut(self, a, b):
+        raise NotImplementedError
+
+    def cut_one_way(self, a, b):
+        raise Skip("no one-way cuts here")
+
+    def isolate(self, number):
+        for other in self.nodes:
+            if other != number:
+                self.cut(number, other)
+
+    def heal(self):
+        raise NotImplementedError
+
+
+class Relayed(Cluster):
+    """Cut by a relay process that stands between each two servers."""
+
+    relay = None
+
+    def start_relay(self, pairs):
+        self.relay = Process(self.tools, "relay", [self.tools.relay, *pairs], self.folder,
+                             talks=True)
+        answer = self.relay.popen.stdout.readline()
+        check(answer == b"ok\n", "the relay starts", self.relay.errors())
+
+    def tell_relay(self, command):
+        check(self.relay.ask(command) == "ok", f"the relay does not know `{command}`")
+
+    def cut(self, a, b):
+        self.tell_relay(f"cut {a} {b}")
+
+    def cut_one_way(self, a, b):
+        self.tell_relay(f"cut1 {a} {b}")
+
+    def heal(self):
+        self.tell_relay("heal")
+
+
+class Kernel(Relayed):
+    transport = "kernel"
+
+    def __init__(self, tools, count, settings=(), relayed=True):
+        super().__init__(tools, count, settings, "kernel")
+        self.net = loopback_net()
+        self.relayed = relayed
+
+    def client_address(self, number):
+        return (f"{self.net}.{number}", PORT)
+
+    def seen(self, by, other):
+        """Where server `by` sees server `other`."""
+        if by == other or not self.relayed:
+            return "{}:{}".format(*self.client_address(other))
+        return f"{self.net}.{100 + 10 * by + other}:{PORT}"
+
+    def server_lines(self, number):
+        lines = [f"server.{n} = {self.seen(number, n)}" for n in self.nodes]
+        return [*lines, "transport = kernel"]
+
+    def prepare(self):
+        if self.relayed:
+            self.start_relay([
+                f"udp {a} {b} {self.seen(a, b)} {self.seen(b, a)} {self.seen(a, a)} "
+                f"{self.seen(b, b)}" for a, b in self.pairs])
+
+
+def hugepages_free():
+    """Free hugepages of 2 MiB."""
+    path = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+    return int(path.read_text()) if path.exists() else 0
+
+
+class Shm(Relayed):
+    transport = "shm"
+
+    def __init__(self, tools, count, no_huge=True, relayed=False, settings=()):
+        super().__init__(tools, count, settings, "shm")
+        self.net = loopback_net()
+        self.no_huge = no_huge
+        self.relayed = relayed
+        if not no_huge and (os.geteuid() != 0 or hugepages_free() < 70 * count):
+            raise Skip(f"needs root and {70 * count} free hugepages of 2 MiB")
+
+    def client_address(self, number):
+        return (f"{self.net}.{number}", PORT)
+
+    def link(self, by, other):
+        low, high = min(by, other), max(by, other)
+        return f"link{low}-{high}{f'.{by}' if self.relayed else ''}"
+
+    def server_lines(self, number):
+        lines = ["server.{} = {}:{}".format(n, *self.client_address(n)) for n in self.nodes]
+        others = [n for n in self.nodes if n != number]
+        for place, other in enumerate(others, 1):
+            end = "first" if number < other else "second"
+            lines.append(f"port.{place} = link {self.link(number, other)} {end} peer {other}")
+        return [*lines, "transport = dpdk", f"no_huge = {'yes' if self.no_huge else 'no'}",
+                "memory_mb = 64", "poll = adaptive"]
+
+    def prepare(self):
+        if self.relayed:
+            self.start_relay([f"link {a} {b} {self.link(a, b)} {self.link(b, a)}"
+                              for a, b in self.pairs])
+
+
+class Veth(Cluster):
+    """A namespace for each server, one more with the bridge and the clients."""
+
+    transport = "veth"
+
+    def __init__(self, tools, count, driver, settings=()):
+        super().__init__(tools, count, settings, "veth")
+        if os.geteuid() != 0:
+            raise Skip("needs root, for network namespaces")
+        if self.ip("link", "help").returncode not in (0, 255):
+            raise Skip("needs iproute2")
+        self.driver = driver
+        self.mark = f"cft{os.getpid()}x{secrets.token_hex(2)}"
+        self.hub = f"{self.mark}h"
+
+    def ip(self, *arguments):
+        return self.tools.run(["ip", *arguments])
+
+    def must_ip(self, *arguments):
+        done = self.ip(*arguments)
+        check(done.returncode == 0, f"ip {' '.join(arguments)}", done.stderr.strip())
+
+    def namespace(self, number):
+        return f"{self.mark}s{number}"
+
+    def add_namespace(self, name):
+        done = self.ip("netns", "add", name)
+        if done.returncode != 0:
+            raise Skip(f"no network namespaces here: {done.stderr.strip()}")
+        self.tools.undo.append(lambda: self.ip("netns", "del", name))
+        self.must_ip("-n", name, "link", "set", "dev", "lo", "up")
+
+    def no_offload(self, namespace, device):
+        """A veth hands over sums that were never made; a DPDK port looks at them."""
+        done = self.tools.run(["ip", "netns", "exec", namespace, "ethtool", "-K", device, "tx",
+                               "off"])
+        if done.returncode != 0:
+            raise Skip(f"ethtool cannot switch off checksum offload: {done.stderr.strip()}")
+
+    def prepare(self):
+        self.add_namespace(self.hub)
+        self.must_ip("-n", self.hub, "link", "add", "name", "br0", "type", "bridge")
+        self.must_ip("-n", self.hub, "link", "set", "dev", "br0", "up")
+        self.must_ip("-n", self.hub, "addr", "add", "10.77.0.254/24", "dev", "br0")
+        self.no_offload(self.hub, "br0")
+        for number in self.nodes:
+            space = self.namespace(number)
+            self.add_namespace(space)
+            self.must_ip("-n", self.hub, "link", "add", "name", f"p{number}", "type", "veth",
+                         "peer", "name", "veth0", "netns", space)
+            self.must_ip("-n", self.hub, "link", "set", "dev", f"p{number}", "master", "br0", "up")
+            self.must_ip("-n", space, "link", "set", "dev", "veth0", "up")
+            self.no_offload(space, "veth0")
+            self.no_offload(self.hub, f"p{number}")
+
+    def client_address(self, number):
+        return (f"10.77.0.{number}", PORT)
+
+    def server_lines(self, number):
+        lines = ["server.{} = {}:{}".format(n, *self.client_address(n)) for n in self.nodes]
+        device = f"net_{self.driver}0,iface=veth0"
+        return [*lines, f"port.1 = ethdev {device} address 10.77.0.{number}/24", "listen = none",
+                "transport = dpdk", "no_huge = yes", "memory_mb = 64", "poll = adaptive"]
+
+    def command(self, arguments):
+        return ["ip", "netns", "exec", self.hub, *map(str, arguments)]
+
+    def server_command(self, number, arguments):
+        return ["ip", "netns", "exec", self.namespace(number), *map(str, arguments)]
+
+    def cut(self, a, b):
+        """Two isolated ports of a bridge reach everybody but each other."""
+        for number in (a, b):
+            self.must_ip("-n", self.hub, "link", "set", "dev", f"p{number}", "type",
+                         "bridge_slave", "isolated", "on")
+
+    def isolate(self, number):
+        self.must_ip("-n", self.hub, "link", "set", "dev", f"p{number}", "down")
+
+    def heal(self):
+        for number in self.nodes:
+            self.must_ip("-n", self.hub, "link", "set", "dev", f"p{number}", "type",
+                         "bridge_slave", "isolated", "off")
+            self.must_ip("-n", self.hub, "link", "set", "dev", f"p{number}", "up")
+
+
+class Recorder:
+    """Clients at work, and the history of what they were told."""
+
+    count = 0
+
+    def __init__(self, cluster, *options):
+        Recorder.count += 1
+        tools = cluster.tools
+        self.cluster = cluster
+        self.history = cluster.folder / f"history{Recorder.count}.jsonl"
+        self.process = Process(tools, f"recorder{Recorder.count}", cluster.command([
+            tools.recorder, "--servers", cluster.servers_text(), "--output", self.history.name,
+            "--prefix", f"/run{Recorder.count}", "--seed", str(Recorder.count), *options]),
+            cluster.folder, talks=True)
+        self.started = time.monotonic()
+
+    def status(self):
+        return parse_json(self.process.ask("status"), "the recorder's status")
+
+    def acked(self):
+        return self.status()["acked"]
+
+    def wait_more(self, more, what="writes go on", limit_s=60):
+        """Waits for `more` acknowledged writes; the longest gap between two of them, in ms."""
+        target = self.acked() + more
+        gaps = []
+
+        def is_there():
+            self.cluster.check_health()
+            status = self.status()
+            gaps.append(status["gap_ms"])
+            return status["acked"] >= target
+
+        wait_for(what, is_there, limit_s)
+        return max(gaps)
+
+    def finish(self, limit_s=120):
+        """Reads all back and checks the history; returns the last counts."""
+        self.process.popen.stdin.write(b"finish\n")
+        self.process.popen.stdin.flush()
+        self.process.expected_end = True
+        code = self.process.wait(limit_s)
+        last = self.process.popen.stdout.read().decode().strip().splitlines()
+        self.process.close_pipes()
+        check(code == 0, f"the recorder ended with {code}", self.process.errors())
+        counts = parse_json(last[-1], "the recorder's last status")
+        check(counts["acked"] >= 100 and counts["made"] >= 10, "too little was done", counts)
+        done = self.cluster.tools.run([self.cluster.tools.lincheck, "--timeout", "60",
+                                       self.history], limit_s=120)
+        check(done.returncode == 0, f"the history {self.history} is not linearizable",
+              done.stdout[-4000:] + done.stderr)
+        return counts

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stories - what goes wrong while clients work; the same over each transport
+
+Each story begins and ends with all servers level. Clients write all the while; what they were told
+must be linearizable, and whatever was acknowledged must be there at the end.
+"""
+
+import time
+
+from cluster import Recorder
+from harness import check
+
+WARM = 150  # acknowledged writes before something goes wrong
+MORE = 250  # and after
+
+
+def end(cluster, recorder, name, gap_ms):
+    counts = recorder.finish()
+    cluster.wait_level()
+    cluster.check_health()
+    print(f"# {cluster.transport}: {name}: {counts['acked']} writes acknowledged, "
+          f"{counts['unknown']} without an answer, longest gap {gap_ms:.0f} ms")
+
+
+def leader_is_killed(cluster):
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    leader = cluster.leader()
+    cluster.kill(leader)
+    gap_ms = recorder.wait_more(MORE, f"writes go on without server {leader}, which led")
+    other = cluster.leader()
+    check(other != leader, "a dead server leads")
+    cluster.start(leader)
+    cluster.wait_caught_up(leader)
+    recorder.wait_more(MORE // 2)
+    end(cluster, recorder, "leader killed", gap_ms)
+
+
+def follower_is_killed(cluster):
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    follower = cluster.followers()[0]
+    cluster.kill(follower)
+    gap_ms = recorder.wait_more(MORE, f"writes go on without server {follower}, which followed")
+    cluster.start(follower)
+    cluster.wait_caught_up(follower)
+    recorder.wait_more(MORE // 2)
+    end(cluster, recorder, "follower killed", gap_ms)
+
+
+def leader_is_stopped(cluster, seconds=2):
+    """It wakes up believing that it leads, with requests in its queue from long ago."""
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    leader = cluster.leader()
+    start = time.monotonic()
+    cluster.stop(leader)
+    gap_ms = recorder.wait_more(MORE, f"writes go on while server {leader}, which led, is stopped")
+    while time.monotonic() < start + seconds:
+        gap_ms = max(gap_ms, recorder.wait_more(20))
+    cluster.go_on(leader)
+    cluster.wait_caught_up(leader)
+    recorder.wait_more(MORE // 2)
+    end(cluster, recorder, f"leader stopped for {seconds} s", gap_ms)
+
+
+def link_is_cut(cluster):
+    """Between the leader and one follower, both ways; the other one hears both."""
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    leader = cluster.leader()
+    follower = cluster.followers()[0]
+    cluster.cut(leader, follower)
+    gap_ms = recorder.wait_more(MORE, f"writes go on with {leader}-{follower} cut")
+    cluster.heal()
+    cluster.wait_caught_up(follower)
+    recorder.wait_more(MORE // 2)
+    end(cluster, recorder, "link cut", gap_ms)
+
+
+def link_is_cut_one_way(cluster):
+    """The leader is heard by the follower no more, and the other way round."""
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    gap_ms = 0
+    for forward in (True, False):
+        leader = cluster.leader()
+        follower = cluster.followers()[-1]
+        pair = (leader, follower) if forward else (follower, leader)
+        cluster.cut_one_way(*pair)
+        gap_ms = max(gap_ms, recorder.wait_more(MORE, f"writes go on with {pair} cut"))
+        cluster.heal()
+        cluster.wait_caught_up(follower)
+    end(cluster, recorder, "link cut one way", gap_ms)
+
+
+def leader_is_isolated(cluster):
+    """It reaches nobody, but clients reach it: it must not answer them from its old lease."""
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    leader = cluster.leader()
+    cluster.isolate(leader)
+    gap_ms = recorder.wait_more(MORE, f"writes go on with server {leader}, which led, cut off")
+    check(cluster.leader(but=(leader,)) != leader, "nobody else leads")
+    cluster.heal()
+    cluster.wait_caught_up(leader)
+    recorder.wait_more(MORE // 2)
+    end(cluster, recorder, "leader cut off", gap_ms)
+
+
+def everything_at_once(cluster, rounds):
+    """For the long version: one after the other in one history, with what is left of the last."""
+    recorder = Recorder(cluster, "--clients", "5", "--lanes", "3")
+    recorder.wait_more(WARM)
+    gap_ms = 0
+    for turn in range(rounds):
+        leader = cluster.leader()
+        follower = cluster.followers()[turn % (cluster.count - 1)]
+        victim = leader if turn % 2 == 0 else follower
+        step = turn % 5
+        if step == 0:
+            cluster.kill(victim)
+            gap_ms = max(gap_ms, recorder.wait_more(MORE))
+            cluster.start(victim)
+        elif step == 1:
+            cluster.stop(victim)
+            gap_ms = max(gap_ms, recorder.wait_more(MORE))
+            cluster.go_on(victim)
+        elif step == 2:
+            cluster.cut(leader, follower)
+            gap_ms = max(gap_ms, recorder.wait_more(MORE))
+            cluster.heal()
+        elif step == 3:
+            cluster.isolate(victim)
+            gap_ms = max(gap_ms, recorder.wait_more(MORE))
+            cluster.heal()
+        else:
+            cluster.kill(leader)
+            cluster.start(leader, wait=False)
+            gap_ms = max(gap_ms, recorder.wait_more(MORE))
+            cluster.wait_ready(leader)
+        for number in cluster.nodes:
+            cluster.wait_caught_up(number)
+    end(cluster, recorder, f"{rounds} faults", gap_ms)

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   the management socket tells the operator the truth, is his alone, and bears nonsense.
+Method: cofferctl, and a raw socket, against one and three servers over kernel UDP."""
+
+import os
+import random
+import signal
+import socket
+import stat
+
+import harness
+from cluster import Kernel
+from harness import check, wait_for
+
+KEYS = ("node role leader ballot length decided applied log_start lease_left_ms deciding "
+        "durability transport peers counters drops poll_gap_us").split()
+
+
+def test_status_in_text_and_json(tools):
+    cluster = Kernel(tools, 3, relayed=False).up()
+    leader = cluster.leader()
+    for number in cluster.nodes:
+        status = cluster.status(number)
+        missing = [key for key in KEYS if key not in status]
+        check(not missing, f"status of server {number} lacks", missing)
+        check(status["node"] == number and status["leader"] == leader, "node and leader", status)
+        check(status["role"] == ("leader" if number == leader else "follower"), "role", status)
+        check(status["durability"] == "memory" and status["transport"] == "kernel", "mode", status)
+        check(len(status["peers"]) in (2, 3), "its peers", status["peers"])
+        check({"round", "node"} <= set(status["ballot"]), "ballot", status["ballot"])
+        text = cluster.ctl(number, "status")
+        check(text.returncode == 0 and status["role"] in text.stdout, "status as text", text)
+    check(cluster.status(leader)["lease_left_ms"] > 0, "the leader has a lease")
+    cluster.down()
+
+
+def test_socket_is_the_owners(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    path = cluster.folder / cluster.nodes[1].socket
+    mode = path.stat().st_mode
+    check(stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600, "mode 0600", oct(mode))
+    if os.geteuid() == 0:
+        done = tools.run([tools.cofferctl, "-s", path, "status"], user=65534, group=65534,
+                         extra_groups=[])
+        check(done.returncode != 0 and done.stderr.count("\n") == 1, "a stranger is refused", done)
+    cluster.down()
+    check(not path.exists(), "the socket goes with the server")
+
+
+def raw(path, data, limit_s=5):
+    """What the server answers to these bytes until it closes or is silent."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as talk:
+        talk.settimeout(limit_s)
+        talk.connect(str(path))
+        answer = b""
+        try:
+            talk.sendall(data)
+            talk.shutdown(socket.SHUT_WR)
+            while True:
+                more = talk.recv(65536)
+                if not more:
+                    return answer
+                answer += more
+        except (TimeoutError, BrokenPipeError, ConnectionResetError):
+            return answer
+
+
+def test_garbage_does_no_harm(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    path = cluster.folder / cluster.nodes[1].socket
+    process = cluster.nodes[1].process
+    chance = random.Random(3)
+    for data in (b"", b"\n", b"frobnicate\n", b"status now please\n", b"STATUS\n", b"\0\0\0\n",
+                 b"x" * 100_000, b"x" * 100_000 + b"\n", b"status\xff\n", b"{\"a\":1}\n",
+                 b"status -o\n", b"status\n" * 50):
+        raw(path, data)
+        check(process.is_running(), "the server lives", data[:20])
+    check(raw(path, b"frobnicate\n"), "an unknown command is answered")
+    before = process.memory_kb()
+    for _ in range(500):
+        raw(path, chance.randbytes(chance.randrange(300)) + b"\n")
+    hanging = []
+    for _ in range(200):  # half lines that are never finished
+        talk = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        talk.setblocking(False)
+        try:
+            talk.connect(str(path))
+            talk.send(b"stat")
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            pass
+        hanging.append(talk)
+    for talk in hanging:
+        talk.close()
+    wait_for("status works after the garbage", lambda: cluster.status(1), 20)
+    grown = process.memory_kb() - before
+    check(grown < 4096, f"memory grew by {grown} KiB")
+    cluster.down()
+
+
+def test_wrong_use_and_no_server(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    for arguments in ((), ("frobnicate",), ("status", "-o", "xml"), ("status", "more")):
+        done = cluster.ctl(1, *arguments)
+        check(done.returncode == 2, f"cofferctl {arguments}", done.returncode, done.stderr)
+    cluster.down()
+    done = cluster.ctl(1, "status")
+    check(done.returncode not in (0, 2) and done.stderr.count("\n") == 1, "nobody is there", done)
+
+
+def test_sigterm_ends_and_a_restart_rejoins(tools):
+    cluster = Kernel(tools, 3, relayed=False).up()
+    leader = cluster.leader()
+    process = cluster.nodes[leader].process
+    process.expected_end = True
+    process.signal(signal.SIGTERM)
+    check(process.wait() == 0, "SIGTERM ends it well", process.errors())
+    check(cluster.leader() != leader, "another leads")
+    cluster.start(leader)
+    cluster.wait_level()
+    cluster.down()
+
+
+if __name__ == "__main__":
+    harness.run([test_status_in_text_and_json, test_socket_is_the_owners,
+                 test_garbage_does_no_harm, test_wrong_use_and_no_server,
+                 test_sigterm_ends_and_a_restart_rejoins])

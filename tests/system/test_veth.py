@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   three servers with DPDK ports on veth keep every promise while one dies, stops or is cut.
+Method: a namespace for each server, a bridge, net_af_packet or net_af_xdp (--driver); cut at the
+        bridge: two isolated ports, or a port that is down. Needs root."""
+
+import harness
+import stories
+from cluster import Veth
+
+
+def cluster_of(tools):
+    return Veth(tools, 3, tools.options.driver or "af_packet").up()
+
+
+def test_servers_are_killed_stopped_and_cut(tools):
+    cluster = cluster_of(tools)
+    stories.leader_is_killed(cluster)
+    stories.follower_is_killed(cluster)
+    stories.leader_is_stopped(cluster)
+    stories.link_is_cut(cluster)
+    stories.leader_is_isolated(cluster)
+    cluster.down()
+
+
+def test_faults_for_long(tools):
+    if not tools.all:
+        raise harness.Skip("only with --all")
+    cluster = cluster_of(tools)
+    stories.everything_at_once(cluster, 40)
+    cluster.down()
+
+
+if __name__ == "__main__":
+    harness.run([test_servers_are_killed_stopped_and_cut, test_faults_for_long])

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a write has one effect or is called UNKNOWN; a session is opened when it is needed, kept
+ *         alive, and never mourned silently.
+ * Method: servers that say what the test wants; time moved by hand.
+ */
+#include <errno.h>
+
+#include "tests/unit/client_fake.h"
+
+static void test_first_write_opens_a_session(void **state)
+{
+	struct fake fake;
+	struct fake_sent open, set;
+	const struct client_result *result;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	open = fake_only(&fake, PROTO_OPEN);
+	assert_int_equal(open.head.session, 0);
+	assert_true(open.head.secret != 0);
+	assert_int_equal(open.request.ttl_ms, 10000);
+	fake_say(&fake, &open, (struct proto_answer){.session = 77, .ttl_ms = 9000});
+	set = fake_only(&fake, PROTO_SET);
+	assert_int_equal(client_session(fake.client), 77);
+	assert_int_equal(set.head.session, 77);
+	assert_true(set.head.secret == open.head.secret);
+	assert_int_equal(set.head.number, 1);
+	assert_int_equal(set.request.first_unanswered, 1);
+	assert_int_equal(set.request.condition, STORE_IF_EQUAL);
+	assert_int_equal(set.request.rev, STORE_REV_ANY);
+	fake_ok(&fake, &set, 5);
+	result = fake_result(&fake);
+	assert_int_equal(result->outcome, CLIENT_DONE);
+	assert_int_equal(result->answer.revision, 5);
+	fake_close(&fake);
+}
+
+static void test_retry_keeps_its_number_at_every_server(void **state)
+{
+	struct fake fake;
+	struct fake_sent first, sent;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	fake_session(&fake);
+	first = fake_only(&fake, PROTO_SET);
+	for (unsigned i = 0; i < 5; i++) {
+		(void)fake_next(&fake);
+		sent = fake_only(&fake, PROTO_SET);
+		assert_int_equal(sent.head.number, 1);
+		assert_int_equal(sent.head.session, 77);
+		assert_int_equal(sent.piece_size, first.piece_size);
+		assert_memory_equal(sent.piece, first.piece, first.piece_size);
+	}
+	/* The answer to the very first sending is as good as any. */
+	fake_ok(&fake, &first, 5);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_DONE);
+	fake_close(&fake);
+}
+
+static void test_numbers_follow_submission_and_tell_what_is_unanswered(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent[4];
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		const char path[] = {'/', (char)('a' + i), 0};
+
+		(void)fake_submit(&fake, PROTO_SET, path, "x");
+	}
+	fake_session(&fake);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(fake_sent(&fake, &sent[i]));
+		assert_int_equal(sent[i].head.number, i + 1);
+		assert_int_equal(sent[i].request.path.data[1], 'a' + i);
+		assert_int_equal(sent[i].request.first_unanswered, 1);
+	}
+	fake_ok(&fake, &sent[0], 1);
+	fake_ok(&fake, &sent[2], 2);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	sent[3] = fake_only(&fake, PROTO_NOP);
+	assert_int_equal(sent[3].head.number, 4);
+	assert_int_equal(sent[3].request.first_unanswered, 2);
+	fake_close(&fake);
+}
+
+static void test_window_holds_what_is_too_far_ahead(void **state)
+{
+	struct fake_sent sent[CLIENT_REQUESTS_MAX], more;
+	struct fake fake;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		(void)fake_submit(&fake, PROTO_NOP, "", "");
+	}
+	fake_session(&fake);
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		assert_true(fake_sent(&fake, &sent[i]));
+	}
+	for (unsigned i = 1; i < CLIENT_REQUESTS_MAX; i++) {
+		fake_ok(&fake, &sent[i], 0);
+	}
+	fake_nothing(&fake);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	fake_nothing(&fake); /* number 65 while 1 is unanswered */
+	fake_ok(&fake, &sent[0], 0);
+	more = fake_only(&fake, PROTO_NOP);
+	assert_int_equal(more.head.number, 65);
+	assert_int_equal(more.request.first_unanswered, 65);
+	fake_close(&fake);
+}
+
+static void test_write_never_sent_did_not_happen(void **state)
+{
+	struct fake fake;
+	const struct client_result *result;
+	struct fake_sent sent;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	while (client_outstanding(fake.client) != 0) {
+		while (fake_sent(&fake, &sent)) {
+			assert_int_equal(sent.request.verb, PROTO_OPEN);
+			fake_refuse(&fake, &sent, STORE_NO_QUORUM, 0);
+		}
+		if (client_outstanding(fake.client) != 0) {
+			(void)fake_next(&fake);
+		}
+	}
+	result = fake_result(&fake);
+	assert_int_equal(result->outcome, CLIENT_UNREACHED);
+	assert_int_equal(result->answer.answer, STORE_NO_QUORUM);
+	assert_int_equal(result->sends, 0);
+	fake_close(&fake);
+}
+
+static void test_write_sent_without_answer_may_have_happened(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	fake_session(&fake);
+	sent = fake_only(&fake, PROTO_SET);
+	fake_pass(&fake, 4999 * FAKE_MS);
+	fake_refuse(&fake, &sent, STORE_NO_QUORUM, 0);
+	fake_pass(&fake, 1 * FAKE_MS);
+	while (fake_sent(&fake, &sent)) {
+	}
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	/* It is waited for no more: what comes next says so. */
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	while (fake_sent(&fake, &sent)) {
+		if (sent.request.verb == PROTO_NOP) {
+			assert_int_equal(sent.head.number, 2);
+			assert_int_equal(sent.request.first_unanswered, 2);
+			fake_ok(&fake, &sent, 0);
+		}
+	}
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_DONE);
+	fake_close(&fake);
+}
+
+static void test_refusals_that_are_final_had_no_effect(void **state)
+{
+	static const enum store_answer answers[] = {
+		STORE_MISMATCH, STORE_NOT_FOUND, STORE_IS_DIRECTORY, STORE_NOT_DIRECTORY,
+		STORE_BAD_PATH, STORE_TOO_LARGE, STORE_QUOTA,        STORE_BAD_REQUEST,
+	};
+	struct fake fake;
+	struct fake_sent sent;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	fake_session(&fake);
+	sent = fake_only(&fake, PROTO_NOP);
+	fake_ok(&fake, &sent, 0);
+	(void)fake_result(&fake);
+	for (unsigned i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+		sent = fake_only(&fake, PROTO_SET);
+		fake_refuse(&fake, &sent, answers[i], 0);
+		assert_int_equal(fake_result(&fake)->outcome, CLIENT_REFUSED);
+	}
+	/* One server's opinion says nothing of an earlier sending to another. */
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	(void)fake_only(&fake, PROTO_SET);
+	(void)fake_next(&fake);
+	sent = fake_only(&fake, PROTO_SET);
+	fake_refuse(&fake, &sent, STORE_BAD_REQUEST, 0);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	fake_close(&fake);
+}
+
+static void test_lost_session_leaves_sent_writes_unknown(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent, open, again;
+	uint64_t secret;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	(void)fake_submit(&fake, PROTO_SET, "/b", "y");
+	fake_session(&fake);
+	assert_true(fake_sent(&fake, &sent));
+	secret = sent.head.secret;
+	assert_true(fake_sent(&fake, &again));
+	fake_refuse(&fake, &sent, STORE_NO_SESSION, 0);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	assert_int_equal(client_session(fake.client), 0);
+	fake_ok(&fake, &again, 1); /* too late */
+	fake_no_result(&fake);
+
+	(void)fake_submit(&fake, PROTO_SET, "/c", "z");
+	open = fake_only(&fake, PROTO_OPEN);
+	assert_true(open.head.secret != secret);
+	fake_say(&fake, &open, (struct proto_answer){.session = 78, .ttl_ms = 9000});
+	sent = fake_only(&fake, PROTO_SET);
+	assert_int_equal(sent.head.session, 78);
+	assert_int_equal(sent.head.number, 1);
+	assert_int_equal(sent.request.path.data[1], 'c');
+	fake_close(&fake);
+}
+
+static void one_session(struct client_config *config)
+{
+	config->one_session = true;
+}
+
+static void test_one_session_only_if_asked_for(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent;
+	const struct client_result *result;
+
+	(void)state;
+	fake_open(&fake, 3, one_session);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	fake_session(&fake);
+	sent = fake_only(&fake, PROTO_SET);
+	fake_refuse(&fake, &sent, STORE_NO_SESSION, 0);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	(void)fake_submit(&fake, PROTO_SET, "/b", "x");
+	result = fake_result(&fake);
+	assert_int_equal(result->outcome, CLIENT_REFUSED);
+	assert_int_equal(result->answer.answer, STORE_NO_SESSION);
+	fake_close(&fake);
+}
+
+static void test_session_is_kept_alive_by_thirds(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	fake_session(&fake);
+	sent = fake_only(&fake, PROTO_NOP);
+	fake_ok(&fake, &sent, 0);
+	(void)fake_result(&fake);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(fake_next(&fake) == 3000 * FAKE_MS);
+		sent = fake_only(&fake, PROTO_ALIVE);
+		assert_int_equal(sent.head.session, 77);
+		assert_true(sent.head.secret != 0);
+		fake_say(&fake, &sent, (struct proto_answer){.ttl_ms = 9000});
+		fake_nothing(&fake);
+	}
+	(void)fake_next(&fake);
+	sent = fake_only(&fake, PROTO_ALIVE);
+	fake_refuse(&fake, &sent, STORE_NO_SESSION, 0);
+	assert_int_equal(client_session(fake.client), 0);
+	assert_true(client_deadline_ns(fake.client) == UINT64_MAX);
+	fake_close(&fake);
+}
+
+static void test_session_in_doubt_is_confirmed_before_a_write(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	fake_session(&fake);
+	sent = fake_only(&fake, PROTO_NOP);
+	fake_ok(&fake, &sent, 0);
+	(void)fake_result(&fake);
+	fake.now_ns += 60000 * FAKE_MS; /* the process slept */
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	sent = fake_only(&fake, PROTO_ALIVE);
+	fake_refuse(&fake, &sent, STORE_NO_SESSION, 0);
+	sent = fake_only(&fake, PROTO_OPEN);
+	fake_say(&fake, &sent, (struct proto_answer){.session = 78, .ttl_ms = 9000});
+	sent = fake_only(&fake, PROTO_SET);
+	assert_int_equal(sent.head.session, 78);
+	fake_ok(&fake, &sent, 1);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_DONE);
+	fake_close(&fake);
+}
+
+static void test_close_waits_for_writes_and_comes_last(void **state)
+{
+	struct fake fake;
+	struct fake_sent set, sent;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_CLOSE, "", "");
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_DONE); /* there was none */
+
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	(void)fake_submit(&fake, PROTO_CLOSE, "", "");
+	(void)fake_submit(&fake, PROTO_SET, "/b", "x");
+	fake_session(&fake);
+	set = fake_only(&fake, PROTO_SET);
+	fake_ok(&fake, &set, 1);
+	sent = fake_only(&fake, PROTO_CLOSE);
+	assert_int_equal(fake_result(&fake)->verb, PROTO_SET);
+	assert_int_equal(sent.head.number, 2);
+	assert_int_equal(sent.request.first_unanswered, 2);
+	fake_refuse(&fake, &sent, STORE_NO_SESSION, 0); /* the first CLOSE was taken */
+	sent = fake_only(&fake, PROTO_OPEN);            /* for what was submitted after it */
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_DONE);
+	fake_close(&fake);
+}
+
+static void test_no_room_for_a_session_refuses_what_waits(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent;
+	const struct client_result *result;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	(void)fake_submit(&fake, PROTO_SET, "/b", "x");
+	sent = fake_only(&fake, PROTO_OPEN);
+	fake_refuse(&fake, &sent, STORE_SESSIONS_FULL, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		result = fake_result(&fake);
+		assert_int_equal(result->outcome, CLIENT_REFUSED);
+		assert_int_equal(result->answer.answer, STORE_SESSIONS_FULL);
+	}
+	fake_close(&fake);
+}
+
+static void test_cancelled_write_opens_the_window(void **state)
+{
+	struct fake_sent sent[CLIENT_REQUESTS_MAX], more;
+	struct fake fake;
+	uint64_t first = 0;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		const uint64_t tag = fake_submit(&fake, PROTO_NOP, "", "");
+
+		first = i == 0 ? tag : first;
+	}
+	fake_session(&fake);
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		assert_true(fake_sent(&fake, &sent[i]));
+	}
+	fake_ok(&fake, &sent[1], 0);
+	(void)fake_result(&fake);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	fake_nothing(&fake);
+	assert_int_equal(client_cancel(fake.client, fake.now_ns, first), 0);
+	more = fake_only(&fake, PROTO_NOP);
+	assert_int_equal(more.head.number, 65);
+	assert_int_equal(more.request.first_unanswered, 3);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	fake_close(&fake);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_first_write_opens_a_session),
+		cmocka_unit_test(test_retry_keeps_its_number_at_every_server),
+		cmocka_unit_test(test_numbers_follow_submission_and_tell_what_is_unanswered),
+		cmocka_unit_test(test_window_holds_what_is_too_far_ahead),
+		cmocka_unit_test(test_write_never_sent_did_not_happen),
+		cmocka_unit_test(test_write_sent_without_answer_may_have_happened),
+		cmocka_unit_test(test_refusals_that_are_final_had_no_effect),
+		cmocka_unit_test(test_lost_session_leaves_sent_writes_unknown),
+		cmocka_unit_test(test_one_session_only_if_asked_for),
+		cmocka_unit_test(test_session_is_kept_alive_by_thirds),
+		cmocka_unit_test(test_session_in_doubt_is_confirmed_before_a_write),
+		cmocka_unit_test(test_close_waits_for_writes_and_comes_last),
+		cmocka_unit_test(test_no_room_for_a_session_refuses_what_waits),
+		cmocka_unit_test(test_cancelled_write_opens_the_window),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
