@@ -36,5 +36,8 @@ void store_alloc_give(struct store_alloc *alloc, void *memory);
 /* The size of what was taken, as the cap counts it. */
 size_t store_alloc_size(const void *memory);
 
+/* What may still be taken before the cap is reached. */
+uint64_t store_alloc_room(const struct store_alloc *alloc);
+
 /* Bytes taken and not yet given back. Any thread. */
 uint64_t store_alloc_bytes(const struct store_alloc *alloc);

@@ -74,6 +74,13 @@ size_t store_alloc_size(const void *memory)
 	return malloc_usable_size((void *)(uintptr_t)memory);
 }
 
+uint64_t store_alloc_room(const struct store_alloc *alloc)
+{
+	const uint64_t bytes = store_alloc_bytes(alloc);
+
+	return bytes < alloc->bytes_max ? alloc->bytes_max - bytes : 0;
+}
+
 uint64_t store_alloc_bytes(const struct store_alloc *alloc)
 {
 	return atomic_load_explicit(&alloc->bytes, memory_order_relaxed);

@@ -25,7 +25,8 @@ static uint64_t arena_bytes(const struct store_config *config)
 	if (config->arena_bytes != 0) {
 		return config->arena_bytes;
 	}
-	return 3 * config->quota_bytes + (uint64_t)config->sessions_max * SESSION_BYTES_MAX +
+	/* Twice the files while a snapshot is restored, sizes rounded up, and the ring. */
+	return 4 * config->quota_bytes + (uint64_t)config->sessions_max * SESSION_BYTES_MAX +
 	       (uint64_t)config->events_max * 128 + ARENA_EXTRA;
 }
 
