@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   the log gives back what it took, in order, whatever the ring's wraps, cuts and trims.
+ * Method: a plain array as a model, driven by chance from one seed; borders by hand. Entries
+ *         travel between two logs as stream bodies of every small size.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "consensus/log.h"
+#include "consensus/stream.h"
+#include "store/base/prng.h"
+#include "store/limits.h"
+
+enum {
+	ENTRIES = 64,
+	BYTES = 1 << 18,
+	MODEL_MAX = 20000
+};
+
+static uint8_t entry_memory[STORE_ENTRY_SIZE_MAX];
+
+/* An entry's bytes and size are a function of a tag. */
+static struct slice entry_of(uint32_t tag)
+{
+	const size_t size = tag % 17 == 0 ? STORE_ENTRY_SIZE_MAX - tag % 100 : 4 + tag % 900;
+
+	memset(entry_memory, (int)(tag & 255), size);
+	memcpy(entry_memory, &tag, sizeof(tag));
+	return slice_make(entry_memory, size);
+}
+
+static void test_chance_agrees_with_a_model(void **state)
+{
+	static uint32_t model[MODEL_MAX];
+	struct paxos_log log;
+	struct prng prng;
+	uint32_t tag = 1;
+	unsigned refused = 0, wraps = 0;
+
+	(void)state;
+	prng_init(&prng, 42);
+	assert_int_equal(paxos_log_init(&log, ENTRIES, BYTES), 0);
+	for (unsigned step = 0; step < 60000 && log.length < MODEL_MAX - 1; step++) {
+		const uint64_t kind = prng_below(&prng, 20);
+
+		if (kind == 0) {
+			const uint64_t kept = log.length - log.trim_to;
+
+			paxos_log_cut(&log, log.length - prng_below(&prng, kept + 1));
+		} else if (kind <= 3) {
+			log.trim_to += prng_below(&prng, log.length - log.trim_to + 1);
+		} else if (paxos_log_append(&log, entry_of(++tag))) {
+			model[log.length] = tag;
+		} else {
+			refused++;
+		}
+		wraps += log.head > BYTES;
+		assert_true(log.base <= log.trim_to);
+		for (uint64_t index = log.base + 1; index <= log.length; index++) {
+			const struct slice entry = paxos_log_entry(&log, index);
+
+			assert_memory_equal(entry.data, &model[index], sizeof(tag));
+			assert_int_equal(entry.size, entry_of(model[index]).size);
+			assert_int_equal(entry.data[entry.size - 1], model[index] & 255);
+		}
+	}
+	assert_true(refused > 10);
+	assert_true(wraps > 10);
+	paxos_log_deinit(&log);
+}
+
+static void test_sizes_that_cannot_be_are_refused(void **state)
+{
+	struct paxos_log log;
+
+	(void)state;
+	assert_int_equal(paxos_log_init(&log, 100, BYTES), -EINVAL);
+	assert_int_equal(paxos_log_init(&log, ENTRIES, 1 << 16), -EINVAL);
+}
+
+static void test_stream_carries_every_entry_in_chunks_of_any_size(void **state)
+{
+	static uint8_t body[STORE_ENTRY_SIZE_MAX];
+	struct paxos_log from, to;
+
+	(void)state;
+	assert_int_equal(paxos_log_init(&from, ENTRIES, BYTES), 0);
+	assert_int_equal(paxos_log_init(&to, ENTRIES, BYTES), 0);
+	for (uint32_t tag = 30; tag < 50; tag++) {
+		assert_true(paxos_log_append(&from, entry_of(tag)));
+	}
+	for (size_t room = 5; room < 3000; room += 97) {
+		struct paxos_place place = {.index = 1};
+
+		paxos_log_reset(&to, 0);
+		while (place.index <= from.length) {
+			struct wire_writer writer = wire_writer_make(body, room);
+			const struct paxos_place at = place;
+
+			place = paxos_stream_pack(&from, place, from.length, &writer);
+			assert_true(paxos_place_before(at, place));
+			assert_int_equal(paxos_stream_unpack(&to, at, wire_written(&writer)),
+			                 PAXOS_UNPACK_TAKEN);
+			/* What came once may come again. */
+			assert_int_equal(paxos_stream_unpack(&to, at, wire_written(&writer)),
+			                 PAXOS_UNPACK_TAKEN);
+		}
+		assert_int_equal(to.length, from.length);
+		for (uint64_t index = 1; index <= to.length; index++) {
+			assert_true(slice_equal(paxos_log_entry(&to, index),
+			                        paxos_log_entry(&from, index)));
+		}
+	}
+	paxos_log_deinit(&from);
+	paxos_log_deinit(&to);
+}
+
+static void test_stream_refuses_gaps_and_nonsense(void **state)
+{
+	uint8_t body[64] = {4, 0, 0, 0, 'a', 'b', 'c', 'd'};
+	struct paxos_log log;
+
+	(void)state;
+	assert_int_equal(paxos_log_init(&log, ENTRIES, BYTES), 0);
+	assert_int_equal(
+		paxos_stream_unpack(&log, (struct paxos_place){.index = 2}, slice_make(body, 8)),
+		PAXOS_UNPACK_GAP);
+	assert_int_equal(log.length, 0);
+	assert_int_equal(
+		paxos_stream_unpack(&log, (struct paxos_place){.index = 1}, slice_make(body, 4)),
+		PAXOS_UNPACK_BAD);
+	body[3] = 0x7f;
+	assert_int_equal(
+		paxos_stream_unpack(&log, (struct paxos_place){.index = 1}, slice_make(body, 8)),
+		PAXOS_UNPACK_BAD);
+	body[3] = 0;
+	assert_int_equal(paxos_stream_unpack(&log, (struct paxos_place){.index = 1, .offset = 4},
+	                                     slice_make(body, 8)),
+	                 PAXOS_UNPACK_BAD);
+	assert_int_equal(
+		paxos_stream_unpack(&log, (struct paxos_place){.index = 1}, slice_make(body, 8)),
+		PAXOS_UNPACK_TAKEN);
+	assert_int_equal(log.length, 1);
+	paxos_log_deinit(&log);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_chance_agrees_with_a_model),
+		cmocka_unit_test(test_sizes_that_cannot_be_are_refused),
+		cmocka_unit_test(test_stream_carries_every_entry_in_chunks_of_any_size),
+		cmocka_unit_test(test_stream_refuses_gaps_and_nonsense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
