@@ -336,3 +336,9 @@ void store_restore_abort(struct store_restore *restore)
 		discard(restore);
 	}
 }
+
+uint64_t store_restore_member_incarnation(const struct store_restore *restore, unsigned node)
+{
+	must(node < STORE_NODES_MAX);
+	return restore->state.members[node];
+}

@@ -27,7 +27,7 @@ static uint8_t entry_memory[STORE_ENTRY_SIZE_MAX];
 /* An entry's bytes and size are a function of a tag. */
 static struct slice entry_of(uint32_t tag)
 {
-	const size_t size = tag % 17 == 0 ? STORE_ENTRY_SIZE_MAX - tag % 100 : 4 + tag % 900;
+	const size_t size = tag % 17 == 0 ? STORE_ENTRY_SIZE_MAX - tag % 100 : 5 + tag % 900;
 
 	memset(entry_memory, (int)(tag & 255), size);
 	memcpy(entry_memory, &tag, sizeof(tag));
