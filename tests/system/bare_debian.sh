@@ -99,7 +99,8 @@ if [ "$(id -u)" -ne 0 ]; then
   exit 77
 fi
 for tool in debootstrap git unshare; do
-  command -v "$tool" >/dev/null || fail "$tool is not there; \`deploy/dependencies long\` installs it"
+  command -v "$tool" >/dev/null ||
+    fail "$tool is not there; \`deploy/dependencies long\` installs it"
 done
 
 # The archives of this release that this machine's apt uses: "URI suite", main first.
