@@ -215,6 +215,16 @@ int client_cancel(struct client *client, uint64_t now_ns, uint64_t tag)
 	return 0;
 }
 
+void client_cancel_all(struct client *client, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < client->config.requests_max; i++) {
+		if (is_under_way(&client->slots[i])) {
+			give_up(client, &client->slots[i]);
+		}
+	}
+	client_session_pump(client, now_ns);
+}
+
 /* --- answers ------------------------------------------------------------------------------ */
 
 /* Whose answer this may be, or NULL. */
@@ -529,15 +539,10 @@ static void take_result(struct client *client, struct client_result *ret_result)
 	slot->state = CLIENT_SLOT_FREE;
 }
 
-bool client_take(struct client *client, struct client_effect *ret_effect)
+bool client_take_send(struct client *client, struct client_effect *ret_effect)
 {
 	struct client_slot *slot = &client->own;
 
-	if (client->ended_count != 0) {
-		*ret_effect = (struct client_effect){.kind = CLIENT_EFFECT_DONE};
-		take_result(client, &ret_effect->result);
-		return true;
-	}
 	if (slot->to_send == 0) {
 		if (client->sending == 0) {
 			return false;
@@ -549,6 +554,21 @@ bool client_take(struct client *client, struct client_effect *ret_effect)
 		.server = slot->server,
 	};
 	ret_effect->bytes = client_slot_take(client, slot);
+	return true;
+}
+
+bool client_has_results(const struct client *client)
+{
+	return client->ended_count != 0;
+}
+
+bool client_take(struct client *client, struct client_effect *ret_effect)
+{
+	if (client->ended_count == 0) {
+		return client_take_send(client, ret_effect);
+	}
+	*ret_effect = (struct client_effect){.kind = CLIENT_EFFECT_DONE};
+	take_result(client, &ret_effect->result);
 	return true;
 }
 

@@ -73,6 +73,9 @@ int client_submit(struct client *client, uint64_t now_ns, const struct client_re
  */
 int client_cancel(struct client *client, uint64_t now_ns, uint64_t tag);
 
+/* Gives up on all requests. */
+void client_cancel_all(struct client *client, uint64_t now_ns);
+
 /*
  * Takes one datagram that came from a server's address; borrowed for the call. What is damaged,
  * unasked or makes no sense is counted and dropped.
@@ -86,6 +89,12 @@ void client_tick(struct client *client, uint64_t now_ns);
 
 /* The next effect, or false if there is none. The request of a DONE is outstanding no more. */
 bool client_take(struct client *client, struct client_effect *ret_effect);
+
+/* The next SEND, or false if there is none; leaves results where they are. */
+bool client_take_send(struct client *client, struct client_effect *ret_effect);
+
+/* True if a DONE waits to be taken. */
+bool client_has_results(const struct client *client);
 
 /* When to tick at the latest; UINT64_MAX: no need. */
 uint64_t client_deadline_ns(const struct client *client);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COFFER_H
+#define COFFER_H
+
+/*
+ * coffer.h - the client library of Coffer
+ *
+ *      cc main.c $(pkg-config --cflags --libs coffer)
+ *
+ * Coffer keeps a small tree of files that a few servers agree on. This library talks to them over
+ * UDP: it finds the leader, asks again what was lost, follows a failover, and sees to it that a
+ * write which is sent twice has one effect.
+ *
+ * The short way: open, call, look at the result.
+ *
+ *      struct coffer *coffer;
+ *      struct coffer_result result;
+ *
+ *      if (coffer_open(&coffer, "10.0.0.1,10.0.0.2,10.0.0.3", NULL) < 0) ...
+ *      if (coffer_set(coffer, "/motd", "hello", 5, COFFER_ANY, &result) == COFFER_DONE) ...
+ *      coffer_close(coffer);
+ *
+ * The fast way: up to 64 requests outstanding, a callback for each, one descriptor to poll.
+ *
+ *      coffer_submit(coffer, &request, on_done, context, NULL);   as often as wanted
+ *      poll coffer_fd(coffer) for POLLIN; then coffer_process(coffer), which calls on_done
+ *
+ * Outcomes. A request that was taken ends exactly once, at its deadline at the latest, as
+ *
+ *      COFFER_DONE       the servers did it
+ *      COFFER_REFUSED    the servers said no (result.answer says why); it had no effect
+ *      COFFER_UNREACHED  no final word in time; it had no effect (a read, or never sent)
+ *      COFFER_UNKNOWN    a write was sent, no final word in time: it may have happened, and for a
+ *                        while it may still happen. Read before you write again, or write under a
+ *                        condition.
+ *
+ * Sessions. The first write opens a session, which is kept alive by coffer_process() (so poll the
+ * descriptor also when nothing is outstanding). It ends with coffer_close(), or when the servers
+ * hear nothing of it for its time to live; then writes of it that were sent are UNKNOWN, and the
+ * next write opens another, unless options say otherwise.
+ *
+ * Reads are linearizable: they see every write that was acknowledged to anybody before the read
+ * began. With COFFER_STALE any server answers what it has.
+ *
+ * Revisions. Every change of the tree gives the next revision, a number that never falls. A file's
+ * revision is that of its last change; a write can be made to depend on it.
+ *
+ * Threads. A handle belongs to one thread at a time; two handles have nothing in common. Callbacks
+ * run inside coffer_process() (or a blocking call, or coffer_close()), on its thread. From inside
+ * a callback coffer_submit() and coffer_cancel() may be called, nothing else that takes the handle.
+ * The library starts no thread and installs no signal handler. A handle does not survive fork().
+ *
+ * Memory. Each pointer here is borrowed for the call, if nothing else is said. All memory is taken
+ * by coffer_open().
+ *
+ * Errors are negative errno values.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+	COFFER_PORT = 8046,            /* of a server that is named without one */
+	COFFER_SERVERS_MAX = 16,       /* named to one handle */
+	COFFER_REQUESTS_MAX = 64,      /* outstanding at once */
+	COFFER_PATH_SIZE_MAX = 512,    /* bytes, the leading '/' included */
+	COFFER_VALUE_SIZE_MAX = 32768, /* bytes */
+};
+
+#define COFFER_ANY ((int64_t)-1) /* as `if_rev`: whatever stands */
+
+struct coffer;
+
+struct coffer_options {
+	uint32_t timeout_ms;   /* of a request that names none; default 5000 */
+	uint32_t ttl_ms;       /* time to live of the session, as asked for; default 10000 */
+	uint64_t cluster;      /* id of the cluster; default 0: whichever answers */
+	unsigned requests_max; /* outstanding at once, 1 to COFFER_REQUESTS_MAX (default); memory
+	                        * is taken for twice as many messages of 36 KiB */
+	bool one_session;      /* when the session is gone, writes fail (COFFER_NO_SESSION) */
+};
+
+/* Fills in the defaults. To be called first, so that later fields have a value too. */
+void coffer_options_default(struct coffer_options *options);
+
+/*
+ * Makes a handle. Resolves the names (which may take a while) and opens sockets, but talks to
+ * nobody yet: that no server answers is found out by the first request.
+ *
+ * servers  "HOST[:PORT],HOST[:PORT],...", IPv4 addresses or names; NULL: the environment variable
+ *          COFFER_SERVERS
+ * options  NULL: the defaults
+ *
+ * Returns 0; -EDESTADDRREQ: no servers are named; -EINVAL: the list or an option is malformed;
+ * -E2BIG: more than COFFER_SERVERS_MAX; -EHOSTUNREACH: a name does not resolve; -ENOMEM; or what
+ * the system said of sockets. Given back to coffer_close().
+ */
+int coffer_open(struct coffer **ret_coffer, const char *servers,
+                const struct coffer_options *options);
+
+/*
+ * Ends the session (one datagram, not waited for) and frees the handle. What is outstanding gets
+ * its callback first, as UNREACHED or UNKNOWN. NULL is fine. Not from inside a callback.
+ */
+void coffer_close(struct coffer *coffer);
+
+/* --- requests and results ------------------------------------------------------------------- */
+
+enum coffer_verb {
+	COFFER_SET = 4,    /* path, value; condition */
+	COFFER_DELETE = 5, /* path; condition */
+	COFFER_NOP = 6,    /* goes through agreement like a write, changes nothing */
+	COFFER_GET = 7,    /* path */
+	COFFER_STAT = 8,   /* path of a file or directory */
+	COFFER_LIST = 9,   /* path of a directory; after, limit */
+	COFFER_FIND = 10,  /* glob in `path`; after, limit */
+	COFFER_REV = 11,   /* the revision of the store */
+	COFFER_SELF = 12,  /* who answers, and who leads */
+};
+
+enum coffer_condition {
+	COFFER_ALWAYS = 0,
+	COFFER_IF_EQUAL = 1,   /* the file's revision is `rev`; 0: there is no such file */
+	COFFER_IF_AT_MOST = 2, /* the file's revision is `rev` or lower; 0: there is no such file */
+};
+
+enum {
+	COFFER_STALE = 1,   /* reads: what any one server has will do */
+	COFFER_ORDERED = 2, /* writes: not before all writes submitted earlier */
+};
+
+struct coffer_request {
+	enum coffer_verb verb;
+	unsigned flags;    /* COFFER_STALE, COFFER_ORDERED */
+	const char *path;  /* or glob; ends with a zero byte; NULL for NOP, REV, SELF */
+	const void *value; /* SET */
+	size_t value_size; /* SET */
+	enum coffer_condition condition; /* SET, DELETE */
+	int64_t rev;                     /* of the condition */
+	const char *after;   /* LIST, FIND: go on behind this name or path; NULL: from the start */
+	unsigned limit;      /* LIST, FIND: entries at most; 0: as many as fit a message */
+	uint32_t timeout_ms; /* 0: that of the options */
+};
+
+enum coffer_outcome {
+	COFFER_DONE = 0,
+	COFFER_REFUSED = 1,
+	COFFER_UNREACHED = 2,
+	COFFER_UNKNOWN = 3,
+};
+
+/* Why. Numbers are those of the protocol; more may come. */
+enum coffer_answer {
+	COFFER_OK = 0,
+	COFFER_MISMATCH = 1,  /* the condition is false; result.revision is what stands */
+	COFFER_NOT_FOUND = 2, /* no such file */
+	COFFER_IS_DIRECTORY = 3,
+	COFFER_NOT_DIRECTORY = 4, /* a name on the way is a file; or LIST of a file */
+	COFFER_BAD_PATH = 5,
+	COFFER_BAD_GLOB = 6,
+	COFFER_TOO_LARGE = 7,
+	COFFER_QUOTA = 8, /* the store is full; deletes work */
+	COFFER_TOO_LATE = 9,
+	COFFER_NO_SESSION = 10,
+	COFFER_BAD_SECRET = 11,
+	COFFER_STALE_NUMBER = 12,
+	COFFER_WINDOW = 13,
+	COFFER_SESSIONS_FULL = 14,
+	COFFER_NOT_LEADER = 15,
+	COFFER_NO_QUORUM = 16,
+	COFFER_OVERLOADED = 17,
+	COFFER_BAD_REQUEST = 18,
+	COFFER_BAD_VERSION = 19,
+	COFFER_WRONG_CLUSTER = 20,
+	COFFER_BAD_VERB = 21,
+};
+
+enum coffer_role {
+	COFFER_FOLLOWER = 1,
+	COFFER_CANDIDATE = 2,
+	COFFER_LEADER = 3,
+	COFFER_OUTSIDER = 4, /* restarted, not yet let in again */
+};
+
+enum coffer_durability {
+	COFFER_MEMORY = 1, /* acknowledged: in the memory of a majority */
+	COFFER_DISK = 2,   /* acknowledged: on the disks of a majority */
+};
+
+struct coffer_result {
+	enum coffer_outcome outcome;
+	enum coffer_answer answer; /* UNREACHED, UNKNOWN: what was last heard; COFFER_NO_QUORUM if
+	                            * nothing was */
+	bool heard;                /* a server said something, if only that another one leads */
+	int64_t revision;       /* of the change; of the file; on MISMATCH what stands, 0 = none */
+	int64_t store_revision; /* of the store when it answered */
+	const void *value;      /* GET: the value; LIST, FIND: a page, see coffer_page_next() */
+	size_t value_size;
+	bool is_directory;   /* STAT */
+	uint32_t children;   /* STAT of a directory */
+	uint32_t count;      /* STAT of a file: its size; LIST, FIND: entries in the page */
+	bool has_more;       /* LIST, FIND: ask again with `after` = the last name */
+	uint8_t node;        /* who answered, from 1 */
+	uint8_t leader;      /* who leads as far as that server knows; 0: not known */
+	uint8_t role;        /* enum coffer_role of who answered */
+	uint8_t durability;  /* enum coffer_durability of the cluster */
+	unsigned sends;      /* how often the request was sent */
+	uint64_t latency_ns; /* from the submission to the end */
+};
+
+/* "not found" and so on, for people. */
+const char *coffer_answer_text(enum coffer_answer answer);
+/* "done", "refused", "unreached", "unknown". */
+const char *coffer_outcome_text(enum coffer_outcome outcome);
+/* What coffer_open() and others returned, for people. */
+const char *coffer_error_text(int error);
+
+/* One entry of a page of LIST (name: of the file or directory) or FIND (name: the path). */
+struct coffer_entry {
+	const char *name; /* no zero byte at its end; good as long as the page */
+	size_t name_size;
+	bool is_directory;
+	int64_t revision; /* 0 for a directory */
+};
+
+/*
+ * Takes the next entry off a page. `*position` is 0 at the start.
+ * Returns 1, 0 at the end, or -EBADMSG if the page makes no sense.
+ */
+int coffer_page_next(const struct coffer_result *result, size_t *position,
+                     struct coffer_entry *ret_entry);
+
+/* --- without waiting ------------------------------------------------------------------------ */
+
+/* The end of a request. `result` and its value are good until the callback returns. */
+typedef void coffer_done_fn(void *context, const struct coffer_result *result);
+
+/*
+ * Takes a request (copied) and sends it. `done` is called once, later, by coffer_process().
+ *
+ * ret_id  names the request for coffer_cancel(); may be NULL
+ *
+ * Returns 0; -EAGAIN: requests_max are outstanding; -EINVAL: no such verb, condition or flag, or a
+ * path is missing. What is too long is taken, and ends as REFUSED, COFFER_TOO_LARGE.
+ */
+int coffer_submit(struct coffer *coffer, const struct coffer_request *request, coffer_done_fn *done,
+                  void *context, uint64_t *ret_id);
+
+/*
+ * Gives up on a request: it ends as at its deadline. The callback comes with the next
+ * coffer_process(). Returns 0 or -ENOENT (it has ended).
+ */
+int coffer_cancel(struct coffer *coffer, uint64_t id);
+
+/*
+ * A descriptor that is readable (poll, select, epoll) whenever coffer_process() has something to
+ * do, be it that an answer came or that time passed. Owned by the handle: do not read or close it.
+ */
+int coffer_fd(const struct coffer *coffer);
+
+/*
+ * Takes what came, sends what is due, calls back what ended. Does not wait.
+ * Returns how many requests ended, or -EBUSY from inside a callback.
+ */
+int coffer_process(struct coffer *coffer);
+
+/* Requests whose callback was not called yet. */
+unsigned coffer_outstanding(const struct coffer *coffer);
+
+/* --- waiting ---------------------------------------------------------------------------------
+ *
+ * Each sends one request, waits for its end, calling back whatever else ends meanwhile, and
+ * returns its enum coffer_outcome (0 is COFFER_DONE), or -EBUSY from inside a callback, or as
+ * coffer_submit(). `ret_result` is written if an outcome is returned; it may be NULL but where it
+ * carries the answer. Its value belongs to the handle and is good until the next waiting call.
+ */
+
+int coffer_call(struct coffer *coffer, const struct coffer_request *request,
+                struct coffer_result *ret_result);
+
+/* if_rev: COFFER_ANY, 0 (there must be no such file), or the revision the file must have. */
+int coffer_set(struct coffer *coffer, const char *path, const void *value, size_t value_size,
+               int64_t if_rev, struct coffer_result *ret_result);
+int coffer_delete(struct coffer *coffer, const char *path, int64_t if_rev,
+                  struct coffer_result *ret_result);
+int coffer_get(struct coffer *coffer, const char *path, struct coffer_result *ret_result);
+int coffer_stat(struct coffer *coffer, const char *path, struct coffer_result *ret_result);
+int coffer_rev(struct coffer *coffer, struct coffer_result *ret_result);
+int coffer_nop(struct coffer *coffer, struct coffer_result *ret_result);
+int coffer_self(struct coffer *coffer, struct coffer_result *ret_result);
+
+/* One entry; returns 0 to go on, anything else to stop. */
+typedef int coffer_entry_fn(void *context, const struct coffer_entry *entry);
+
+/*
+ * All entries that a LIST or FIND request asks for, page by page: of a directory, or the files
+ * whose path matches a glob. Each page is consistent in itself; between two pages the tree may
+ * change (compare store_revision). request->limit bounds a page, not the whole.
+ *
+ * What `each` returned other than 0 ends it early and is in *ret_stopped, which may be NULL.
+ * `ret_result` is that of the last page. Returns as coffer_call(), or -EBADMSG if a page makes no
+ * sense.
+ */
+int coffer_each(struct coffer *coffer, const struct coffer_request *request, coffer_entry_fn *each,
+                void *context, int *ret_stopped, struct coffer_result *ret_result);
+
+int coffer_list(struct coffer *coffer, const char *path, coffer_entry_fn *each, void *context,
+                struct coffer_result *ret_result);
+int coffer_find(struct coffer *coffer, const char *glob, coffer_entry_fn *each, void *context,
+                struct coffer_result *ret_result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

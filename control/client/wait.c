@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wait.c - the calls that wait for their result
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "control/client/coffer.h"
+#include "control/client/handle.h"
+#include "store/base/check.h"
+
+struct call {
+	struct coffer *coffer;
+	struct coffer_result result;
+	bool ended;
+};
+
+static void on_done(void *context, const struct coffer_result *result)
+{
+	struct call *call = context;
+
+	call->result = *result;
+	call->ended = true;
+	if (result->value_size != 0) {
+		must(result->value_size <= sizeof(call->coffer->value));
+		memcpy(call->coffer->value, result->value, result->value_size);
+		call->result.value = call->coffer->value;
+	}
+}
+
+static int wait_and_process(struct coffer *coffer)
+{
+	struct pollfd ready = {.fd = coffer_fd(coffer), .events = POLLIN};
+
+	/* A signal, or the poll's own failure, costs a turn; deadlines still end each request. */
+	(void)poll(&ready, 1, -1);
+	return coffer_process(coffer);
+}
+
+int coffer_call(struct coffer *coffer, const struct coffer_request *request,
+                struct coffer_result *ret_result)
+{
+	struct call call = {.coffer = coffer};
+	int r;
+
+	if (coffer->calling_back) {
+		return -EBUSY;
+	}
+	for (;;) {
+		r = coffer_submit(coffer, request, on_done, &call, NULL);
+		if (r != -EAGAIN) {
+			break;
+		}
+		(void)wait_and_process(coffer);
+	}
+	if (r < 0) {
+		return r;
+	}
+	while (!call.ended) {
+		(void)wait_and_process(coffer);
+	}
+	if (ret_result != NULL) {
+		*ret_result = call.result;
+	}
+	return (int)call.result.outcome;
+}
+
+int coffer_set(struct coffer *coffer, const char *path, const void *value, size_t value_size,
+               int64_t if_rev, struct coffer_result *ret_result)
+{
+	const struct coffer_request request = {
+		.verb = COFFER_SET,
+		.path = path,
+		.value = value,
+		.value_size = value_size,
+		.condition = COFFER_IF_EQUAL,
+		.rev = if_rev,
+	};
+
+	return coffer_call(coffer, &request, ret_result);
+}
+
+int coffer_delete(struct coffer *coffer, const char *path, int64_t if_rev,
+                  struct coffer_result *ret_result)
+{
+	const struct coffer_request request = {
+		.verb = COFFER_DELETE, .path = path, .condition = COFFER_IF_EQUAL, .rev = if_rev};
+
+	return coffer_call(coffer, &request, ret_result);
+}
+
+static int call_verb(struct coffer *coffer, enum coffer_verb verb, const char *path,
+                     struct coffer_result *ret_result)
+{
+	const struct coffer_request request = {.verb = verb, .path = path};
+
+	return coffer_call(coffer, &request, ret_result);
+}
+
+int coffer_get(struct coffer *coffer, const char *path, struct coffer_result *ret_result)
+{
+	return call_verb(coffer, COFFER_GET, path, ret_result);
+}
+
+int coffer_stat(struct coffer *coffer, const char *path, struct coffer_result *ret_result)
+{
+	return call_verb(coffer, COFFER_STAT, path, ret_result);
+}
+
+int coffer_rev(struct coffer *coffer, struct coffer_result *ret_result)
+{
+	return call_verb(coffer, COFFER_REV, NULL, ret_result);
+}
+
+int coffer_nop(struct coffer *coffer, struct coffer_result *ret_result)
+{
+	return call_verb(coffer, COFFER_NOP, NULL, ret_result);
+}
+
+int coffer_self(struct coffer *coffer, struct coffer_result *ret_result)
+{
+	return call_verb(coffer, COFFER_SELF, NULL, ret_result);
+}
+
+/* --- pages -------------------------------------------------------------------------------- */
+
+int coffer_page_next(const struct coffer_result *result, size_t *position,
+                     struct coffer_entry *ret_entry)
+{
+	struct proto_page_entry entry;
+	struct slice page;
+	bool bad = false;
+
+	if (*position > result->value_size) {
+		return -EINVAL;
+	}
+	page = slice_make((const uint8_t *)result->value + *position,
+	                  result->value_size - *position);
+	if (!proto_page_next(&page, &entry, &bad)) {
+		return bad ? -EBADMSG : 0;
+	}
+	*ret_entry = (struct coffer_entry){
+		.name = (const char *)entry.name.data,
+		.name_size = entry.name.size,
+		.is_directory = entry.is_directory,
+		.revision = entry.revision,
+	};
+	*position = result->value_size - page.size;
+	return 1;
+}
+
+/* Gives the entries of one page, and keeps the last name in `last` to go on behind it. */
+static int give_page(const struct coffer_result *page, coffer_entry_fn *each, void *context,
+                     char *last, size_t last_size, int *ret_stopped)
+{
+	struct coffer_entry entry;
+	size_t position = 0;
+	int r;
+
+	for (;;) {
+		r = coffer_page_next(page, &position, &entry);
+		if (r <= 0) {
+			return r;
+		}
+		if (entry.name_size >= last_size) {
+			return -EBADMSG;
+		}
+		memcpy(last, entry.name, entry.name_size);
+		last[entry.name_size] = '\0';
+		r = each(context, &entry);
+		if (r != 0) {
+			if (ret_stopped != NULL) {
+				*ret_stopped = r;
+			}
+			return 1;
+		}
+	}
+}
+
+int coffer_each(struct coffer *coffer, const struct coffer_request *request, coffer_entry_fn *each,
+                void *context, int *ret_stopped, struct coffer_result *ret_result)
+{
+	struct coffer_request next = *request;
+	char last[COFFER_PATH_SIZE_MAX + 1] = "";
+	char before[sizeof(last)];
+	struct coffer_result page;
+	int r, outcome;
+
+	if (request->verb != COFFER_LIST && request->verb != COFFER_FIND) {
+		return -EINVAL;
+	}
+	for (;;) {
+		outcome = coffer_call(coffer, &next, &page);
+		if (outcome != COFFER_DONE) {
+			break;
+		}
+		memcpy(before, last, sizeof(last));
+		r = give_page(&page, each, context, last, sizeof(last), ret_stopped);
+		if (r < 0) {
+			return r;
+		}
+		if (r > 0 || !page.has_more) {
+			break;
+		}
+		if (strcmp(before, last) == 0) {
+			return -EBADMSG; /* it would go round for ever */
+		}
+		next.after = last;
+	}
+	if (outcome >= 0 && ret_result != NULL) {
+		*ret_result = page;
+	}
+	return outcome;
+}
+
+int coffer_list(struct coffer *coffer, const char *path, coffer_entry_fn *each, void *context,
+                struct coffer_result *ret_result)
+{
+	const struct coffer_request request = {.verb = COFFER_LIST, .path = path};
+
+	return coffer_each(coffer, &request, each, context, NULL, ret_result);
+}
+
+int coffer_find(struct coffer *coffer, const char *glob, coffer_entry_fn *each, void *context,
+                struct coffer_result *ret_result)
+{
+	const struct coffer_request request = {.verb = COFFER_FIND, .path = glob};
+
+	return coffer_each(coffer, &request, each, context, NULL, ret_result);
+}
