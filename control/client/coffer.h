@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef COFFER_H
-#define COFFER_H
+#pragma once
 
 /*
  * coffer.h - the client library of Coffer
@@ -316,6 +315,4 @@ int coffer_find(struct coffer *coffer, const char *glob, coffer_entry_fn *each, 
 
 #ifdef __cplusplus
 }
-#endif
-
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * coffer.c - the handle: sockets and a clock around store/client
+ * handle.c - the handle: sockets and a clock around store/client
  *
  * A connected socket for each server: the kernel drops what comes from elsewhere, and tells when
  * nobody listens there. They and a timer stand in one epoll descriptor, which is what is polled.
