@@ -92,6 +92,8 @@ static void ask(struct paxos_core *core, struct paxos_intake *intake)
 
 	if (intake->wants_state) {
 		msg.flags = PAXOS_FLAG_STATE;
+		msg.index = core->decided + 1;
+		msg.offset = 0;
 		msg.base = intake->state_index;
 		msg.position = intake->state_position;
 	}

@@ -64,16 +64,29 @@ void paxos_outlet_entries(struct paxos_core *core, const struct paxos_msg *fetch
 	}
 }
 
+/*
+ * True if the open snapshot can go on being given from where the fetch asks. One that asks for any
+ * (base 0) gets the open one only if it is new enough for it, and the log goes on behind it.
+ */
+static bool is_open(const struct paxos_core *core, const struct paxos_outlet *outlet,
+                    const struct paxos_msg *fetch)
+{
+	uint64_t index;
+
+	if (outlet->snapshot == NULL || fetch->position < outlet->window_at ||
+	    fetch->position > outlet->window_at + outlet->window_have) {
+		return false;
+	}
+	index = store_snapshot_index(outlet->snapshot);
+	return index == fetch->base ||
+	       (fetch->base == 0 && index >= core->log.base && index + 1 >= fetch->index);
+}
+
 /* Makes the window hold `position`, beginning anew if it has gone by. */
 static bool seek(struct paxos_core *core, struct paxos_outlet *outlet,
                  const struct paxos_msg *fetch)
 {
-	const bool known = outlet->snapshot != NULL &&
-	                   store_snapshot_index(outlet->snapshot) == fetch->base &&
-	                   fetch->position >= outlet->window_at &&
-	                   fetch->position <= outlet->window_at + outlet->window_have;
-
-	if (known) {
+	if (is_open(core, outlet, fetch)) {
 		return true;
 	}
 	close_snapshot(outlet, core->store);
@@ -141,16 +154,13 @@ static size_t put_piece(struct paxos_core *core, struct paxos_outlet *outlet,
 void paxos_outlet_state(struct paxos_core *core, struct paxos_outlet *outlet,
                         const struct paxos_msg *fetch)
 {
-	uint64_t position = fetch->position;
+	uint64_t position;
 
 	outlet->used_ns = core->now_ns;
 	if (!seek(core, outlet, fetch)) {
 		return;
 	}
-	if (position > outlet->window_at + outlet->window_have ||
-	    store_snapshot_index(outlet->snapshot) != fetch->base) {
-		position = 0;
-	}
+	position = is_open(core, outlet, fetch) ? fetch->position : 0;
 	slide(outlet, position);
 	for (unsigned i = 0; i < PAXOS_BURST; i++) {
 		const size_t size = put_piece(core, outlet, fetch, position, i + 1 == PAXOS_BURST);
