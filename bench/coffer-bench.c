@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * coffer-bench.c - options of the load generator and of the floor; the work is in load.c, floor.c
+ */
+#include <argp.h>
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/floor.h"
+#include "bench/load.h"
+#include "bench/report.h"
+#include "store/client.h"
+#include "store/limits.h"
+
+enum {
+	EXIT_USAGE = 2,
+	EXIT_NOBODY = 3,
+	SECONDS_MAX = 86400,
+	FLOOR_SIZE_MIN = 8,
+};
+
+enum option_key {
+	OPTION_CLIENTS = 256,
+	OPTION_OUTSTANDING,
+	OPTION_RATE,
+	OPTION_VALUE_SIZE,
+	OPTION_KEYS,
+	OPTION_SECONDS,
+	OPTION_REQUESTS,
+	OPTION_WARM_UP,
+	OPTION_READS,
+	OPTION_STALE,
+	OPTION_SERVERS,
+	OPTION_LINKS,
+	OPTION_TIMEOUT,
+	OPTION_SEED,
+	OPTION_TRANSPORT,
+	OPTION_FOLDER,
+	OPTION_WINDOWS,
+	OPTION_JSON,
+};
+
+static const struct argp_option options[] = {
+	{"clients", OPTION_CLIENTS, "N", 0, "clients, each with a session (default 1)", 0},
+	{"outstanding", OPTION_OUTSTANDING, "W", 0,
+         "requests each client keeps under way, 1 to 64 (default 1)", 0},
+	{"rate", OPTION_RATE, "R", 0,
+         "open loop: R requests each second, by all clients together, and latency from the moment "
+         "each was meant to be sent (default: closed loop)",
+         0},
+	{"value-size", OPTION_VALUE_SIZE, "BYTES", 0, "of each value (default 64)", 0},
+	{"keys", OPTION_KEYS, "K", 0, "files that are written and read (default 1000)", 0},
+	{"seconds", OPTION_SECONDS, "S", 0, "how long to measure (default 5)", 0},
+	{"requests", OPTION_REQUESTS, "N", 0, "measure N requests instead, without warm-up", 0},
+	{"warm-up", OPTION_WARM_UP, "S", 0, "seconds before, not counted (default 0.5)", 0},
+	{"reads", OPTION_READS, "PERCENT", 0, "mixed: share of reads (default 90)", 0},
+	{"stale", OPTION_STALE, NULL, 0, "reads may be answered by any server from what it has", 0},
+	{"servers", OPTION_SERVERS, "LIST", 0,
+         "host:port,host:port of all servers (default: COFFER_SERVERS); kernel UDP", 0},
+	{"links", OPTION_LINKS, "PREFIX", 0,
+         "shared-file links PREFIX-1, PREFIX-2 ... to servers 1, 2 ..., instead of UDP", 0},
+	{"timeout", OPTION_TIMEOUT, "S", 0, "seconds until a request is given up (default 5)", 0},
+	{"seed", OPTION_SEED, "N", 0, "of the choice of keys (default 1)", 0},
+	{"transport", OPTION_TRANSPORT, "KIND", 0, "floor: shm or kernel (default shm)", 0},
+	{"link", OPTION_FOLDER, "DIR", 0, "floor: folder of the link files (default /dev/shm)", 0},
+	{"windows", OPTION_WINDOWS, "LIST", 0,
+         "floor: messages under way, each measured; the first is `chain` (default 1,8,32)", 0},
+	{"json", OPTION_JSON, NULL, 0, "print one JSON object", 0},
+	{0},
+};
+
+static const char usage[] = "write|read|mixed|floor";
+static const char text[] =
+	"Measures a Coffer cluster: latency of writes, reads or both, and throughput.\v"
+	"`floor` measures what the links alone cost, with a chain of four processes that do no "
+	"work; it needs no cluster. Every report names the durability the servers told, the number "
+	"of servers, payload, transport, the largest gap between two turns of the measuring "
+	"thread, commit and machine.\n\n"
+	"Exit: 0 measured; 1 it could not be done; 2 usage; 3 no server answered.";
+
+enum command {
+	COMMAND_NONE = 0,
+	COMMAND_LOAD,
+	COMMAND_FLOOR,
+};
+
+struct arguments {
+	enum command command;
+	struct load_config load;
+	struct floor_config floor;
+	const char *servers, *links;
+	bool json;
+};
+
+/* --- values --------------------------------------------------------------------------------- */
+
+static double number_of(struct argp_state *state, const char *name, const char *argument,
+                        double least, double most)
+{
+	char *end;
+	const double number = strtod(argument, &end);
+
+	if (*argument == '\0' || *end != '\0' || !(number >= least && number <= most)) {
+		argp_error(state, "--%s %s: want a number from %.10g to %.10g", name, argument,
+		           least, most);
+	}
+	return number;
+}
+
+static unsigned count_of(struct argp_state *state, const char *name, const char *argument,
+                         unsigned least, unsigned most)
+{
+	const double number = number_of(state, name, argument, least, most);
+
+	if (number != (double)(unsigned)number) {
+		argp_error(state, "--%s %s: want a whole number", name, argument);
+	}
+	return (unsigned)number;
+}
+
+static void take_windows(struct argp_state *state, const char *argument, struct floor_config *floor)
+{
+	char *copy = strdup(argument), *rest = copy, *one;
+
+	floor->window_count = 0;
+	while (copy != NULL && (one = strsep(&rest, ",")) != NULL) {
+		if (floor->window_count == FLOOR_WINDOWS_MAX) {
+			argp_error(state, "--windows: at most %d of them", FLOOR_WINDOWS_MAX);
+		}
+		floor->windows[floor->window_count++] =
+			count_of(state, "windows", one, 1, FLOOR_WINDOW_MAX);
+	}
+	free(copy);
+}
+
+static void take_transport(struct argp_state *state, const char *argument,
+                           struct floor_config *floor)
+{
+	if (strcmp(argument, "shm") != 0 && strcmp(argument, "kernel") != 0) {
+		argp_error(state, "--transport %s: want shm or kernel", argument);
+	}
+	floor->is_link = strcmp(argument, "shm") == 0;
+}
+
+static void take_command(struct argp_state *state, const char *argument,
+                         struct arguments *arguments)
+{
+	static const struct {
+		const char *name;
+		enum command command;
+		enum load_kind kind;
+	} commands[] = {
+		{"write", COMMAND_LOAD, LOAD_WRITE},
+		{"read", COMMAND_LOAD, LOAD_READ},
+		{"mixed", COMMAND_LOAD, LOAD_MIXED},
+		{"floor", COMMAND_FLOOR, LOAD_WRITE},
+	};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (arguments->command == COMMAND_NONE && strcmp(argument, commands[i].name) == 0) {
+			arguments->command = commands[i].command;
+			arguments->load.kind = commands[i].kind;
+			return;
+		}
+	}
+	argp_error(state, "%s: want one of %s", argument, usage);
+}
+
+/* What only the load generator knows; false: none of them. */
+static bool take_load_option(int key, char *argument, struct argp_state *state,
+                             struct load_config *load)
+{
+	switch (key) {
+	case OPTION_CLIENTS:
+		load->clients = count_of(state, "clients", argument, 1, LOAD_CLIENTS_MAX);
+		return true;
+	case OPTION_OUTSTANDING:
+		load->outstanding =
+			count_of(state, "outstanding", argument, 1, CLIENT_REQUESTS_MAX);
+		return true;
+	case OPTION_RATE:
+		load->rate = number_of(state, "rate", argument, 0.001, 1e8);
+		return true;
+	case OPTION_KEYS:
+		load->keys = count_of(state, "keys", argument, 1, LOAD_KEYS_MAX);
+		return true;
+	case OPTION_REQUESTS:
+		load->requests = count_of(state, "requests", argument, 1, UINT32_MAX);
+		return true;
+	case OPTION_WARM_UP:
+		load->warm_up_seconds = number_of(state, "warm-up", argument, 0, SECONDS_MAX);
+		return true;
+	case OPTION_READS:
+		load->read_percent = count_of(state, "reads", argument, 0, 100);
+		return true;
+	case OPTION_STALE:
+		load->stale = true;
+		return true;
+	case OPTION_TIMEOUT:
+		load->timeout_ns =
+			(uint64_t)(1e9 * number_of(state, "timeout", argument, 0.001, SECONDS_MAX));
+		return true;
+	case OPTION_SEED:
+		load->seed = count_of(state, "seed", argument, 0, UINT32_MAX);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static error_t take_option(int key, char *argument, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	if (take_load_option(key, argument, state, &arguments->load)) {
+		return 0;
+	}
+	switch (key) {
+	case OPTION_VALUE_SIZE:
+		arguments->load.value_size =
+			count_of(state, "value-size", argument, 0, STORE_VALUE_SIZE_MAX);
+		/* The floor sends single datagrams. */
+		arguments->floor.size = arguments->load.value_size;
+		break;
+	case OPTION_SECONDS:
+		arguments->load.seconds = number_of(state, "seconds", argument, 0.01, SECONDS_MAX);
+		arguments->floor.seconds = arguments->load.seconds;
+		break;
+	case OPTION_SERVERS:
+		arguments->servers = argument;
+		break;
+	case OPTION_LINKS:
+		arguments->links = argument;
+		break;
+	case OPTION_TRANSPORT:
+		take_transport(state, argument, &arguments->floor);
+		break;
+	case OPTION_FOLDER:
+		arguments->floor.folder = argument;
+		break;
+	case OPTION_WINDOWS:
+		take_windows(state, argument, &arguments->floor);
+		break;
+	case OPTION_JSON:
+		arguments->json = true;
+		break;
+	case ARGP_KEY_ARG:
+		take_command(state, argument, arguments);
+		break;
+	case ARGP_KEY_END:
+		if (arguments->command == COMMAND_NONE) {
+			argp_error(state, "want one of %s", usage);
+		}
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* --- servers -------------------------------------------------------------------------------- */
+
+static int resolve(const char *text_of_one, struct sockaddr_in *ret_address)
+{
+	const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
+	struct addrinfo *found;
+	char host[256], port[8];
+	const char *colon = strrchr(text_of_one, ':');
+	const size_t size = colon != NULL ? (size_t)(colon - text_of_one) : strlen(text_of_one);
+
+	if (size == 0 || size >= sizeof(host)) {
+		return -EINVAL;
+	}
+	memcpy(host, text_of_one, size);
+	host[size] = '\0';
+	(void)snprintf(port, sizeof(port), "%u", (unsigned)STORE_PORT);
+	if (colon != NULL && snprintf(port, sizeof(port), "%s", colon + 1) >= (int)sizeof(port)) {
+		return -EINVAL;
+	}
+	if (getaddrinfo(host, port, &hints, &found) != 0) {
+		return -EINVAL;
+	}
+	memcpy(ret_address, found->ai_addr, sizeof(*ret_address));
+	freeaddrinfo(found);
+	return 0;
+}
+
+static int take_servers(const char *list, struct post_config *post)
+{
+	char *copy = strdup(list), *rest = copy, *one;
+	int r = copy == NULL ? -ENOMEM : 0;
+
+	while (r == 0 && (one = strsep(&rest, ",")) != NULL) {
+		if (post->count == POST_PEERS_MAX) {
+			(void)fprintf(stderr, "coffer-bench: more than %d servers\n",
+			              POST_PEERS_MAX);
+			r = -EINVAL;
+		} else if (resolve(one, &post->peers[post->count++]) < 0) {
+			(void)fprintf(stderr, "coffer-bench: server %s: want host:port (IPv4)\n",
+			              one);
+			r = -EINVAL;
+		}
+	}
+	free(copy);
+	return r;
+}
+
+/* Only links that stand there already: the servers make them. */
+static int take_links(const char *prefix, struct post_config *post)
+{
+	struct stat status;
+	char path[POST_PATH_SIZE_MAX];
+
+	post->is_link = true;
+	while (post->count < POST_PEERS_MAX) {
+		const int size = snprintf(path, sizeof(path), "%s-%u", prefix, post->count + 1);
+
+		if (size >= (int)sizeof(path) || stat(path, &status) < 0) {
+			break;
+		}
+		memcpy(post->paths[post->count], path, sizeof(path));
+		post->second[post->count] = true;
+		post->count++;
+	}
+	if (post->count == 0) {
+		(void)fprintf(stderr, "coffer-bench: there is no link %s-1\n", prefix);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static int find_servers(const struct arguments *arguments, struct post_config *post)
+{
+	const char *list = arguments->servers;
+
+	if (arguments->links != NULL) {
+		return take_links(arguments->links, post);
+	}
+	list = list != NULL ? list : getenv("COFFER_SERVERS");
+	if (list == NULL || *list == '\0') {
+		(void)fprintf(stderr, "coffer-bench: no servers: give --servers, --links, or "
+		                      "COFFER_SERVERS in the environment\n");
+		return -EINVAL;
+	}
+	return take_servers(list, post);
+}
+
+/* --- the two commands ----------------------------------------------------------------------- */
+
+static int run_load(struct arguments *arguments)
+{
+	json_t *report;
+	int r = find_servers(arguments, &arguments->load.post);
+
+	if (r < 0) {
+		return EXIT_USAGE;
+	}
+	report = load_measure(&arguments->load, &r);
+	if (report == NULL) {
+		(void)fprintf(stderr, "coffer-bench: %s\n",
+		              r == -ENETUNREACH ? "no server answered as a leader in time"
+		                                : strerror(-r));
+		return r == -ENETUNREACH ? EXIT_NOBODY : EXIT_FAILURE;
+	}
+	report_print(report, arguments->json);
+	return EXIT_SUCCESS;
+}
+
+static int run_floor(struct arguments *arguments)
+{
+	json_t *report;
+	int r;
+
+	if (arguments->floor.size < FLOOR_SIZE_MIN ||
+	    arguments->floor.size > STORE_DATAGRAM_SIZE_MAX) {
+		(void)fprintf(stderr, "coffer-bench: floor: --value-size from %d to %d\n",
+		              FLOOR_SIZE_MIN, STORE_DATAGRAM_SIZE_MAX);
+		return EXIT_USAGE;
+	}
+	report = floor_measure(&arguments->floor, &r);
+	if (report == NULL) {
+		(void)fprintf(stderr, "coffer-bench: floor: %s\n", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	report_print(report, arguments->json);
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {options, take_option, usage, text, NULL, NULL, NULL};
+	static struct arguments arguments = {
+		.load = {.clients = 1,
+	                 .outstanding = 1,
+	                 .read_percent = 90,
+	                 .value_size = 64,
+	                 .keys = 1000,
+	                 .warm_up_seconds = 0.5,
+	                 .seconds = 5,
+	                 .timeout_ns = 5000000000u,
+	                 .seed = 1},
+		.floor = {.is_link = true,
+	                  .folder = "/dev/shm",
+	                  .size = 64,
+	                  .windows = {1, 8, 32},
+	                  .window_count = 3,
+	                  .seconds = 1},
+	};
+
+	argp_err_exit_status = EXIT_USAGE;
+	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for a signal that exists */
+	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) {
+		return EXIT_USAGE;
+	}
+	return arguments.command == COMMAND_FLOOR ? run_floor(&arguments) : run_load(&arguments);
+}
