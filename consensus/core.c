@@ -100,6 +100,9 @@ void paxos_core_trace(struct paxos_core *core, enum paxos_trace_kind kind, uint6
 {
 	const struct paxos_trace trace = {.kind = kind, .now_ns = core->now_ns, .a = a, .b = b};
 
+	if (core->recovering) {
+		return; /* it happened in an earlier process */
+	}
 	core->counted.traces[kind]++;
 	paxos_outbox_trace(&core->outbox, &trace);
 }
