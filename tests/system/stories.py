@@ -110,7 +110,7 @@ def leader_is_isolated(cluster):
 
 def everything_at_once(cluster, rounds):
     """For the long version: one after the other in one history, with what is left of the last."""
-    recorder = Recorder(cluster, "--clients", "5", "--lanes", "3")
+    recorder = Recorder(cluster, "--clients", "5", "--lanes", "3", "--pause-us", "8000")
     recorder.wait_more(WARM)
     gap_ms = 0
     for turn in range(rounds):
