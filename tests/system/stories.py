@@ -20,10 +20,11 @@ def end(cluster, recorder, name, gap_ms):
     cluster.check_health()
     print(f"# {cluster.transport}: {name}: {counts['acked']} writes acknowledged, "
           f"{counts['unknown']} without an answer, longest gap {gap_ms:.0f} ms")
+    return counts
 
 
-def leader_is_killed(cluster):
-    recorder = Recorder(cluster)
+def leader_is_killed(cluster, *options):
+    recorder = Recorder(cluster, *options)
     recorder.wait_more(WARM)
     leader = cluster.leader()
     cluster.kill(leader)
@@ -33,7 +34,7 @@ def leader_is_killed(cluster):
     cluster.start(leader)
     cluster.wait_caught_up(leader)
     recorder.wait_more(MORE // 2)
-    end(cluster, recorder, "leader killed", gap_ms)
+    return end(cluster, recorder, "leader killed", gap_ms)
 
 
 def follower_is_killed(cluster):
@@ -106,6 +107,21 @@ def leader_is_isolated(cluster):
     cluster.wait_caught_up(leader)
     recorder.wait_more(MORE // 2)
     end(cluster, recorder, "leader cut off", gap_ms)
+
+
+def leader_is_stopped_for_the_impatient(cluster):
+    """Clients give up after 40 ms, so that many writes end without an answer: done, or not."""
+    recorder = Recorder(cluster, "--timeout-ms", "40", "--clients", "4")
+    recorder.wait_more(WARM)
+    gap_ms = 0
+    for _ in range(3):
+        leader = cluster.leader()
+        cluster.stop(leader)
+        gap_ms = max(gap_ms, recorder.wait_more(MORE))
+        cluster.go_on(leader)
+        cluster.wait_caught_up(leader)
+    counts = end(cluster, recorder, "leader stopped, clients impatient", gap_ms)
+    check(counts["unknown"] > 0, "no write ended without an answer", counts)
 
 
 def everything_at_once(cluster, rounds):

@@ -22,6 +22,7 @@ def test_leader_and_follower_are_killed(tools):
 def test_leader_is_stopped(tools):
     cluster = cluster_of(tools)
     stories.leader_is_stopped(cluster)
+    stories.leader_is_stopped_for_the_impatient(cluster)
     cluster.down()
 
 
