@@ -7,7 +7,7 @@ import socket
 
 import harness
 from cluster import Kernel
-from harness import check, parse_json
+from harness import check, parse_json, wait_for
 
 
 class Shell:
@@ -123,8 +123,11 @@ def test_nobody_and_no_quorum(tools):
     cluster = Kernel(tools, 3, relayed=False).up()
     shell = Shell(cluster)
     shell.run("set", "/a", "v")
+    leader = cluster.leader()
     for number_of in cluster.followers():
         cluster.kill(number_of)
+    wait_for("the leader alone leads no more",
+             lambda: cluster.status(leader)["role"] != "leader")
     shell.run("--timeout", "2", "get", "/a", expect=3)
     code = tools.run([tools.coffer, "--timeout", "2", "set", "/a", "w"], env=shell.environment)
     check(code.returncode in (3, 5), "a write to a minority", code.returncode, code.stderr)
