@@ -56,9 +56,7 @@ static unsigned heads_below(const uint64_t *heads, unsigned count, uint64_t head
 {
 	const uint64_t *base = heads;
 
-	if (count == 0) {
-		return 0;
-	}
+	must(count > 0);
 	while (count > 1) {
 		const unsigned half = count / 2;
 
@@ -68,20 +66,54 @@ static unsigned heads_below(const uint64_t *heads, unsigned count, uint64_t head
 	return (unsigned)(base - heads) + (*base < head ? 1 : 0);
 }
 
+/* The first index at which a key may stand. */
+static unsigned first_of(const struct store_node *node)
+{
+	return node->level == 0 ? 0 : 1;
+}
+
+/*
+ * Less than, equal to or greater than 0, as the key stands before all that begins with the node's
+ * prefix, among it, or behind it. What the separators around the node imply is not looked at.
+ */
+static int compare_prefix(const struct store_node *node, struct slice key)
+{
+	const struct store_item *item = node->items[first_of(node)];
+	const size_t end = key.size < node->prefix ? key.size : node->prefix;
+	const size_t size = node->prefix - node->sure;
+	struct slice part;
+
+	must(key.size >= node->sure);
+	part = slice_make(key.data + node->sure, end - node->sure);
+	return store_path_compare(part, slice_make(item->bytes + node->sure, size));
+}
+
 unsigned store_node_search(const struct store_node *node, unsigned from, struct slice key,
                            bool is_behind)
 {
-	const uint64_t head = store_node_head(key, node->prefix);
-	unsigned low = from + heads_below(node->heads + from, node->count - from, head);
-	unsigned high = low;
+	unsigned low, high;
+	uint64_t head;
+	int order;
 
+	if (node->count <= from) {
+		return from;
+	}
+	if (node->prefix != node->sure) {
+		order = compare_prefix(node, key);
+		if (order != 0) {
+			return order < 0 ? from : node->count;
+		}
+	}
+	head = store_node_head(key, node->prefix);
+	low = from + heads_below(node->heads + from, node->count - from, head);
+	high = low;
 	while (high < node->count && node->heads[high] == head) {
 		high++;
 	}
 	while (low < high) {
 		const unsigned middle = (low + high) / 2;
-		const int order = compare(key, node->items[middle], node->prefix);
 
+		order = compare(key, node->items[middle], node->prefix);
 		if (order > 0 || (is_behind && order == 0)) {
 			low = middle + 1;
 		} else {
@@ -101,7 +133,7 @@ void store_node_prefetch(const struct store_node *node)
 {
 	const char *bytes = (const char *)node;
 
-	for (size_t at = 0; at < offsetof(struct store_node, items); at += LINE) {
+	for (size_t at = 0; at < offsetof(struct store_node, children); at += LINE) {
 		__builtin_prefetch(bytes + at);
 	}
 }
@@ -141,6 +173,7 @@ struct store_node *store_node_new(struct store_reclaim *reclaim, unsigned level)
 	node->level = (uint8_t)level;
 	node->count = 0;
 	node->prefix = 0;
+	node->sure = 0;
 	return node;
 }
 
@@ -154,6 +187,7 @@ struct store_node *store_node_own(struct store_node **slot, struct store_reclaim
 	copy = store_node_new(reclaim, node->level);
 	copy->count = node->count;
 	copy->prefix = node->prefix;
+	copy->sure = node->sure;
 	memcpy(copy->heads, node->heads, node->count * sizeof(node->heads[0]));
 	memcpy(copy->items, node->items, node->count * sizeof(node->items[0]));
 	if (node->level != 0) {
@@ -162,6 +196,46 @@ struct store_node *store_node_own(struct store_node **slot, struct store_reclaim
 	store_reclaim_list(reclaim, &node->block);
 	*slot = copy;
 	return copy;
+}
+
+/*
+ * What the keys have in common may be more than the separators around imply, and must be where
+ * these are open: the root knows of none. To use it costs a look at the first item, which is at
+ * hand for a node near the root, and a cache miss for a leaf.
+ */
+static unsigned best_prefix(const struct store_node *node)
+{
+	const unsigned first = first_of(node);
+
+	if ((node->level == 0 && node->sure != 0) || node->count < first + 2) {
+		return node->sure;
+	}
+	return (unsigned)store_path_common(store_item_key(node->items[first]),
+	                                   store_item_key(node->items[node->count - 1]));
+}
+
+/* The item at `index` is new (WIDTH: all are). */
+static void refresh(struct store_node *node, unsigned index)
+{
+	const unsigned prefix = best_prefix(node);
+
+	must(prefix >= node->sure);
+	if (index < node->count && prefix == node->prefix) {
+		node->heads[index] = store_node_head(store_item_key(node->items[index]), prefix);
+		return;
+	}
+	node->prefix = (uint16_t)prefix;
+	for (unsigned i = first_of(node); i < node->count; i++) {
+		node->heads[i] = store_node_head(store_item_key(node->items[i]), prefix);
+	}
+}
+
+void store_node_set(struct store_node *node, unsigned index, struct store_item *item)
+{
+	must(index >= first_of(node));
+	must(index < node->count);
+	node->items[index] = item;
+	refresh(node, index);
 }
 
 void store_node_gather(struct store_hand *hand, const struct store_node *node,
@@ -184,16 +258,14 @@ void store_node_deal(struct store_node *node, const struct store_hand *hand, uns
 	must(count <= WIDTH);
 	must(node->level == hand->level);
 	node->count = (uint16_t)count;
-	node->prefix = (uint16_t)prefix_of(low, high);
+	node->sure = (uint16_t)prefix_of(low, high);
 	memcpy(node->items, hand->items + from, count * sizeof(node->items[0]));
 	if (node->level != 0) {
 		memcpy(node->children, hand->children + from, count * sizeof(node->children[0]));
 		node->items[0] = NULL;
 		node->heads[0] = 0;
 	}
-	for (unsigned i = node->level == 0 ? 0 : 1; i < count; i++) {
-		node->heads[i] = store_node_head(store_item_key(node->items[i]), node->prefix);
-	}
+	refresh(node, WIDTH);
 }
 
 struct store_item *store_node_separate(struct store_hand *hand, unsigned left,
@@ -210,13 +282,6 @@ struct store_item *store_node_separate(struct store_hand *hand, unsigned left,
 	behind = store_item_key(hand->items[left]);
 	behind.size = store_path_common(before, behind) + 1;
 	return store_item_new(reclaim, behind, 0, 0);
-}
-
-void store_node_set_separator(struct store_node *node, unsigned index, struct store_item *separator)
-{
-	must(index > 0);
-	node->items[index] = separator;
-	node->heads[index] = store_node_head(store_item_key(separator), node->prefix);
 }
 
 void store_node_open_gap(struct store_node *node, unsigned index)

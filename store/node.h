@@ -10,8 +10,9 @@
  *      leaf    head  h0  h1  h2 ...      a search compares heads alone, and looks at an item
  *              item  i0  i1  i2 ...      only where heads are equal
  *
- * All keys that can ever stand in a node lie between the two separators around it, and share
- * what those two have in common; so the prefix needs no bytes in the node, only its size.
+ * All keys that can ever be looked for in a node lie between the two separators around it, and
+ * have what those two have in common; these bytes (`sure`) are never compared again. Where the
+ * keys have more in common than that (`prefix`), a search compares the rest with the first item.
  * A node has its own arrays of heads, but shares items, separators and children with its copies.
  *
  * Source: prefix and suffix truncation as in Graefe, "Modern B-Tree Techniques" (2011), 3.4 to
@@ -43,7 +44,8 @@ struct store_item {
 struct store_node {
 	struct store_block block;
 	uint16_t count;  /* items of a leaf; children of an inner node, whose item 0 is not used */
-	uint16_t prefix; /* bytes that all keys here have in common, by the separators around */
+	uint16_t prefix; /* bytes that all keys here have in common */
+	uint16_t sure;   /* of these, those that every key searched here has, too */
 	uint8_t level;   /* 0: a leaf */
 	uint64_t heads[STORE_NODE_WIDTH];
 	struct store_item *items[STORE_NODE_WIDTH];
@@ -95,9 +97,8 @@ struct store_node *store_node_own(struct store_node **slot, struct store_reclaim
 void store_node_open_gap(struct store_node *node, unsigned index);
 void store_node_close_gap(struct store_node *node, unsigned index);
 
-/* Separator and head at an index above 0 of an inner node. */
-void store_node_set_separator(struct store_node *node, unsigned index,
-                              struct store_item *separator);
+/* Puts an item of a leaf, or a separator of an inner node, where room was made for it. */
+void store_node_set(struct store_node *node, unsigned index, struct store_item *item);
 
 /* What one or two neighbours hold, taken out of them to be dealt again. */
 struct store_hand {

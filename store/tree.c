@@ -187,7 +187,7 @@ static void split_child(struct step *parent, unsigned index, struct slice key,
 
 	store_node_open_gap(node, index + 1);
 	node->children[index + 1] = right;
-	store_node_set_separator(node, index + 1, separator);
+	store_node_set(node, index + 1, separator);
 }
 
 static void grow_root(struct store_node **root, struct store_reclaim *reclaim)
@@ -220,8 +220,7 @@ static struct store_item *put_in_leaf(struct store_node *leaf, struct store_item
 		return former;
 	}
 	store_node_open_gap(leaf, index);
-	leaf->heads[index] = store_node_head(key, leaf->prefix);
-	leaf->items[index] = item;
+	store_node_set(leaf, index, item);
 	return NULL;
 }
 
@@ -271,7 +270,7 @@ static void refill(struct step *parent, struct store_reclaim *reclaim)
 		right.node = store_node_own(&node->children[left_index + 1], reclaim);
 		store_node_deal(left.node, &hand, 0, half, left.low, fresh);
 		store_node_deal(right.node, &hand, half, hand.count - half, fresh, right.high);
-		store_node_set_separator(node, left_index + 1, fresh);
+		store_node_set(node, left_index + 1, fresh);
 	}
 	if (hand.level == 0) {
 		store_reclaim_list(reclaim, &separator->block);

@@ -145,7 +145,12 @@ static void check_node(const struct store_node *node, const struct store_item *l
 	if (low != NULL && high != NULL) {
 		prefix = store_path_common(store_item_key(low), store_item_key(high));
 	}
-	assert_int_equal(node->prefix, prefix);
+	assert_int_equal(node->sure, prefix);
+	assert_true(node->prefix >= prefix);
+	if (node->level == 0 && prefix != 0) {
+		assert_int_equal(node->prefix, prefix);
+	}
+	prefix = node->prefix;
 	assert_in_range(node->count,
 	                is_root            ? 1 + first
 	                : node->level == 0 ? 1
@@ -155,6 +160,7 @@ static void check_node(const struct store_node *node, const struct store_item *l
 		const struct slice key = store_item_key(node->items[i]);
 
 		assert_true(node->heads[i] == plain_head(key, prefix));
+		assert_memory_equal(key.data, node->items[first]->bytes, prefix);
 		assert_true(low == NULL || store_path_compare(store_item_key(low), key) <= 0);
 		assert_true(high == NULL || store_path_compare(key, store_item_key(high)) < 0);
 		if (i > first) {
