@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   every change has one event, which tells what stood before; old ones go, and say so.
+ * Method: changes through the store, and the ring looked at from one revision to the next.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/limits.h"
+#include "tests/unit/store_fixture.h"
+
+static const struct store_event *event(struct fixture *fixture, store_rev_t revision)
+{
+	const struct store_event *found = NULL;
+
+	assert_int_equal(store_event(fixture->store, revision, &found), STORE_OK);
+	assert_true(found->revision == revision);
+	return found;
+}
+
+static enum store_answer answer(struct fixture *fixture, store_rev_t revision)
+{
+	const struct store_event *found;
+
+	return store_event(fixture->store, revision, &found);
+}
+
+static void test_event_tells_what_stood_before(void **state)
+{
+	const struct store_event *found;
+	struct fixture fixture;
+
+	(void)state;
+	fixture_begin(&fixture);
+	(void)fixture_set(&fixture, "/a", "one");
+	(void)fixture_set(&fixture, "/b", "");
+	(void)fixture_set(&fixture, "/a", "two");
+	(void)fixture_set_if(&fixture, "/a", "no", STORE_IF_EQUAL, 0);
+	(void)fixture_delete(&fixture, "/a");
+	store_publish(fixture.store);
+
+	found = event(&fixture, 1);
+	assert_int_equal(found->kind, STORE_EVENT_SET);
+	assert_true(found->former_revision == 0);
+	assert_true(slice_equal(found->path, slice_text("/a")));
+	assert_true(slice_equal(found->value, slice_text("one")));
+	assert_int_equal(found->former_value.size, 0);
+	found = event(&fixture, 3);
+	assert_true(found->former_revision == 1);
+	assert_true(slice_equal(found->value, slice_text("two")));
+	assert_true(slice_equal(found->former_value, slice_text("one")));
+	found = event(&fixture, 4);
+	assert_int_equal(found->kind, STORE_EVENT_DELETE);
+	assert_true(found->former_revision == 3);
+	assert_true(slice_equal(found->path, slice_text("/a")));
+	assert_int_equal(found->value.size, 0);
+	assert_true(slice_equal(found->former_value, slice_text("two")));
+	assert_int_equal(answer(&fixture, 5), STORE_NOT_FOUND);
+	assert_int_equal(answer(&fixture, 0), STORE_TOO_LATE);
+	assert_int_equal(answer(&fixture, -7), STORE_TOO_LATE);
+	fixture_end(&fixture);
+}
+
+static void test_event_waits_for_publication(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_begin(&fixture);
+	(void)fixture_set(&fixture, "/a", "");
+	assert_int_equal(answer(&fixture, 1), STORE_NOT_FOUND);
+	store_publish(fixture.store);
+	assert_int_equal(answer(&fixture, 1), STORE_OK);
+	fixture_end(&fixture);
+}
+
+static void test_ring_keeps_the_last_and_says_what_is_too_late(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_begin_with(
+		&fixture,
+		&(struct store_config){.quota_bytes = 1 << 20, .sessions_max = 1, .events_max = 8});
+	for (unsigned i = 1; i <= 100; i++) {
+		(void)fixture_set(&fixture, "/a", i % 2 == 0 ? "even" : "odd");
+		if (i % 3 == 0) {
+			fixture_grace(&fixture);
+		}
+	}
+	store_publish(fixture.store);
+	for (store_rev_t r = 1; r <= 92; r++) {
+		assert_int_equal(answer(&fixture, r), STORE_TOO_LATE);
+	}
+	for (store_rev_t r = 93; r <= 100; r++) {
+		assert_true(event(&fixture, r)->former_revision == r - 1);
+		assert_true(slice_equal(event(&fixture, r)->former_value,
+		                        slice_text(r % 2 == 0 ? "odd" : "even")));
+	}
+	fixture_end(&fixture);
+}
+
+static void test_batch_may_be_larger_than_the_ring(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_begin_with(
+		&fixture,
+		&(struct store_config){.quota_bytes = 1 << 20, .sessions_max = 1, .events_max = 4});
+	(void)fixture_set(&fixture, "/a", "old");
+	store_publish(fixture.store);
+	for (unsigned i = 0; i < 10; i++) {
+		(void)fixture_set(&fixture, "/a", "new");
+	}
+	/* The slot of revision 1 was taken by one that is not published. */
+	assert_int_equal(answer(&fixture, 1), STORE_TOO_LATE);
+	assert_int_equal(answer(&fixture, 9), STORE_NOT_FOUND);
+	store_publish(fixture.store);
+	assert_int_equal(answer(&fixture, 7), STORE_TOO_LATE);
+	assert_int_equal(answer(&fixture, 8), STORE_OK);
+	assert_int_equal(answer(&fixture, 11), STORE_OK);
+	fixture_end(&fixture);
+}
+
+static void test_ring_is_bounded_in_bytes(void **state)
+{
+	static char value[STORE_VALUE_SIZE_MAX];
+	struct store_counters counters;
+	struct fixture fixture;
+
+	(void)state;
+	memset(value, 'v', sizeof(value) - 1);
+	fixture_begin_with(&fixture, &(struct store_config){.quota_bytes = 1 << 20,
+	                                                    .sessions_max = 1,
+	                                                    .events_max = 4096});
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_int_equal(fixture_set(&fixture, "/a", value).answer, STORE_OK);
+		fixture_grace(&fixture);
+	}
+	store_counters(fixture.store, &counters);
+	assert_true(counters.memory_bytes < 2 << 20);
+	assert_int_equal(answer(&fixture, 1), STORE_TOO_LATE);
+	assert_int_equal(answer(&fixture, 995), STORE_OK);
+	assert_true(slice_equal(event(&fixture, 1000)->former_value, slice_text(value)));
+	fixture_end(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_event_tells_what_stood_before),
+		cmocka_unit_test(test_event_waits_for_publication),
+		cmocka_unit_test(test_ring_keeps_the_last_and_says_what_is_too_late),
+		cmocka_unit_test(test_batch_may_be_larger_than_the_ring),
+		cmocka_unit_test(test_ring_is_bounded_in_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
