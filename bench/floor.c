@@ -203,7 +203,7 @@ static unsigned client_forget(struct client_state *client, uint64_t now_ns, stru
 	unsigned lost = 0;
 
 	for (unsigned i = 0; i < SLOTS; i++) {
-		if (client->numbers[i] != 0 && now_ns - client->sent_ns[i] > LOST_NS) {
+		if (client->numbers[i] != 0 && client->sent_ns[i] + LOST_NS < now_ns) {
 			client->numbers[i] = 0;
 			lost++;
 		}
