@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * etcd-load.c - pipelined writes to etcd, for bench/compare
+ *
+ * Closed loop over gRPC, etcd's own protocol: connections x streams calls under way, one thread,
+ * epoll. One line of JSON at the end. Latency from the call to its answer.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench/grpc.h"
+#include "bench/hist.h"
+#include "bench/report.h"
+#include "store/base/check.h"
+#include "store/base/prng.h"
+#include "store/base/wire.h"
+
+enum {
+	CONNECTIONS_MAX = 1000,
+	ENDPOINTS_MAX = 7,
+	VALUE_SIZE_MAX = 4096,
+	READ_SIZE = 65536,
+	EVENTS = 256,
+};
+
+struct connection {
+	int fd;
+	bool wants_out; /* the socket's buffer is full */
+	struct grpc grpc;
+};
+
+struct load {
+	unsigned ports[ENDPOINTS_MAX], port_count;
+	unsigned connection_count, streams, value_size, keys;
+	double seconds, warm_up_seconds;
+	int epoll;
+	struct connection *connections;
+	struct prng prng;
+	uint64_t count_from_ns, count_to_ns, done, errors;
+	struct hist hist;
+	char authority[ENDPOINTS_MAX][32];
+};
+
+static const struct argp_option options[] = {
+	{"ports", 'p', "LIST", 0, "client ports of the members on 127.0.0.1", 0},
+	{"connections", 'c', "N", 0, "in all, spread over the ports (default 100)", 0},
+	{"streams", 's', "N", 0, "calls under way on each connection (default 10)", 0},
+	{"value-size", 'v', "BYTES", 0, "(default 64)", 0},
+	{"keys", 'k', "N", 0, "(default 1000)", 0},
+	{"seconds", 't', "S", 0, "(default 5)", 0},
+	{"warm-up", 'w', "S", 0, "(default 1)", 0},
+	{0},
+};
+
+static double number_of(struct argp_state *state, const char *argument, double least, double most)
+{
+	char *end;
+	const double number = strtod(argument, &end);
+
+	if (*argument == '\0' || *end != '\0' || !(number >= least && number <= most)) {
+		argp_error(state, "%s: want a number from %g to %g", argument, least, most);
+	}
+	return number;
+}
+
+static void take_ports(struct argp_state *state, char *list, struct load *load)
+{
+	char *one;
+
+	load->port_count = 0;
+	while ((one = strsep(&list, ",")) != NULL) {
+		if (load->port_count == ENDPOINTS_MAX) {
+			argp_error(state, "too many ports");
+		}
+		load->ports[load->port_count++] = (unsigned)number_of(state, one, 1, 65535);
+	}
+}
+
+static error_t take_option(int key, char *argument, struct argp_state *state)
+{
+	struct load *load = state->input;
+
+	switch (key) {
+	case 'p':
+		take_ports(state, argument, load);
+		break;
+	case 'c':
+		load->connection_count = (unsigned)number_of(state, argument, 1, CONNECTIONS_MAX);
+		break;
+	case 's':
+		load->streams = (unsigned)number_of(state, argument, 1, GRPC_CALLS_MAX);
+		break;
+	case 'v':
+		load->value_size = (unsigned)number_of(state, argument, 0, VALUE_SIZE_MAX);
+		break;
+	case 'k':
+		load->keys = (unsigned)number_of(state, argument, 1, 1e7);
+		break;
+	case 't':
+		load->seconds = number_of(state, argument, 0.1, 3600);
+		break;
+	case 'w':
+		load->warm_up_seconds = number_of(state, argument, 0, 3600);
+		break;
+	case ARGP_KEY_END:
+		if (load->port_count == 0) {
+			argp_error(state, "want --ports");
+		}
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* --- one connection ------------------------------------------------------------------------- */
+
+/* Protobuf's varint. */
+static void put_varint(struct wire_writer *writer, size_t value)
+{
+	for (; value >= 0x80; value >>= 7) {
+		wire_put_u8(writer, (uint8_t)(0x80 | (value & 0x7f)));
+	}
+	wire_put_u8(writer, (uint8_t)value);
+}
+
+/* etcdserverpb.PutRequest: key = 1, value = 2, both bytes. */
+static struct slice make_put(struct load *load, uint8_t *memory, size_t size)
+{
+	static uint8_t value[VALUE_SIZE_MAX];
+	struct wire_writer writer = wire_writer_make(memory, size);
+	const uint64_t chance = prng_next(&load->prng);
+	char key[32];
+	const int key_size = snprintf(key, sizeof(key), "/bench/%010u",
+	                              (unsigned)prng_below(&load->prng, load->keys));
+
+	memset(value, 'a', load->value_size);
+	memcpy(value, &chance, load->value_size < 8 ? load->value_size : 8);
+	wire_put_u8(&writer, 1 << 3 | 2);
+	put_varint(&writer, (size_t)key_size);
+	wire_put(&writer, slice_make(key, (size_t)key_size));
+	wire_put_u8(&writer, 2 << 3 | 2);
+	put_varint(&writer, load->value_size);
+	wire_put(&writer, slice_make(value, load->value_size));
+	must(wire_written_ok(&writer));
+	return wire_written(&writer);
+}
+
+static void ask(struct load *load, struct connection *connection, uint64_t now_ns)
+{
+	uint8_t memory[GRPC_MESSAGE_SIZE_MAX];
+
+	while (connection->grpc.under_way < load->streams &&
+	       grpc_call(&connection->grpc, now_ns, make_put(load, memory, sizeof(memory)))) {
+	}
+}
+
+/* False: the connection is gone. */
+static bool send_output(struct load *load, struct connection *connection)
+{
+	for (;;) {
+		const struct slice bytes = grpc_output(&connection->grpc);
+		struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+		ssize_t sent = 0;
+
+		if (bytes.size != 0) {
+			sent = send(connection->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+		}
+		if (sent > 0) {
+			grpc_sent(&connection->grpc, (size_t)sent);
+			continue;
+		}
+		if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+			return false;
+		}
+		if (connection->wants_out != (bytes.size != 0)) {
+			connection->wants_out = bytes.size != 0;
+			event.events |= connection->wants_out ? EPOLLOUT : 0;
+			(void)epoll_ctl(load->epoll, EPOLL_CTL_MOD, connection->fd, &event);
+		}
+		return true;
+	}
+}
+
+static void count_calls(struct load *load, struct connection *connection, uint64_t now_ns)
+{
+	struct grpc_call call;
+
+	while (grpc_next(&connection->grpc, &call)) {
+		if (now_ns < load->count_from_ns || now_ns >= load->count_to_ns) {
+			continue;
+		}
+		if (call.answered) {
+			load->done++;
+			hist_add(&load->hist, now_ns - call.start_ns);
+		} else {
+			load->errors++;
+		}
+	}
+}
+
+static bool turn(struct load *load, struct connection *connection, unsigned events)
+{
+	static uint8_t bytes[READ_SIZE];
+
+	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
+		const ssize_t size = recv(connection->fd, bytes, sizeof(bytes), 0);
+		const uint64_t now_ns = report_now_ns();
+
+		if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
+			return false;
+		}
+		if (size > 0 && !grpc_feed(&connection->grpc, slice_make(bytes, (size_t)size))) {
+			return false;
+		}
+		count_calls(load, connection, now_ns);
+		ask(load, connection, now_ns);
+	}
+	return send_output(load, connection);
+}
+
+static int open_connection(struct load *load, unsigned index)
+{
+	struct connection *connection = &load->connections[index];
+	const unsigned endpoint = index % load->port_count;
+	const struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)load->ports[endpoint]),
+	};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+	const int yes = 1;
+
+	connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connection->fd < 0 ||
+	    connect(connection->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)) < 0 ||
+	    epoll_ctl(load->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
+		return -errno;
+	}
+	(void)snprintf(load->authority[endpoint], sizeof(load->authority[0]), "127.0.0.1:%u",
+	               load->ports[endpoint]);
+	grpc_init(&connection->grpc, load->authority[endpoint], "/etcdserverpb.KV/Put");
+	return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static int run(struct load *load)
+{
+	struct epoll_event events[EVENTS];
+	uint64_t now_ns = report_now_ns();
+
+	load->count_from_ns = now_ns + (uint64_t)(load->warm_up_seconds * 1e9);
+	load->count_to_ns = load->count_from_ns + (uint64_t)(load->seconds * 1e9);
+	for (unsigned i = 0; i < load->connection_count; i++) {
+		ask(load, &load->connections[i], now_ns);
+		if (!send_output(load, &load->connections[i])) {
+			return -ECONNRESET;
+		}
+	}
+	while ((now_ns = report_now_ns()) < load->count_to_ns) {
+		const int count = epoll_wait(load->epoll, events, EVENTS, 100);
+
+		for (int i = 0; i < count; i++) {
+			if (!turn(load, events[i].data.ptr, events[i].events)) {
+				return -ECONNRESET;
+			}
+		}
+	}
+	return 0;
+}
+
+static void print_report(const struct load *load)
+{
+	json_t *report = json_object();
+
+	(void)json_object_set_new(report, "what", json_string("etcd write"));
+	(void)json_object_set_new(report, "connections", json_integer(load->connection_count));
+	(void)json_object_set_new(report, "streams", json_integer(load->streams));
+	(void)json_object_set_new(report, "endpoints", json_integer(load->port_count));
+	(void)json_object_set_new(report, "value_size", json_integer(load->value_size));
+	(void)json_object_set_new(report, "latency", report_latency(&load->hist));
+	(void)json_object_set_new(report, "throughput_per_s",
+	                          json_real((double)load->done / load->seconds));
+	(void)json_object_set_new(report, "errors", json_integer((json_int_t)load->errors));
+	report_print(report, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {.options = options, .parser = take_option};
+	static struct load load = {.connection_count = 100,
+	                           .streams = 10,
+	                           .value_size = 64,
+	                           .keys = 1000,
+	                           .seconds = 5,
+	                           .warm_up_seconds = 1};
+	int r = 0;
+
+	argp_err_exit_status = 2;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &load) != 0) {
+		return 2;
+	}
+	prng_init(&load.prng, 1);
+	hist_init(&load.hist);
+	load.epoll = epoll_create1(EPOLL_CLOEXEC);
+	load.connections = calloc(load.connection_count, sizeof(*load.connections));
+	if (load.epoll < 0 || load.connections == NULL) {
+		perror("etcd-load");
+		return EXIT_FAILURE;
+	}
+	for (unsigned i = 0; i < load.connection_count && r == 0; i++) {
+		r = open_connection(&load, i);
+	}
+	if (r == 0) {
+		r = run(&load);
+	}
+	if (r < 0) {
+		(void)fprintf(stderr, "etcd-load: %s\n", strerror(-r));
+	} else {
+		print_report(&load);
+	}
+	free(load.connections); /* sockets go with the process */
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
