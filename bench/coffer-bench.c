@@ -15,6 +15,7 @@
 #include "bench/floor.h"
 #include "bench/load.h"
 #include "bench/report.h"
+#include "bench/stages.h"
 #include "store/client.h"
 #include "store/limits.h"
 
@@ -75,11 +76,14 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const char usage[] = "write|read|mixed|floor";
+static const char usage[] = "write|read|mixed|floor|stages";
 static const char text[] =
 	"Measures a Coffer cluster: latency of writes, reads or both, and throughput.\v"
 	"`floor` measures what the links alone cost, with a chain of four processes that do no "
-	"work; it needs no cluster. Every report names the durability the servers told, the number "
+	"work; `stages` tells the cycles of a write stage by stage, on three replicas in one "
+        "thread "
+	"without a network. Both need no cluster. Every report names the durability the servers "
+        "told, the number "
 	"of servers, payload, transport, the largest gap between two turns of the measuring "
 	"thread, commit and machine.\n\n"
 	"Exit: 0 measured; 1 it could not be done; 2 usage; 3 no server answered.";
@@ -88,6 +92,7 @@ enum command {
 	COMMAND_NONE = 0,
 	COMMAND_LOAD,
 	COMMAND_FLOOR,
+	COMMAND_STAGES,
 };
 
 struct arguments {
@@ -156,10 +161,9 @@ static void take_command(struct argp_state *state, const char *argument,
 		enum command command;
 		enum load_kind kind;
 	} commands[] = {
-		{"write", COMMAND_LOAD, LOAD_WRITE},
-		{"read", COMMAND_LOAD, LOAD_READ},
-		{"mixed", COMMAND_LOAD, LOAD_MIXED},
-		{"floor", COMMAND_FLOOR, LOAD_WRITE},
+		{"write", COMMAND_LOAD, LOAD_WRITE},    {"read", COMMAND_LOAD, LOAD_READ},
+		{"mixed", COMMAND_LOAD, LOAD_MIXED},    {"floor", COMMAND_FLOOR, LOAD_WRITE},
+		{"stages", COMMAND_STAGES, LOAD_WRITE},
 	};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -351,7 +355,7 @@ static int find_servers(const struct arguments *arguments, struct post_config *p
 	return take_servers(list, post);
 }
 
-/* --- the two commands ----------------------------------------------------------------------- */
+/* --- the commands -------------------------------------------------------------------------- */
 
 static int run_load(struct arguments *arguments)
 {
@@ -392,6 +396,38 @@ static int run_floor(struct arguments *arguments)
 	return EXIT_SUCCESS;
 }
 
+static int run_stages(const struct arguments *arguments)
+{
+	const struct stages_config config = {.value_size = arguments->load.value_size,
+	                                     .keys = arguments->load.keys,
+	                                     .seconds = arguments->floor.seconds};
+	json_t *report;
+	int r;
+
+	report = stages_measure(&config, &r);
+	if (report == NULL) {
+		(void)fprintf(stderr, "coffer-bench: stages: %s\n", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	report_print(report, arguments->json);
+	return EXIT_SUCCESS;
+}
+
+static int run(struct arguments *arguments)
+{
+	switch (arguments->command) {
+	case COMMAND_LOAD:
+		return run_load(arguments);
+	case COMMAND_FLOOR:
+		return run_floor(arguments);
+	case COMMAND_STAGES:
+		return run_stages(arguments);
+	case COMMAND_NONE:
+		break;
+	}
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {options, take_option, usage, text, NULL, NULL, NULL};
@@ -418,5 +454,5 @@ int main(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) {
 		return EXIT_USAGE;
 	}
-	return arguments.command == COMMAND_FLOOR ? run_floor(&arguments) : run_load(&arguments);
+	return run(&arguments);
 }
