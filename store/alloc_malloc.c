@@ -47,7 +47,7 @@ void *store_alloc_take(struct store_alloc *alloc, size_t size)
 	}
 	memory = malloc(size);
 	if (memory != NULL) {
-		atomic_store_explicit(&alloc->bytes, bytes + store_alloc_size(memory),
+		atomic_store_explicit(&alloc->bytes, bytes + malloc_usable_size(memory),
 		                      memory_order_relaxed);
 	}
 	return memory;
