@@ -10,11 +10,13 @@ meson's exit code is one failure more: a run that broke must not look like one t
 """
 import json
 import os
+import re
 import sys
 
 PASSED = ("OK", "EXPECTEDFAIL")
 TAIL_LINES = 15
 MARK = "summary:"
+FINDING = re.compile(r"^.*(ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|: runtime error: )", re.M)
 
 
 def read_log(path):
@@ -36,6 +38,15 @@ def tail_of(test, count):
     return text.rstrip().splitlines()[-count:]
 
 
+def reason_of(test):
+    """The last lines; but of a sanitizer's finding the first, as it ends with a map of bytes."""
+    text = (test.get("stdout") or "") + (test.get("stderr") or "")
+    found = FINDING.search(text)
+    if found:
+        return text[found.start():].splitlines()[:TAIL_LINES]
+    return tail_of(test, TAIL_LINES)
+
+
 def tally(tests, exit_code):
     """Returns (passed, failed, skipped, lines to print)."""
     passed, failed, skipped, lines = 0, 0, 0, []
@@ -52,7 +63,7 @@ def tally(tests, exit_code):
         else:
             failed += 1
             lines.append(f"{result} {name} after {test.get('duration', 0):.1f} s")
-            lines += [f"  | {line}" for line in tail_of(test, TAIL_LINES)]
+            lines += [f"  | {line}" for line in reason_of(test)]
     if exit_code != 0 and failed == 0:
         failed += 1
         lines.append("the build broke, or the time was over (see the log)")

@@ -28,6 +28,12 @@ class TestTally(unittest.TestCase):
             self.assertIn(words, text)
         self.assertNotIn("noise", text)
 
+    def test_finding_of_a_sanitizer_is_shown_from_its_head(self):
+        text = "[ RUN ] a\n==7==ERROR: AddressSanitizer: why\n  #0 here\n" + "Shadow\n" * 40
+        lines = tally.tally([result("a", "FAIL", text)], 1)[3]
+        self.assertIn("ERROR: AddressSanitizer: why", lines[1])
+        self.assertIn("#0 here", lines[2])
+
     def test_broken_build_is_a_failure(self):
         self.assertEqual(tally.tally([], 1)[:3], (0, 1, 0))
 
