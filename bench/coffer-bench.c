@@ -81,9 +81,9 @@ static const char text[] =
 	"Measures a Coffer cluster: latency of writes, reads or both, and throughput.\v"
 	"`floor` measures what the links alone cost, with a chain of four processes that do no "
 	"work; `stages` tells the cycles of a write stage by stage, on three replicas in one "
-        "thread "
+	"thread "
 	"without a network. Both need no cluster. Every report names the durability the servers "
-        "told, the number "
+	"told, the number "
 	"of servers, payload, transport, the largest gap between two turns of the measuring "
 	"thread, commit and machine.\n\n"
 	"Exit: 0 measured; 1 it could not be done; 2 usage; 3 no server answered.";

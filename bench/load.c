@@ -320,7 +320,7 @@ static void run(struct load *load)
 	while (load->issued < load->issue_max && load->last_ns < load->count_to_ns) {
 		turn(load);
 	}
-	/* Nobody asks any more; what is under way comes to its end, by its deadline at the latest. */
+	/* Nobody asks any more; what is under way ends, by its deadline at the latest. */
 	load->issue_max = load->issued;
 	end_ns = load->last_ns + SETTLE_NS;
 	while (load->under_way != 0 && load->last_ns < end_ns) {
