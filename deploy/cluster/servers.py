@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""servers.py - the processes, and what they and the client say
+
+A server is known by its configuration file on its command line and by the cluster's folder as its
+working directory, so a recycled process id is never taken for one, and one whose pid file was lost
+is found all the same.
+"""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import base
+from base import Failure, numbers, run, servers_text, wait_for
+
+LEVEL_LIMIT_S, STOP_LIMIT_S = 60, 10
+
+def start_time_of(pid):
+    """When this process started, in the kernel's ticks; None if it is gone or only a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def is_server(pid, number):
+    """Is this process server `number` of this very tree?"""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+        here, there = os.stat(base.STATE), os.stat(f"/proc/{pid}/cwd")
+    except OSError:
+        return False
+    return os.fsencode(base.config_of(number)) in words and os.path.samestat(here, there) \
+        and os.path.basename(words[0]) == b"cofferd" and start_time_of(pid) is not None
+
+
+def pid_of(number):
+    """Returns the process id of a server, or None. The pid file is only the first guess."""
+    try:
+        with open(os.path.join(base.folder_of(number), "pid"), encoding="utf-8") as file:
+            pid, started = (int(word) for word in file.read().split())
+        if start_time_of(pid) == started and is_server(pid, number):
+            return pid
+    except (OSError, ValueError):
+        pass
+    for name in os.listdir("/proc"):
+        if name.isdigit() and is_server(int(name), number):
+            return int(name)
+    return None
+
+
+def send(number, what):
+    """Sends a signal to a server, never to another process. Returns its pid, or None if down."""
+    pid = pid_of(number)
+    if pid is None:
+        return None
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    try:
+        # The handle is of one process for ever; only now is it sure which one.
+        if not is_server(pid, number):
+            return None
+        signal.pidfd_send_signal(handle, what)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        raise Failure(f"server {number} (pid {pid}) belongs to another user") from None
+    finally:
+        os.close(handle)
+    return pid
+
+
+def is_gone(number, process=None):
+    if process is not None:
+        process.poll()
+    return pid_of(number) is None
+
+
+def stop(number, what, processes, limit_s=STOP_LIMIT_S):
+    pid = send(number, what)
+    if pid is not None:
+        wait_for(lambda: is_gone(number, processes.get(number)), limit_s,
+                 f"server {number} (pid {pid}) does not end")
+    return pid
+
+
+def launch(cluster, number, is_new):
+    """Starts the process of a server. Returns it; whether it is well is seen later."""
+    command = [base.program(cluster, "cofferd"), "-c", base.config_of(number)]
+    if is_new:
+        command.append("--new-cluster")
+    if cluster["transport"] == "veth":
+        # Not `ip netns exec`, which hides the file system of BPF.
+        command = ["nsenter", f"--net=/run/netns/coffer-{number}", *command]
+    with open(os.path.join(base.folder_of(number), "log"), "ab") as log:
+        process = subprocess.Popen(command, cwd=base.STATE, stdin=subprocess.DEVNULL, stdout=log,
+                                   stderr=log, start_new_session=True)
+    # nsenter becomes cofferd: same process id, other command line.
+    wait_for(lambda: is_server(process.pid, number) or process.poll() is not None, 5,
+             f"server {number} does not start")
+    with open(os.path.join(base.folder_of(number), "pid"), "w", encoding="utf-8") as file:
+        file.write(f"{process.pid} {start_time_of(process.pid) or 0}\n")
+    return process
+
+
+def last_words(number, count=3):
+    try:
+        with open(os.path.join(base.folder_of(number), "log"), encoding="utf-8",
+                  errors="replace") as file:
+            lines = file.read().strip().splitlines()
+    except OSError:
+        lines = []
+    return "\n".join(lines[-count:]) or "(it said nothing)"
+
+
+def status_of(cluster, number):
+    """Returns what cofferctl says of a server, or None if it does not answer."""
+    path = os.path.join(f"server-{number}", "control.sock")
+    if not os.path.exists(os.path.join(base.STATE, path)):
+        return None
+    try:
+        done = run(base.program(cluster, "cofferctl"), "-s", path, "status", "-o", "json",
+                   check=False, timeout=10, cwd=base.STATE)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+    except (Failure, ValueError):
+        return None
+
+
+def leader_of(cluster):
+    """Returns the number of the server that leads and decides, or None."""
+    for number in numbers(cluster):
+        status = status_of(cluster, number) if pid_of(number) is not None else None
+        if status and status.get("role") == "leader" and status.get("deciding", True):
+            return number
+    return None
+
+
+def client(cluster, *arguments):
+    """Runs `coffer`. Returns (exit code, output, what it complained of, seconds)."""
+    environment = dict(os.environ, COFFER_SERVERS=servers_text(cluster))
+    begin = time.monotonic()
+    done = run(base.program(cluster, "coffer"), *arguments, check=False, timeout=60,
+               env=environment)
+    return done.returncode, done.stdout.strip(), done.stderr.strip(), time.monotonic() - begin
+
+
+def is_level(cluster, number, goal):
+    """Has this server, as a voting member, applied at least `goal`?"""
+    status = status_of(cluster, number)
+    return status is not None and status.get("role") in ("leader", "follower") \
+        and status.get("applied", 0) >= goal
+
+
+def wait_level(cluster, number, process, limit_s=LEVEL_LIMIT_S):
+    """Waits until a server has all that the leader had when it was asked."""
+    def goal():
+        if process.poll() is not None:
+            raise Failure(f"server {number} ended (exit code {process.returncode}). It said:\n"
+                          + last_words(number))
+        leader = leader_of(cluster)
+        status = status_of(cluster, leader) if leader else None
+        return status and (status["applied"],)
+
+    applied = wait_for(goal, limit_s, "there is no leader")[0]
+    wait_for(lambda: goal() and is_level(cluster, number, applied), limit_s,
+             f"server {number} is not level with the leader")

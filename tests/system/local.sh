@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Goal:   deploy/local keeps its word: up, twice up, status, kill, start, env, down, and nothing is
+#         left behind.
+# Method: a cluster of its own, in a folder of its own, from the build under test; every promise is
+#         looked at from outside (cofferctl, /proc, /dev/shm, ip).
+#
+# usage: local.sh BUILD shm|veth|kernel
+set -eu
+build=${1:?usage: local.sh BUILD TRANSPORT}
+transport=${2:?usage: local.sh BUILD TRANSPORT}
+local=$(cd "$(dirname "$0")/../../deploy" && pwd)/local
+if [ "$transport" = veth ] && [ "$(id -u)" -ne 0 ]; then
+  echo "transport veth needs root"
+  exit 77
+fi
+if [ "$transport" = veth ] && [ -e /sys/class/net/coffer0 ]; then
+  echo "another cluster holds the bridge coffer0"
+  exit 77
+fi
+work=$(mktemp -d)
+export COFFER_LOCAL_STATE=$work/local COFFER_LOCAL_BUILD=$build
+unset COFFER_SERVERS
+clean_up() {
+  "$local" down >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 1' TERM INT HUP
+
+fail() {
+  echo "FAILED: $*"
+  tail -n 20 "$work"/local/server-*/log 2>/dev/null || true
+  exit 1
+}
+lines_of() { "$local" status | grep -c "$1" || true; }
+
+pages_before=$(cat /proc/sys/vm/nr_hugepages)
+shared_before=$(find /dev/shm -maxdepth 1 -name 'coffer-*' -user "$(id -u)" | sort)
+
+"$local" status 2>/dev/null && fail "status of no cluster"
+"$local" up --transport "$transport" --no-huge
+[ "$(lines_of '^server [1-3] ')" = 3 ] || fail "not three servers"
+[ "$(lines_of leader)" = 1 ] || fail "not one leader"
+
+environment=$("$local" env)
+[[ $environment == "export PATH="*"COFFER_SERVERS="* ]] || fail "env: $environment"
+eval "$environment"
+coffer set /test one >/dev/null
+[ "$(coffer get /test)" = one ] || fail "what was set is not got"
+
+pids=$(cat "$work"/local/server-*/pid)
+"$local" up --transport "$transport" --no-huge
+[ "$(cat "$work"/local/server-*/pid)" = "$pids" ] || fail "a second up touched the servers"
+[ "$(coffer get /test)" = one ] || fail "a second up lost a value"
+
+follower=$("$local" status | awk '$3 == "follower" {print $2; exit}')
+"$local" kill "$follower"
+[ "$(lines_of down)" = 1 ] || fail "the killed one is not down"
+"$local" kill "$follower" 2>/dev/null && fail "killed twice"
+coffer set /test two >/dev/null || fail "no write with one server down"
+"$local" start "$follower"
+[ "$("$local" status | awk -v n="$follower" '$2 == n {print $3}')" = follower ] ||
+  fail "the started one is no follower"
+"$local" start "$follower" 2>/dev/null && fail "started twice"
+
+# A lost pid file hides no server; one with another's process id kills nobody.
+sleep 600 &
+other=$!
+rm "$work/local/server-1/pid"
+echo "$other $(awk '{print $22}' "/proc/$other/stat")" >"$work/local/server-2/pid"
+[ "$(lines_of down)" = 0 ] || fail "a server is not found without its pid file"
+
+"$local" up --durability disk 2>&1 | grep -q "is kept" || fail "another cluster was not refused"
+pids=$("$local" status | sed -n 's/.* pid \([0-9]*\) .*/\1/p')
+"$local" down
+kill -0 "$other" || fail "down killed a process that was none of its own"
+kill "$other"
+for pid in $pids; do
+  # A zombie waits for its parent, which is not ours to be.
+  if [ -e "/proc/$pid" ] && [ "$(awk '{print $3}' "/proc/$pid/stat")" != Z ]; then
+    fail "process $pid is left"
+  fi
+done
+[ ! -e "$work/local" ] || fail "the folder is left"
+[ "$(find /dev/shm -maxdepth 1 -name 'coffer-*' -user "$(id -u)" | sort)" = "$shared_before" ] ||
+  fail "links are left"
+[ ! -e /sys/class/net/coffer-1 ] || [ "$transport" != veth ] || fail "a device is left"
+[ ! -e /run/netns/coffer-1 ] || [ "$transport" != veth ] || fail "a namespace is left"
+[ "$(cat /proc/sys/vm/nr_hugepages)" = "$pages_before" ] || fail "hugepages were changed"
+"$local" down || fail "a second down"
+
+# Refused by name, and nothing left.
+"$local" up --transport kernel --durability disk 2>"$work/said" && fail "disk was taken"
+grep -q journal "$work/said" || fail "disk: $(cat "$work/said")"
+"$local" down
+[ ! -e "$work/local" ] || fail "the folder of a failed start is left"
+echo "summary: deploy/local over $transport keeps its word"
