@@ -210,16 +210,18 @@ static void begin_sync(struct paxos_replica *replica, const struct paxos_msg *ms
 	const bool wants_state = (msg->flags & PAXOS_FLAG_STATE) != 0;
 	const bool same = intake->purpose == PAXOS_INTAKE_SYNC && intake->peer == msg->node &&
 	                  paxos_ballot_equal(intake->ballot, msg->ballot);
+	/* Decided may have grown since the promise, when the disk was late: that is never cut. */
+	const uint64_t cut = msg->base > core->decided ? msg->base : core->decided;
 
-	if (!wants_state && (msg->base < core->decided || msg->base > core->log.length)) {
+	if (!wants_state && cut > core->log.length) {
 		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
 		return;
 	}
 	if (!same) {
 		paxos_intake_begin(core, intake, PAXOS_INTAKE_SYNC, msg->node, msg->ballot,
-		                   msg->base, level ? 0 : msg->length, wants_state);
+		                   cut, level ? 0 : msg->length, wants_state);
 	}
-	if (!wants_state && intake->cut == msg->base) {
+	if (!wants_state && intake->cut == cut) {
 		paxos_intake_push(core, intake, msg);
 	}
 }
