@@ -3,7 +3,7 @@
  * config_keys.c - the table of keys; the papers are compared with it by tests/unit/test_papers.c
  *
  * Why these times: cores may be shared, and a thread that wants its core back waits some ten
- * milliseconds at times. A heartbeat of 10 ms and a suspicion of 100 ms bear that; on cores of
+ * milliseconds at times. A heartbeat of 10 ms and a suspicion of 80 ms bear that; on cores of
  * their own all three can be a hundred times shorter. The lease is no longer than the suspicion,
  * so that a new leader seldom waits for it. Two kernels that slew their clocks by NTP at most
  * (500 ppm each, in opposite directions) stay within a drift of 1000 ppm.
@@ -68,11 +68,11 @@ static const struct ctl_key keys[] = {
          "vdev string of DPDK."},
 	{"heartbeat_ms", CTL_KEY_MILLIS, AT(heartbeat_ns), "10", MS / 100, 10000 * MS, NULL,
          "Milliseconds between two heartbeats."},
-	{"lease_ms", CTL_KEY_MILLIS, AT(lease_ns), "80", 0, 60000 * MS, NULL,
+	{"lease_ms", CTL_KEY_MILLIS, AT(lease_ns), "60", 0, 60000 * MS, NULL,
          "How long a leader may answer reads alone after a majority answered its heartbeat. The "
          "same "
          "on all servers, at most suspicion_ms. 0: never; every read asks a majority."},
-	{"suspicion_ms", CTL_KEY_MILLIS, AT(suspicion_ns), "100", MS / 20, 60000 * MS, NULL,
+	{"suspicion_ms", CTL_KEY_MILLIS, AT(suspicion_ns), "80", MS / 20, 60000 * MS, NULL,
          "Silence after which a leader is suspected; at least two heartbeats."},
 	{"drift_ppm", CTL_KEY_NUMBER, AT(drift_ppm), "1000", 0, 100000, NULL,
          "Bound on how much faster one server's clock may run than another's, in millionths. The "
@@ -82,7 +82,7 @@ static const struct ctl_key keys[] = {
          "MiB of log entries kept in memory. A server that fell further behind gets a snapshot."},
 	{"log_entries", CTL_KEY_NUMBER, AT(log_entries), "65536", 1024, 16777216, NULL,
          "Log entries kept in memory at most; a power of two."},
-	{"window", CTL_KEY_NUMBER, AT(window), "32", 1, 64, NULL,
+	{"window", CTL_KEY_NUMBER, AT(window), "64", 1, 64, NULL,
          "Datagrams of log entries under way to one server at most."},
 	{"quota_mb", CTL_KEY_NUMBER, AT(quota_mb), "1024", 1, STORE_QUOTA_MAX >> 20, NULL,
          "MiB of files (paths, values and 64 bytes for each) that the store holds at most. Beyond "
@@ -90,7 +90,7 @@ static const struct ctl_key keys[] = {
          "only deletes work. The same on all servers."},
 	{"sessions_max", CTL_KEY_NUMBER, AT(sessions_max), "16384", 16, STORE_SESSIONS_MAX, NULL,
          "Client sessions at most. The same on all servers."},
-	{"priority", CTL_KEY_NUMBER, AT(priority), "1", 0, 255, NULL,
+	{"priority", CTL_KEY_NUMBER, AT(priority), "128", 1, 255, NULL,
          "In elections: of several servers that could lead, one of the highest number does."},
 };
 

@@ -239,6 +239,12 @@ int ctl_superblock_found(int folder, const char *path, uint64_t cluster, uint8_t
 	return r;
 }
 
+void ctl_superblock_withdraw(int folder)
+{
+	(void)unlinkat(folder, NAME, 0);
+	(void)fsync(folder);
+}
+
 /* The sentence of a superblock that could not be had. */
 static void say_unread(struct ctl_reason *ret_reason, const char *path, int r)
 {

@@ -66,6 +66,12 @@ int ctl_superblock_found(int folder, const char *path, uint64_t cluster, uint8_t
                          struct ctl_reason *ret_reason);
 
 /*
+ * Takes back what ctl_superblock_found() wrote, for a first start that failed before its replica
+ * said a word. What cannot be removed stays; the next first start says so.
+ */
+void ctl_superblock_withdraw(int folder);
+
+/*
  * Every other start: reads it, compares cluster and node, counts the start, and writes it back
  * before it returns. Returns 0 or a negative errno and the sentence; -ENOENT: there is none;
  * -EBADMSG: damaged; -EPERM: of another cluster or node; -EOVERFLOW: no start is left.

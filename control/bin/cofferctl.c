@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cofferctl - the operator's tool: asks a server by its management socket
+ *
+ * Exit: 0 done; 1 the server refused; 2 usage; 3 nobody answers there.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control/options.h"
+#include "control/status_text.h"
+
+const char *argp_program_version = "cofferctl (Coffer) " COFFER_VERSION;
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_REFUSED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOBODY = 3,
+	PATIENCE_S = 5,
+	ANSWER_SIZE_MAX = 1 << 20
+};
+
+struct order {
+	const char *socket;
+	const char *command;
+	int json;
+};
+
+static const char *const commands[] = {"status", "help"};
+
+static int is_command(const char *word)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(word, commands[i]) == 0) {
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct order *order = state->input;
+
+	switch (key) {
+	case 's':
+		order->socket = argument;
+		return 0;
+	case 'o':
+		if (strcmp(argument, "json") != 0 && strcmp(argument, "text") != 0) {
+			argp_error(state, "-o takes text or json, not %s", argument);
+		}
+		order->json = strcmp(argument, "json") == 0;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (order->command != NULL || !is_command(argument)) {
+			argp_error(state, "%s: the commands are status and help", argument);
+		}
+		order->command = argument;
+		return 0;
+	case ARGP_KEY_END:
+		if (order->command == NULL) {
+			argp_error(state, "name a command: status or help");
+		}
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int dial(const char *path)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, r;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		return -ENAMETOOLONG;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return -errno;
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		r = -errno;
+		(void)close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int send_line(int fd, const char *command)
+{
+	char line[64];
+	const int size = snprintf(line, sizeof(line), "%s\n", command);
+
+	return send(fd, line, (size_t)size, MSG_NOSIGNAL) == size ? 0 : -EPIPE;
+}
+
+/* One line, without its end; given to the caller (free). Returns 0 or a negative errno. */
+static int read_line(int fd, char **ret_line)
+{
+	char *line = malloc(ANSWER_SIZE_MAX);
+	size_t size = 0;
+	int r = -ENOMEM;
+
+	while (line != NULL && size < ANSWER_SIZE_MAX) {
+		const ssize_t got = read(fd, line + size, ANSWER_SIZE_MAX - size);
+		char *end;
+
+		if (got <= 0) {
+			r = got == 0 ? -ECONNRESET : -errno;
+			break;
+		}
+		end = memchr(line + size, '\n', (size_t)got);
+		size += (size_t)got;
+		if (end != NULL) {
+			*end = '\0';
+			*ret_line = line;
+			return 0;
+		}
+		r = -EMSGSIZE;
+	}
+	free(line);
+	return r;
+}
+
+static int ask(const struct order *order, char **ret_line)
+{
+	const int fd = dial(order->socket);
+	int r;
+
+	if (fd < 0) {
+		return fd;
+	}
+	r = send_line(fd, order->command);
+	if (r == 0) {
+		r = read_line(fd, ret_line);
+	}
+	(void)close(fd);
+	return r;
+}
+
+static void print(const struct order *order, json_t *answer)
+{
+	const char *key;
+	json_t *text;
+
+	(void)json_object_del(answer, "ok");
+	if (order->json) {
+		(void)json_dumpf(answer, stdout, JSON_INDENT(2));
+		(void)printf("\n");
+	} else if (strcmp(order->command, "status") == 0) {
+		ctl_status_print(stdout, answer);
+	} else {
+		json_object_foreach(json_object_get(answer, "commands"), key, text)
+		{
+			(void)printf("%-10s %s\n", key, json_string_value(text));
+		}
+	}
+}
+
+static int tell(const struct order *order, const char *line)
+{
+	json_t *answer = json_loads(line, 0, NULL);
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	int code = EXIT_DONE;
+
+	if (json_is_true(json_object_get(answer, "ok"))) {
+		print(order, answer);
+	} else {
+		(void)fprintf(stderr, "cofferctl: %s: %s\n", order->socket,
+		              error != NULL ? error : "the answer makes no sense");
+		code = EXIT_REFUSED;
+	}
+	json_decref(answer);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {ctl_cofferctl_options,
+	                                 parse,
+	                                 "status|help",
+	                                 "Asks a Coffer server by its management socket.",
+	                                 NULL,
+	                                 NULL,
+	                                 NULL};
+	const char *named = getenv("COFFER_MANAGEMENT");
+	struct order order = {.socket = named != NULL ? named : CTL_MANAGEMENT_DEFAULT};
+	char *line = NULL;
+	int r;
+
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &order) != 0) {
+		return EXIT_USAGE;
+	}
+	r = ask(&order, &line);
+	if (r < 0) {
+		(void)fprintf(
+			stderr,
+			"cofferctl: %s: no answer (%s); is the server up, is this its socket, "
+			"and may this user use it?\n",
+			order.socket, strerror(-r));
+		return EXIT_NOBODY;
+	}
+	r = tell(&order, line);
+	free(line);
+	if (fflush(stdout) != 0) {
+		return EXIT_REFUSED;
+	}
+	return r;
+}

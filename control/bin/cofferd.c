@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cofferd - the server; the roof, the only file that sees both hands
+ *
+ *      configuration -> log -> data folder -> superblock
+ *        -> store -> replica -> mailbox -> control thread (this one)
+ *        -> shell: dataplane/ or control/udp_worker
+ *        -> turn until SIGTERM -> the same backwards
+ *
+ * Exit: 0 ended by a signal; 1 something is wrong, told in one sentence; 2 usage.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "consensus/mailbox.h"
+#include "consensus/replica.h"
+#include "control/config.h"
+#include "control/logger.h"
+#include "control/loop.h"
+#include "control/options.h"
+#include "control/status.h"
+#include "control/superblock.h"
+#include "control/udp.h"
+#include "control/udp_worker.h"
+#include "dataplane/dataplane.h"
+#include "store/base/check.h"
+#include "store/store.h"
+
+const char *argp_program_version = "cofferd (Coffer) " COFFER_VERSION;
+
+enum {
+	EXIT_WRONG = 1,
+	EXIT_USAGE = 2,
+	MAILBOX_BYTES = 4 << 20, /* each way: some 2,900 of the largest datagrams */
+	EVENTS_MAX = 1 << 16,    /* revisions a wait may begin in the past */
+};
+
+static_assert(MAILBOX_BYTES / 4 > STORE_DATAGRAM_SIZE_MAX + 64, "a datagram is a mail");
+static_assert(MAILBOX_BYTES / 4 > sizeof(struct paxos_status) + 4096, "a status is a mail");
+
+struct order {
+	const char *config;
+	bool new_cluster, check, print_keys;
+};
+
+/* Everything a server is; what is NULL or below 0 is not there yet. */
+struct server {
+	struct ctl_config config;
+	struct ctl_logger logger;
+	int folder;
+	bool founded; /* the superblock was made by this very start */
+	struct ctl_superblock superblock;
+	struct store *store;
+	struct paxos_replica *replica;
+	struct paxos_mailbox mailbox;
+	void *rings;
+	struct ctl_loop *loop;
+	struct ctl_udp_worker *udp_worker;
+	struct dp *dp;
+};
+
+/* --- status ---------------------------------------------------------------------------------- */
+
+static void add_kernel(json_t *status, const struct server *server)
+{
+	struct ctl_udp_worker_counters counters;
+
+	ctl_udp_worker_counters(server->udp_worker, &counters);
+	(void)json_object_set_new(status, "poll_gap_us",
+	                          json_real((double)counters.poll_gap_ns / 1e3));
+	ctl_status_add(status, "counters", "udp_in", counters.in);
+	ctl_status_add(status, "counters", "udp_out", counters.out);
+	ctl_status_add(status, "counters", "udp_bytes_in", counters.bytes_in);
+	ctl_status_add(status, "counters", "udp_bytes_out", counters.bytes_out);
+	ctl_status_add(status, "counters", "turns", counters.turns);
+	ctl_status_add(status, "counters", "turns_empty", counters.turns_empty);
+	ctl_status_add(status, "counters", "sleeps", counters.sleeps);
+	ctl_status_add(status, "counters", "poll_gap_max_us", counters.poll_gap_max_ns / 1000);
+	ctl_status_add(status, "drops", "udp_long", counters.dropped_long);
+	ctl_status_add(status, "drops", "udp_source", counters.dropped_source);
+	ctl_status_add(status, "drops", "udp_full", counters.dropped_full);
+	ctl_status_add(status, "drops", "udp_refused", counters.dropped_refused);
+}
+
+static void add_dataplane(json_t *status, const struct server *server)
+{
+	struct ctl_slow_udp_counters slow;
+	uint64_t counters[DP_COUNTER_COUNT];
+
+	dp_counters(server->dp, counters);
+	ctl_loop_counters(server->loop, &slow);
+	(void)json_object_set_new(status, "poll_gap_us",
+	                          json_real((double)counters[DP_POLL_GAP_NS] / 1e3));
+	for (unsigned i = 0; i < DP_COUNTER_COUNT; i++) {
+		const char *name = dp_counter_text((enum dp_counter)i);
+		const bool drop = strncmp(name, "drop", 4) == 0;
+
+		ctl_status_add(status, drop ? "drops" : "counters", name, counters[i]);
+	}
+	ctl_status_add(status, "counters", "slow_in", slow.in);
+	ctl_status_add(status, "counters", "slow_out", slow.out);
+	ctl_status_add(status, "drops", "slow_long", slow.dropped_long);
+	ctl_status_add(status, "drops", "slow_source", slow.dropped_source);
+	ctl_status_add(status, "drops", "slow_full", slow.dropped_full);
+	ctl_status_add(status, "drops", "slow_refused", slow.dropped_refused);
+	ctl_status_add(status, "drops", "slow_mailbox", slow.dropped_mailbox);
+}
+
+/* The bytes are our own worker's: struct paxos_status, then perhaps its counters. */
+static json_t *make_status(void *context, struct slice bytes)
+{
+	struct server *server = context;
+	struct store_counters counters;
+	struct paxos_status status;
+	json_t *object;
+	char text[17];
+
+	if (bytes.size < sizeof(status)) {
+		return NULL;
+	}
+	memcpy(&status, bytes.data, sizeof(status));
+	object = ctl_status_json(&status, server->dp != NULL ? "dpdk" : "kernel");
+	(void)snprintf(text, sizeof(text), "%016" PRIx64, server->config.cluster);
+	(void)json_object_set_new(object, "cluster", json_string(text));
+	(void)snprintf(text, sizeof(text), "%016" PRIx64, server->superblock.incarnation);
+	(void)json_object_set_new(object, "incarnation", json_string(text));
+	(void)json_object_set_new(object, "version", json_string(COFFER_VERSION));
+	(void)json_object_set_new(object, "pid", json_integer((json_int_t)getpid()));
+	store_counters(server->store, &counters);
+	ctl_status_add(object, "counters", "store_memory_bytes", counters.memory_bytes);
+	ctl_status_add(object, "counters", "store_waiting_bytes", counters.memory_waiting);
+	ctl_status_add(
+		object, "drops", "mailbox_full",
+		atomic_load_explicit(&server->mailbox.dropped_from_worker, memory_order_relaxed));
+	if (server->dp != NULL) {
+		add_dataplane(object, server);
+	} else {
+		add_kernel(object, server);
+	}
+	return object;
+}
+
+/* --- the replica ------------------------------------------------------------------------------ */
+
+static int open_folder(struct server *server, const struct order *order,
+                       struct ctl_reason *ret_reason)
+{
+	const struct ctl_config *config = &server->config;
+	uint32_t chance;
+	int r;
+
+	if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance)) {
+		ctl_reason_say(ret_reason,
+		               "the system gives no random bytes; is /dev/urandom there?");
+		return -EIO;
+	}
+	server->folder = ctl_folder_open(config->data, order->new_cluster, ret_reason);
+	if (server->folder < 0) {
+		return server->folder;
+	}
+	if (order->new_cluster) {
+		r = ctl_superblock_found(server->folder, config->data, config->cluster,
+		                         (uint8_t)config->node, chance, &server->superblock,
+		                         ret_reason);
+		server->founded = r == 0;
+	} else {
+		r = ctl_superblock_start(server->folder, config->data, config->cluster,
+		                         (uint8_t)config->node, chance, &server->superblock,
+		                         ret_reason);
+	}
+	return r;
+}
+
+static int make_replica(struct server *server, struct ctl_reason *ret_reason)
+{
+	const struct ctl_config *config = &server->config;
+	const struct store_config store_config = {
+		.quota_bytes = config->quota_mb << 20,
+		.sessions_max = (uint32_t)config->sessions_max,
+		.events_max = EVENTS_MAX,
+	};
+	struct paxos_config paxos;
+	int r;
+
+	r = store_new(&server->store, &store_config);
+	if (r < 0) {
+		ctl_reason_say(ret_reason,
+		               "the store cannot be made (%s); lower quota_mb or "
+		               "sessions_max",
+		               strerror(-r));
+		return r;
+	}
+	memset(&paxos, 0, sizeof(paxos));
+	paxos_config_default(&paxos);
+	paxos.node = (uint8_t)(config->node - 1);
+	paxos.count = (uint8_t)config->count;
+	paxos.cluster = config->cluster;
+	paxos.incarnation = server->superblock.incarnation;
+	paxos.start = server->superblock.starts;
+	paxos.founding = server->founded;
+	paxos.durability = PAXOS_MEMORY;
+	paxos.priority = (uint8_t)config->priority;
+	paxos.heartbeat_ns = config->heartbeat_ns;
+	paxos.lease_ns = config->lease_ns;
+	paxos.suspicion_ns = config->suspicion_ns;
+	paxos.drift_ppm = (uint32_t)config->drift_ppm;
+	paxos.log_bytes = config->log_mb << 20;
+	paxos.log_entries = (uint32_t)config->log_entries;
+	paxos.window = (uint32_t)config->window;
+	if (getrandom(&paxos.seed, sizeof(paxos.seed), 0) != (ssize_t)sizeof(paxos.seed)) {
+		paxos.seed = paxos.incarnation; /* for back-off only */
+	}
+	r = paxos_replica_new(&server->replica, &paxos, server->store);
+	if (r < 0) {
+		ctl_reason_say(ret_reason,
+		               "the replica cannot be made (%s); lower log_mb or "
+		               "log_entries",
+		               strerror(-r));
+	}
+	return r;
+}
+
+static int make_mailbox(struct server *server, struct ctl_reason *ret_reason)
+{
+	server->rings = aligned_alloc(RING_LINE, 2 * (size_t)MAILBOX_BYTES);
+	if (server->rings == NULL) {
+		ctl_reason_say(ret_reason, "no memory for the mailbox; free %d MiB",
+		               2 * MAILBOX_BYTES >> 20);
+		return -ENOMEM;
+	}
+	paxos_mailbox_init(&server->mailbox, server->rings,
+	                   (uint8_t *)server->rings + MAILBOX_BYTES, MAILBOX_BYTES);
+	return 0;
+}
+
+/* --- the shell -------------------------------------------------------------------------------- */
+
+static int start_kernel(struct server *server, struct ctl_reason *ret_reason)
+{
+	const struct ctl_config *config = &server->config;
+	struct ctl_udp_worker_config worker = {
+		.listen = config->listen,
+		.node = (unsigned)config->node - 1,
+		.count = (unsigned)config->count,
+		.spin = config->poll == CTL_POLL_SPIN,
+		.core = config->cores.count != 0 ? config->cores.numbers[0] : -1,
+		.heartbeat_ns = config->heartbeat_ns,
+	};
+	struct ctl_udp_worker_counters counters;
+	int r;
+
+	memcpy(worker.servers, config->servers, sizeof(worker.servers));
+	r = ctl_udp_worker_start(&server->udp_worker, &worker, server->replica, server->store,
+	                         &server->mailbox, ret_reason);
+	if (r < 0) {
+		return r;
+	}
+	ctl_udp_worker_counters(server->udp_worker, &counters);
+	if (counters.receive_buffer < CTL_UDP_BUFFER_GOOD) {
+		ctl_log(&server->logger, CTL_WARNING, "small_buffer",
+		        CTL_NUMBER("receive_bytes", counters.receive_buffer),
+		        CTL_TEXT("mend", "sysctl net.core.rmem_max=8388608"));
+	}
+	return 0;
+}
+
+static void fill_port(struct dp_port_config *port, const struct ctl_port *given)
+{
+	*port = (struct dp_port_config){
+		.kind = given->kind == CTL_PORT_LINK ? DP_PORT_LINK : DP_PORT_ETHDEV,
+		.peer = given->peer == 0 ? PAXOS_NOBODY : (int)given->peer - 1,
+		.second = given->second,
+		.address = given->address,
+		.prefix = given->prefix,
+		.gateway = given->gateway,
+	};
+	static_assert(sizeof(port->device) >= sizeof(given->device), "a device is copied whole");
+	memcpy(port->device, given->device, sizeof(given->device));
+}
+
+static void fill_dataplane(struct dp_config *dp, const struct server *server)
+{
+	const struct ctl_config *config = &server->config;
+
+	dp->no_huge = config->no_huge == 1;
+	dp->memory_mb = (uint32_t)config->memory_mb;
+	dp->worker_count = (unsigned)config->workers;
+	dp->poll = config->poll == CTL_POLL_SPIN ? DP_POLL_SPIN : DP_POLL_ADAPTIVE;
+	dp->sleep_max_ns = config->sleep_max_us * 1000;
+	dp->udp_port = config->servers[config->node - 1].port;
+	dp->node = (uint8_t)(config->node - 1);
+	dp->count = (uint8_t)config->count;
+	dp->cluster = config->cluster;
+	dp->configuration = 1;
+	dp->durability = PAXOS_MEMORY;
+	for (unsigned i = 0; i < DP_WORKERS_MAX; i++) {
+		dp->cores[i] = i < config->cores.count ? config->cores.numbers[i] : -1;
+	}
+	for (unsigned i = 0; i < CTL_PORTS_MAX; i++) {
+		if (config->ports[i].given) {
+			fill_port(&dp->ports[dp->port_count++], &config->ports[i]);
+		}
+	}
+	for (unsigned i = 0; i < config->count; i++) {
+		dp->peers[i] = (struct dp_peer_config){.address = config->servers[i].ip,
+		                                       .port = config->servers[i].port};
+	}
+	/* Who has a link is reached by it, whatever its address. */
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		if (dp->ports[i].kind == DP_PORT_LINK && dp->ports[i].peer != PAXOS_NOBODY) {
+			dp->peers[dp->ports[i].peer].address = 0;
+		}
+	}
+}
+
+static_assert((int)CTL_PORTS_MAX == (int)DP_PORTS_MAX, "every port of the file has a place");
+
+static int start_dataplane(struct server *server, struct ctl_reason *ret_reason)
+{
+	struct dp_config dp;
+	char name[32], reason[256] = "";
+	int r;
+
+	(void)snprintf(name, sizeof(name), "coffer-%u", (unsigned)server->config.node);
+	memset(&dp, 0, sizeof(dp));
+	dp.name = name;
+	fill_dataplane(&dp, server);
+	r = dp_start(&server->dp, &dp, server->replica, server->store, &server->mailbox, reason);
+	if (r < 0) {
+		ctl_reason_say(ret_reason, "transport = dpdk: %s", reason);
+	}
+	return r;
+}
+
+static int start_shell(struct server *server, struct ctl_reason *ret_reason)
+{
+	int r;
+
+	if (server->config.transport == CTL_TRANSPORT_DPDK) {
+		r = start_dataplane(server, ret_reason);
+	} else {
+		r = start_kernel(server, ret_reason);
+	}
+	/*
+	 * A first start that ended before its replica took part promised nothing to anybody: it
+	 * leaves no trace, so that it can be tried again.
+	 */
+	if (r < 0 && server->founded) {
+		ctl_superblock_withdraw(server->folder);
+	}
+	return r;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* What was taken at the start, and what the store may grow to. */
+static void tell_memory(struct server *server)
+{
+	const struct ctl_config *config = &server->config;
+	const uint64_t mb = 1 << 20;
+	const uint64_t mailbox_mb = 2 * MAILBOX_BYTES / mb;
+	const uint64_t store_mb = 2 * config->quota_mb + 64; /* store.h, arena_bytes */
+	const uint64_t dpdk_mb = config->transport == CTL_TRANSPORT_DPDK ? config->memory_mb : 0;
+	const uint64_t shell_mb = (ctl_udp_worker_size() + mb - 1) / mb;
+
+	ctl_log(&server->logger, CTL_INFO, "memory", CTL_NUMBER("log_mb", config->log_mb),
+	        CTL_NUMBER("mailbox_mb", mailbox_mb), CTL_NUMBER("shell_mb", shell_mb),
+	        CTL_NUMBER("dpdk_mb", dpdk_mb), CTL_NUMBER("store_max_mb", store_mb),
+	        CTL_NUMBER("sum_mb", config->log_mb + mailbox_mb + shell_mb + dpdk_mb + store_mb));
+}
+
+static void tell_start(struct server *server)
+{
+	ctl_log(&server->logger, CTL_INFO, "starts", CTL_TEXT("version", COFFER_VERSION),
+	        CTL_HEX("cluster", server->config.cluster), CTL_NUMBER("node", server->config.node),
+	        CTL_NUMBER("servers", server->config.count),
+	        CTL_HEX("incarnation", server->superblock.incarnation),
+	        CTL_NUMBER("start", server->superblock.starts),
+	        CTL_TEXT("founding", server->founded ? "yes" : "no"),
+	        CTL_TEXT("transport",
+	                 server->config.transport == CTL_TRANSPORT_DPDK ? "dpdk" : "kernel"),
+	        CTL_TEXT("durability", "memory"), CTL_NUMBER("pid", (uint64_t)getpid()));
+}
+
+static int live(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
+{
+	const struct ctl_loop_config loop = {
+		.config = &server->config,
+		.mailbox = &server->mailbox,
+		.logger = &server->logger,
+		.status = make_status,
+		.context = server,
+	};
+	int r;
+
+	r = open_folder(server, order, ret_reason);
+	r = r < 0 ? r : make_replica(server, ret_reason);
+	r = r < 0 ? r : make_mailbox(server, ret_reason);
+	r = r < 0 ? r : ctl_loop_open(&server->loop, &loop, ret_reason);
+	if (r < 0) {
+		if (server->founded) {
+			ctl_superblock_withdraw(server->folder);
+		}
+		return r;
+	}
+	r = start_shell(server, ret_reason);
+	if (r < 0) {
+		return r;
+	}
+	tell_start(server);
+	tell_memory(server);
+	return ctl_loop_run(server->loop, ret_reason);
+}
+
+static void end(struct server *server)
+{
+	dp_stop(server->dp);
+	ctl_udp_worker_stop(server->udp_worker);
+	ctl_loop_close(server->loop);
+	paxos_replica_free(server->replica);
+	store_free(server->store);
+	free(server->rings);
+	if (server->folder >= 0) {
+		(void)close(server->folder); /* unlocks it */
+	}
+}
+
+static int serve(const struct order *order)
+{
+	static struct server server; /* large, and one in a process */
+	struct ctl_reason reason = {{0}};
+	int r;
+
+	server.folder = -1;
+	r = ctl_config_load(&server.config, order->config, &reason);
+	if (r == 0 && order->check) {
+		(void)printf("%s: good\n", order->config);
+		return 0;
+	}
+	r = r < 0 ? r : ctl_log_open(&server.logger, server.config.log, &reason);
+	if (r < 0) {
+		(void)fprintf(stderr, "cofferd: %s\n", reason.text);
+		return EXIT_WRONG;
+	}
+	r = live(&server, order, &reason);
+	end(&server);
+	if (r < 0) {
+		(void)fprintf(stderr, "cofferd: %s\n", reason.text);
+		if (strcmp(server.config.log, "stderr") != 0) {
+			ctl_log(&server.logger, CTL_ERROR, "failed", CTL_TEXT("why", reason.text));
+		}
+	} else {
+		ctl_log(&server.logger, CTL_INFO, "stopped",
+		        CTL_NUMBER("node", server.config.node));
+	}
+	ctl_log_close(&server.logger);
+	return r < 0 ? EXIT_WRONG : 0;
+}
+
+/* --- command line ------------------------------------------------------------------------------ */
+
+static int print_keys(void)
+{
+	unsigned count;
+	const struct ctl_key *keys = ctl_config_keys(&count);
+
+	for (unsigned i = 0; i < count; i++) {
+		char range[64];
+
+		ctl_config_range_text(&keys[i], range, sizeof(range));
+		(void)printf("%s\t%s\t%s\t%s\n", keys[i].name,
+		             keys[i].fallback != NULL ? keys[i].fallback : "-", range,
+		             keys[i].text);
+	}
+	return fflush(stdout) == 0 ? 0 : EXIT_WRONG;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct order *order = state->input;
+
+	switch (key) {
+	case 'c':
+		order->config = argument;
+		return 0;
+	case CTL_OPTION_NEW_CLUSTER:
+		order->new_cluster = true;
+		return 0;
+	case CTL_OPTION_CHECK:
+		order->check = true;
+		return 0;
+	case CTL_OPTION_PRINT_KEYS:
+		order->print_keys = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "%s: cofferd takes options only", argument);
+		return 0;
+	case ARGP_KEY_END:
+		if (order->config == NULL && !order->print_keys) {
+			argp_error(state, "name a configuration file with -c");
+		}
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {ctl_cofferd_options,
+	                                 parse,
+	                                 NULL,
+	                                 "Runs a Coffer server in the foreground.",
+	                                 NULL,
+	                                 NULL,
+	                                 NULL};
+	struct order order = {0};
+
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &order) != 0) {
+		return EXIT_USAGE;
+	}
+	(void)signal(SIGPIPE, SIG_IGN); /* a peer, a client or an operator may go at any time */
+	return order.print_keys ? print_keys() : serve(&order);
+}

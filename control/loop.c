@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "control/admin.h"
+#include "control/grace.h"
+#include "control/udp.h"
+#include "store/base/check.h"
+#include "store/base/wire.h"
+
+enum {
+	MAILS_MAX = 512, /* before the sockets have their turn */
+	DROPPED_PACE_MS = 1000
+};
+
+struct ctl_loop {
+	struct ctl_loop_config config;
+	uv_loop_t uv;
+	uv_async_t mail_bell, grace_bell;
+	uv_prepare_t prepare; /* before the loop may sleep */
+	uv_check_t check;     /* after it slept */
+	uv_idle_t idle;       /* active while there is more to do than one turn allows */
+	uv_timer_t resign;
+	uv_signal_t term, interrupt, hangup;
+	struct ctl_admin *admin;
+	struct ctl_slow_udp *slow;
+	struct ctl_grace *grace;
+	uint64_t grace_told;
+	uint64_t dropped_told; /* of the mailbox, as logged last */
+	uint64_t dropped_told_ms;
+	bool stopping;
+};
+
+/* --- mail ------------------------------------------------------------------------------------ */
+
+static void take_trace(struct ctl_loop *loop, struct slice bytes)
+{
+	struct paxos_trace trace;
+
+	must(bytes.size == sizeof(trace)); /* our own worker's */
+	memcpy(&trace, bytes.data, sizeof(trace));
+	ctl_log_trace(loop->config.logger, &trace);
+	if (trace.kind == PAXOS_TRACE_STARTED) {
+		ctl_log(loop->config.logger, CTL_INFO, "ready",
+		        CTL_NUMBER("node", loop->config.config->node),
+		        CTL_NUMBER("takes_part", trace.b));
+	}
+}
+
+static void take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
+{
+	switch (mail->kind) {
+	case PAXOS_MAIL_REPLY:
+		if (loop->slow != NULL) {
+			ctl_slow_udp_reply(loop->slow, &mail->address, mail->bytes);
+		}
+		break;
+	case PAXOS_MAIL_STATUS:
+		ctl_admin_status(loop->admin, &mail->address, mail->bytes);
+		break;
+	case PAXOS_MAIL_TRACE:
+		take_trace(loop, mail->bytes);
+		break;
+	case PAXOS_MAIL_CLIENT: /* these go the other way */
+	case PAXOS_MAIL_STATUS_ASK:
+	case PAXOS_MAIL_GRACE:
+	case PAXOS_MAIL_RESIGN:
+		must(false);
+		break;
+	}
+}
+
+/* Tells the worker of a grace period that passed. False: the mailbox is full, try again. */
+static bool tell_grace(struct ctl_loop *loop)
+{
+	const uint64_t passed = loop->grace != NULL ? ctl_grace_passed(loop->grace) : 0;
+	uint8_t bytes[8];
+	struct wire_writer writer = wire_writer_make(bytes, sizeof(bytes));
+
+	if (passed == loop->grace_told) {
+		return true;
+	}
+	wire_put_u64(&writer, passed);
+	if (!paxos_mailbox_put_to_worker(loop->config.mailbox,
+	                                 &(struct paxos_mail){.kind = PAXOS_MAIL_GRACE,
+	                                                      .bytes = wire_written(&writer)})) {
+		return false;
+	}
+	loop->grace_told = passed;
+	return true;
+}
+
+static void drain(struct ctl_loop *loop)
+{
+	struct paxos_mailbox *mailbox = loop->config.mailbox;
+	const uint64_t dropped =
+		atomic_load_explicit(&mailbox->dropped_from_worker, memory_order_relaxed);
+	struct paxos_mail mail;
+
+	for (unsigned i = 0; i < MAILS_MAX && paxos_mailbox_peek_from_worker(mailbox, &mail); i++) {
+		take_mail(loop, &mail);
+		paxos_mailbox_pop_from_worker(mailbox);
+	}
+	if (loop->slow != NULL) {
+		ctl_slow_udp_flush(loop->slow);
+	}
+	/* A flood of lost mail is no reason for a flood of lines. */
+	if (dropped != loop->dropped_told &&
+	    uv_now(&loop->uv) - loop->dropped_told_ms >= DROPPED_PACE_MS) {
+		loop->dropped_told_ms = uv_now(&loop->uv);
+		ctl_log(loop->config.logger, CTL_WARNING, "mailbox_full",
+		        CTL_NUMBER("lost", dropped - loop->dropped_told));
+		loop->dropped_told = dropped;
+	}
+}
+
+/* --- sleeping and waking ------------------------------------------------------------------- */
+
+static void on_idle(uv_idle_t *idle)
+{
+	(void)idle; /* it is there so that the loop does not sleep */
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct ctl_loop *loop = prepare->data;
+
+	drain(loop);
+	if (tell_grace(loop) && paxos_mailbox_control_sleeps(loop->config.mailbox)) {
+		must(uv_idle_stop(&loop->idle) == 0);
+	} else {
+		must(uv_idle_start(&loop->idle, on_idle) == 0);
+	}
+}
+
+static void on_check(uv_check_t *check)
+{
+	struct ctl_loop *loop = check->data;
+
+	paxos_mailbox_control_wakes(loop->config.mailbox);
+}
+
+/* A bell wakes the loop; the work is done before it sleeps again. */
+static void on_bell(uv_async_t *bell)
+{
+	(void)bell;
+}
+
+static void ring_bell(void *context)
+{
+	(void)uv_async_send(context); /* fails only for a closed handle */
+}
+
+/* --- signals ------------------------------------------------------------------------------- */
+
+static void on_resigned(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+static void on_end(uv_signal_t *signal, int number)
+{
+	struct ctl_loop *loop = signal->data;
+
+	if (loop->stopping) {
+		uv_stop(&loop->uv);
+		return;
+	}
+	loop->stopping = true;
+	ctl_log(loop->config.logger, CTL_INFO, "stopping", CTL_NUMBER("signal", (uint64_t)number));
+	/* If the mailbox is full the others find out by silence. */
+	(void)paxos_mailbox_put_to_worker(loop->config.mailbox,
+	                                  &(struct paxos_mail){.kind = PAXOS_MAIL_RESIGN});
+	must(uv_timer_start(&loop->resign, on_resigned, CTL_LOOP_RESIGN_MS, 0) == 0);
+}
+
+static void on_hangup(uv_signal_t *signal, int number)
+{
+	struct ctl_loop *loop = signal->data;
+	const int r = ctl_log_reopen(loop->config.logger);
+
+	(void)number;
+	if (r < 0) {
+		ctl_log(loop->config.logger, CTL_ERROR, "log_not_reopened",
+		        CTL_TEXT("why", strerror(-r)));
+	}
+}
+
+/* --- opening and closing --------------------------------------------------------------------- */
+
+static bool ask_status(void *context, const struct paxos_address *address)
+{
+	struct ctl_loop *loop = context;
+
+	return paxos_mailbox_put_to_worker(
+		loop->config.mailbox,
+		&(struct paxos_mail){.kind = PAXOS_MAIL_STATUS_ASK, .address = *address});
+}
+
+static json_t *make_status(void *context, struct slice bytes)
+{
+	struct ctl_loop *loop = context;
+
+	return loop->config.status(loop->config.context, bytes);
+}
+
+static int open_admin(struct ctl_loop *loop, struct ctl_reason *ret_reason)
+{
+	const struct ctl_admin_host host = {
+		.context = loop, .ask_status = ask_status, .status = make_status};
+
+	return ctl_admin_open(&loop->admin, &loop->uv, loop->config.config->management, &host,
+	                      ret_reason);
+}
+
+/* libuv's inits fail only without descriptors or memory, which a start may meet. */
+static int init_handles(struct ctl_loop *loop)
+{
+	int r;
+
+	r = uv_async_init(&loop->uv, &loop->mail_bell, on_bell);
+	r = r < 0 ? r : uv_async_init(&loop->uv, &loop->grace_bell, on_bell);
+	r = r < 0 ? r : uv_prepare_init(&loop->uv, &loop->prepare);
+	r = r < 0 ? r : uv_check_init(&loop->uv, &loop->check);
+	r = r < 0 ? r : uv_idle_init(&loop->uv, &loop->idle);
+	r = r < 0 ? r : uv_timer_init(&loop->uv, &loop->resign);
+	r = r < 0 ? r : uv_signal_init(&loop->uv, &loop->term);
+	r = r < 0 ? r : uv_signal_init(&loop->uv, &loop->interrupt);
+	r = r < 0 ? r : uv_signal_init(&loop->uv, &loop->hangup);
+	if (r < 0) {
+		return r;
+	}
+	loop->prepare.data = loop->check.data = loop;
+	loop->term.data = loop->interrupt.data = loop->hangup.data = loop;
+	r = uv_prepare_start(&loop->prepare, on_prepare);
+	r = r < 0 ? r : uv_check_start(&loop->check, on_check);
+	r = r < 0 ? r : uv_signal_start(&loop->term, on_end, SIGTERM);
+	r = r < 0 ? r : uv_signal_start(&loop->interrupt, on_end, SIGINT);
+	r = r < 0 ? r : uv_signal_start(&loop->hangup, on_hangup, SIGHUP);
+	return r;
+}
+
+static void warn_of_small_buffers(struct ctl_loop *loop)
+{
+	struct ctl_slow_udp_counters counters;
+
+	ctl_loop_counters(loop, &counters);
+	if (loop->slow != NULL && counters.receive_buffer < CTL_UDP_BUFFER_GOOD) {
+		ctl_log(loop->config.logger, CTL_WARNING, "small_buffer",
+		        CTL_NUMBER("receive_bytes", counters.receive_buffer),
+		        CTL_TEXT("mend", "sysctl net.core.rmem_max=8388608"));
+	}
+}
+
+int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *config,
+                  struct ctl_reason *ret_reason)
+{
+	struct ctl_loop *loop = calloc(1, sizeof(*loop));
+	int r;
+
+	if (loop == NULL || uv_loop_init(&loop->uv) < 0) {
+		free(loop);
+		ctl_reason_say(ret_reason, "no memory or descriptors for the loop; allow more");
+		return -ENOMEM;
+	}
+	loop->config = *config;
+	r = init_handles(loop);
+	if (r < 0) {
+		ctl_reason_say(ret_reason, "the loop cannot be made (%s); allow more open files",
+		               strerror(-r));
+		goto close_loop;
+	}
+	r = open_admin(loop, ret_reason);
+	if (r < 0) {
+		goto close_loop;
+	}
+	if (config->config->transport == CTL_TRANSPORT_DPDK && !config->config->listen.is_none) {
+		r = ctl_slow_udp_open(&loop->slow, &loop->uv, &config->config->listen,
+		                      config->mailbox, ret_reason);
+		if (r < 0) {
+			goto close_loop;
+		}
+		warn_of_small_buffers(loop);
+	}
+	config->mailbox->control_bell =
+		(struct paxos_bell){.ring = ring_bell, .context = &loop->mail_bell};
+	*ret_loop = loop;
+	return 0;
+
+close_loop:
+	ctl_loop_close(loop);
+	return r;
+}
+
+int ctl_loop_run(struct ctl_loop *loop, struct ctl_reason *ret_reason)
+{
+	const struct paxos_bell bell = {.ring = ring_bell, .context = &loop->grace_bell};
+	int r;
+
+	r = ctl_grace_start(&loop->grace, loop->config.mailbox, bell, ret_reason);
+	if (r < 0) {
+		return r;
+	}
+	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+	ctl_grace_stop(loop->grace);
+	loop->grace = NULL;
+	return 0;
+}
+
+void ctl_loop_counters(const struct ctl_loop *loop, struct ctl_slow_udp_counters *ret_counters)
+{
+	if (loop->slow != NULL) {
+		ctl_slow_udp_counters(loop->slow, ret_counters);
+	} else {
+		*ret_counters = (struct ctl_slow_udp_counters){0};
+	}
+}
+
+/* Handles that were never made have no loop yet. */
+static void close_handle(uv_handle_t *handle)
+{
+	if (handle->loop != NULL) {
+		uv_close(handle, NULL);
+	}
+}
+
+void ctl_loop_close(struct ctl_loop *loop)
+{
+	if (loop == NULL) {
+		return;
+	}
+	must(loop->grace == NULL);
+	if (loop->admin != NULL) {
+		drain(loop); /* what the worker said last */
+	}
+	loop->config.mailbox->control_bell = (struct paxos_bell){0};
+	close_handle((uv_handle_t *)&loop->mail_bell);
+	close_handle((uv_handle_t *)&loop->grace_bell);
+	close_handle((uv_handle_t *)&loop->prepare);
+	close_handle((uv_handle_t *)&loop->check);
+	close_handle((uv_handle_t *)&loop->idle);
+	close_handle((uv_handle_t *)&loop->resign);
+	close_handle((uv_handle_t *)&loop->term);
+	close_handle((uv_handle_t *)&loop->interrupt);
+	close_handle((uv_handle_t *)&loop->hangup);
+	ctl_admin_close(loop->admin);
+	ctl_slow_udp_close(loop->slow);
+	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+	must(uv_loop_close(&loop->uv) == 0);
+	free(loop);
+}

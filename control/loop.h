@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * loop.h - the control thread: everything slow, in one libuv loop
+ *
+ *      management socket  \                        / PAXOS_MAIL_CLIENT, STATUS_ASK
+ *      slow UDP socket      >---  control thread  <  PAXOS_MAIL_GRACE, RESIGN
+ *      signals, log        /                       \ <--- REPLY, STATUS, TRACE
+ *
+ * It is the one producer of mail to the worker. Mail from the worker is taken in batches before
+ * the loop sleeps and whenever the bell wakes it.
+ *
+ * SIGTERM, SIGINT: the replica resigns, its last datagrams get CTL_LOOP_RESIGN_MS to leave, and
+ * run returns; a second one returns at once. SIGHUP: the log file is opened again.
+ *
+ * Threads: the one that opens, runs and closes it.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "consensus/mailbox.h"
+#include "control/config.h"
+#include "control/logger.h"
+#include "control/reason.h"
+#include "control/slow_udp.h"
+
+enum {
+	CTL_LOOP_RESIGN_MS = 50
+};
+
+struct ctl_loop_config {
+	const struct ctl_config *config;
+	struct paxos_mailbox *mailbox;
+	struct ctl_logger *logger;
+	/* A worker's PAXOS_MAIL_STATUS as an object; NULL if it makes no sense. */
+	json_t *(*status)(void *context, struct slice bytes);
+	void *context;
+};
+
+struct ctl_loop;
+
+/*
+ * Opens the management socket and, with transport dpdk, the slow UDP socket; sets
+ * mailbox->control_bell. Before the worker starts. Everything is borrowed until close.
+ * 0, or a negative errno and the sentence.
+ */
+int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *config,
+                  struct ctl_reason *ret_reason);
+
+/* Starts the grace thread and turns the loop until a signal ends it. 0 or as above. */
+int ctl_loop_run(struct ctl_loop *loop, struct ctl_reason *ret_reason);
+
+/* The slow path's counters; all zero with transport kernel or `listen = none`. */
+void ctl_loop_counters(const struct ctl_loop *loop, struct ctl_slow_udp_counters *ret_counters);
+
+/* After the worker was stopped. NULL is fine. */
+void ctl_loop_close(struct ctl_loop *loop);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/options.h"
+
+const struct argp_option ctl_cofferd_options[] = {
+	{"config", 'c', "FILE", 0, "configuration file", 0},
+	{"new-cluster", CTL_OPTION_NEW_CLUSTER, NULL, 0,
+         "the very first start of this server, in a new cluster: makes the data folder", 0},
+	{"check", CTL_OPTION_CHECK, NULL, 0, "read the configuration, say if it is good, and end",
+         0},
+	{"print-config-keys", CTL_OPTION_PRINT_KEYS, NULL, 0,
+         "print the keys of the configuration with defaults and ranges, and end", 0},
+	{0},
+};
+
+const struct argp_option ctl_cofferctl_options[] = {
+	{"socket", 's', "PATH", 0,
+         "management socket of the server; default: COFFER_MANAGEMENT, "
+         "else " CTL_MANAGEMENT_DEFAULT,
+         0},
+	{"output", 'o', "FORMAT", 0, "text (default) or json", 0},
+	{0},
+};

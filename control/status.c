@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* JSON's integers are signed; a counter that large is as good as full. */
+static json_t *number(uint64_t value)
+{
+	return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
+}
+
+static json_t *hexadecimal(uint64_t value)
+{
+	char text[17];
+
+	(void)snprintf(text, sizeof(text), "%016" PRIx64, value);
+	return json_string(text);
+}
+
+/* Milli- or microseconds with three places. */
+static json_t *duration(uint64_t ns, double unit_ns)
+{
+	return json_real((double)(uint64_t)((double)ns * 1000.0 / unit_ns) / 1000.0);
+}
+
+static json_t *ballot_json(const struct paxos_ballot *ballot)
+{
+	json_t *object = json_object();
+
+	(void)json_object_set_new(object, "round", number(ballot->round));
+	(void)json_object_set_new(
+		object, "node", json_integer(paxos_ballot_is_none(*ballot) ? 0 : ballot->node + 1));
+	return object;
+}
+
+static json_t *peer_json(const struct paxos_status *status, unsigned index)
+{
+	const struct paxos_peer_status *peer = &status->peers[index];
+	json_t *object = json_object();
+
+	(void)json_object_set_new(object, "node", json_integer(index + 1));
+	(void)json_object_set_new(object, "connected", json_boolean(peer->connected));
+	(void)json_object_set_new(object, "unhappy", json_boolean(peer->unhappy));
+	(void)json_object_set_new(object, "incarnation", hexadecimal(peer->incarnation));
+	(void)json_object_set_new(object, "accepted", number(peer->accepted));
+	(void)json_object_set_new(object, "round_trip_us", duration(peer->round_trip_ns, 1e3));
+	(void)json_object_set_new(object, "poll_gap_us", duration(peer->poll_gap_ns, 1e3));
+	/* null: never heard */
+	(void)json_object_set_new(object, "heard_ms",
+	                          peer->heard_ns == 0 || peer->heard_ns > status->now_ns
+	                                  ? json_null()
+	                                  : duration(status->now_ns - peer->heard_ns, 1e6));
+	(void)json_object_set_new(object, "resent", number(peer->resent));
+	return object;
+}
+
+static json_t *peers_json(const struct paxos_status *status)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < status->count && i < STORE_NODES_MAX; i++) {
+		if (i != status->node) {
+			(void)json_array_append_new(array, peer_json(status, i));
+		}
+	}
+	return array;
+}
+
+static json_t *counters_json(const struct paxos_status *status)
+{
+	json_t *object = json_object();
+
+	(void)json_object_set_new(object, "requests", number(status->requests));
+	(void)json_object_set_new(object, "reads_lease", number(status->reads_lease));
+	(void)json_object_set_new(object, "reads_quorum", number(status->reads_quorum));
+	(void)json_object_set_new(object, "reads_stale", number(status->reads_stale));
+	(void)json_object_set_new(object, "lease_refusals", number(status->lease_refusals));
+	(void)json_object_set_new(object, "duplicates", number(status->duplicates));
+	(void)json_object_set_new(object, "datagrams_in", number(status->datagrams_in));
+	(void)json_object_set_new(object, "datagrams_out", number(status->datagrams_out));
+	(void)json_object_set_new(object, "resent", number(status->resent));
+	return object;
+}
+
+static json_t *drops_json(const struct paxos_status *status)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 1; i < STORE_DATAGRAM_FAULT_COUNT; i++) {
+		(void)json_object_set_new(object,
+		                          store_datagram_fault_text((enum store_datagram_fault)i),
+		                          number(status->faults[i]));
+	}
+	for (unsigned i = PAXOS_DROP_FAULT + 1; i < PAXOS_DROP_COUNT; i++) {
+		(void)json_object_set_new(object, paxos_drop_text((enum paxos_drop)i),
+		                          number(status->drops[i]));
+	}
+	return object;
+}
+
+static json_t *events_json(const struct paxos_status *status)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 1; i < PAXOS_TRACE_COUNT; i++) {
+		(void)json_object_set_new(object, paxos_trace_text((enum paxos_trace_kind)i),
+		                          number(status->traces[i]));
+	}
+	return object;
+}
+
+json_t *ctl_status_json(const struct paxos_status *status, const char *transport)
+{
+	const uint64_t lease_left_ns =
+		status->lease_end_ns > status->now_ns ? status->lease_end_ns - status->now_ns : 0;
+	json_t *object = json_object();
+
+	(void)json_object_set_new(object, "node", json_integer(status->node + 1));
+	(void)json_object_set_new(object, "role", json_string(paxos_role_text(status->role)));
+	(void)json_object_set_new(object, "leader", json_integer(status->leader + 1));
+	(void)json_object_set_new(object, "ballot", ballot_json(&status->promised));
+	(void)json_object_set_new(object, "accepted", ballot_json(&status->accepted));
+	(void)json_object_set_new(object, "log_start", number(status->log_start));
+	(void)json_object_set_new(object, "length", number(status->length));
+	(void)json_object_set_new(object, "durable", number(status->durable));
+	(void)json_object_set_new(object, "decided", number(status->decided));
+	(void)json_object_set_new(object, "applied", number(status->applied));
+	(void)json_object_set_new(object, "adopted_length", number(status->adopted_length));
+	(void)json_object_set_new(object, "lease_left_ms", duration(lease_left_ns, 1e6));
+	(void)json_object_set_new(object, "deciding", json_boolean(status->deciding));
+	(void)json_object_set_new(
+		object, "durability",
+		json_string(status->durability == PAXOS_DISK ? "disk" : "memory"));
+	(void)json_object_set_new(object, "transport", json_string(transport));
+	(void)json_object_set_new(object, "peers", peers_json(status));
+	(void)json_object_set_new(object, "counters", counters_json(status));
+	(void)json_object_set_new(object, "drops", drops_json(status));
+	(void)json_object_set_new(object, "events", events_json(status));
+	return object;
+}
+
+void ctl_status_add(json_t *status, const char *group, const char *name, uint64_t value)
+{
+	(void)json_object_set_new(json_object_get(status, group), name, number(value));
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * status.h - a replica's status as JSON
+ *
+ *      node role leader ballot{round,node} accepted{...} log_start length durable decided applied
+ *      adopted_length lease_left_ms deciding durability transport peers[] counters{} drops{}
+ *      events{} poll_gap_us
+ *
+ * Servers are numbers from 1; leader 0 is "not known". Pure but for jansson's allocations.
+ */
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "consensus/status.h"
+
+/* A new object, given to the caller (json_decref), or NULL without memory. */
+json_t *ctl_status_json(const struct paxos_status *status, const char *transport);
+
+/* Adds a number to "counters" or "drops"; what cannot be added is left out. */
+void ctl_status_add(json_t *status, const char *group, const char *name, uint64_t number);
