@@ -150,17 +150,22 @@ static void probe(struct paxos_core *core, struct paxos_link *link)
 
 static bool send_lost(struct paxos_core *core, struct paxos_link *link, unsigned peer)
 {
+	const struct paxos_place reached = {.index = link->length + 1};
 	const uint64_t end = link->next_number;
 
 	for (uint64_t number = link->first; number < end; number++) {
 		struct paxos_flight *flight = flight_of(link, number);
-		struct paxos_place to;
+		struct paxos_place from = flight->from, to;
 		uint64_t last;
 
 		if (flight->done || !flight->lost) {
 			continue;
 		}
-		if (flight->from.index <= core->log.base) {
+		/* What it holds of a datagram is not sent again, and may be in the log no more. */
+		if (paxos_place_before(from, reached)) {
+			from = reached;
+		}
+		if (from.index <= core->log.base) {
 			return false;
 		}
 		last = flight->to.offset != 0 ? flight->to.index : flight->to.index - 1;
@@ -168,7 +173,7 @@ static bool send_lost(struct paxos_core *core, struct paxos_link *link, unsigned
 		flight->done = true;
 		forget_done(link);
 		if (!window_is_open(core, link) ||
-		    !send_range(core, link, peer, flight->from, last, &to)) {
+		    !send_range(core, link, peer, from, last, &to)) {
 			flight->done = false;
 			link->first = number < link->first ? number : link->first;
 			return true;

@@ -208,12 +208,15 @@ static void begin_sync(struct paxos_replica *replica, const struct paxos_msg *ms
 	struct paxos_intake *intake = &replica->intake;
 	const bool level = paxos_ballot_equal(core->accepted, msg->ballot);
 	const bool wants_state = (msg->flags & PAXOS_FLAG_STATE) != 0;
+	/*
+	 * The promise may have waited for the disk while what stood before it became durable and was
+	 * decided: what is decided here is in every log that can be adopted, and need not come.
+	 */
+	const uint64_t cut = msg->base < core->decided ? core->decided : msg->base;
 	const bool same = intake->purpose == PAXOS_INTAKE_SYNC && intake->peer == msg->node &&
 	                  paxos_ballot_equal(intake->ballot, msg->ballot);
-	/* Decided may have grown since the promise, when the disk was late: that is never cut. */
-	const uint64_t cut = msg->base > core->decided ? msg->base : core->decided;
 
-	if (!wants_state && cut > core->log.length) {
+	if (!wants_state && (cut > core->log.length || cut > msg->length)) {
 		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
 		return;
 	}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * ledger.h - what clients asked for and were told, held against what was decided
+ *
+ * Two books. One has every operation of every client, with the world's time of its call and its
+ * return. The other has every change of the tree in the order of revisions, from a store of the
+ * ledger's own that applies each entry when the first server tells it as decided.
+ *
+ * Checked at each return, for all clients together:
+ *   - the store's revision in an answer is at least the highest acknowledged before the call, and
+ *     that of a write is above it: so order in real time holds over all keys (a lease read that
+ *     missed an acknowledged write falls here);
+ *   - an acknowledged write stands in the log with its key and its value, and nobody else was
+ *     given its revision;
+ *   - what a read, or a refused condition, saw is what stood at the revision it names;
+ *   - no operation has two effects, none that was told "had no effect" has one.
+ * Since revisions order all operations, that is linearizability of the whole tree, and more.
+ *
+ * The history can be written in the format that coffer-lincheck reads.
+ * Pure but for malloc. Threads: one.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "store/client.h"
+#include "store/store.h"
+#include "tests/sim/scroll.h"
+
+enum {
+	LEDGER_KEYS_MAX = 32,
+	LEDGER_PATH_MAX = 32,
+};
+
+enum ledger_kind {
+	LEDGER_GET = 1,
+	LEDGER_SET,       /* unconditional */
+	LEDGER_CAS,       /* if the file's revision is `rev` */
+	LEDGER_MAX,       /* if the file's revision is at most `rev` */
+	LEDGER_ADD,       /* if absent */
+	LEDGER_DELETE,    /* unconditional */
+	LEDGER_DELETE_IF, /* if the file's revision is `rev` */
+	LEDGER_INCREMENT, /* CAS of a number, one above what was read at `rev` */
+	LEDGER_NOP,
+	LEDGER_REV,
+	LEDGER_KIND_COUNT
+};
+
+struct ledger_operation {
+	uint32_t client;
+	enum ledger_kind kind;
+	uint32_t key;
+	bool is_stale; /* a read that any server may answer */
+	bool is_returned;
+	bool is_checked;
+	bool is_claimed;   /* its change was acknowledged to it */
+	uint32_t effects;  /* changes found in the log */
+	store_rev_t rev;   /* of the condition */
+	store_rev_t floor; /* highest revision acknowledged when it was called */
+	store_rev_t seen;  /* highest revision this client was told before */
+	uint64_t value;    /* INCREMENT: the number written */
+	uint32_t value_size;
+	uint64_t call_ns, return_ns;
+	enum client_outcome outcome;
+	enum store_answer answer;
+	store_rev_t answer_rev, answer_store_rev;
+	uint64_t read_operation; /* GET: who wrote what was read */
+	uint64_t read_value;
+};
+
+struct ledger_change {
+	uint32_t key; /* or LEDGER_KEYS_MAX: not one of ours */
+	bool is_delete;
+	bool is_claimed;
+	uint64_t operation; /* who wrote it; 0 for a delete: not known until it is claimed */
+	uint64_t number;    /* the number written, for INCREMENT */
+	store_rev_t former; /* former change of the same key, 0: none */
+};
+
+struct ledger {
+	struct scroll *scroll;               /* borrowed; failures go there */
+	struct ledger_operation *operations; /* owned; number 0 is not used */
+	size_t operation_count, operation_room;
+	struct ledger_change *changes; /* owned; by revision, 0 is not used */
+	size_t change_count, change_room;
+	store_rev_t last[LEDGER_KEYS_MAX]; /* change that stands, by key */
+	store_rev_t acknowledged;          /* highest revision told to anybody */
+	uint32_t key_count;
+	uint32_t counter_count;                     /* the last so many keys are counters */
+	uint64_t duplicates;                        /* entries of a request that had run before */
+	uint64_t open;                              /* operations called and not returned */
+	uint64_t done, refused, unreached, unknown; /* counts */
+};
+
+void ledger_init(struct ledger *ledger, struct scroll *scroll, uint32_t keys, uint32_t counters);
+void ledger_deinit(struct ledger *ledger);
+
+/* Path of a key, in a buffer of LEDGER_PATH_MAX. Keys lie in a few directories. */
+struct slice ledger_path(const struct ledger *ledger, uint32_t key, char *memory);
+
+/* The value that an operation writes, in a buffer of STORE_VALUE_SIZE_MAX. */
+struct slice ledger_value(const struct ledger *ledger, uint64_t operation, uint8_t *memory);
+
+/* Files an operation that is about to be submitted; kind, key and so on are filled in. */
+uint64_t ledger_call(struct ledger *ledger, uint64_t now_ns,
+                     const struct ledger_operation *operation);
+void ledger_return(struct ledger *ledger, uint64_t now_ns, uint64_t number,
+                   const struct client_result *result);
+
+/* An entry was decided at the next index, and the ledger's store answered this. */
+void ledger_applied(struct ledger *ledger, uint64_t now_ns, const struct store_entry *entry,
+                    const struct store_result *result);
+
+/* At the end, when all is quiet: no operation is left, counters are what was counted. */
+void ledger_close(struct ledger *ledger, uint64_t now_ns);
+
+/* Writes the history, a line an operation. */
+void ledger_write(const struct ledger *ledger, FILE *file);

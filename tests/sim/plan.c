@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/plan.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "tests/sim/chance.h"
+
+static const char *const fault_names[PLAN_FAULT_COUNT] = {
+	[PLAN_CRASH] = "crash",
+	[PLAN_CRASH_MIDWAY] = "crash midway",
+	[PLAN_RESIGN] = "resign",
+	[PLAN_PAUSE] = "pause",
+	[PLAN_PAUSE_ALL] = "pause all",
+	[PLAN_STALL] = "stall",
+	[PLAN_DISK_STALL] = "disk stall",
+	[PLAN_ISOLATE] = "isolate",
+	[PLAN_SPLIT] = "split",
+	[PLAN_STAR] = "star",
+	[PLAN_CHAIN] = "chain",
+	[PLAN_CLIENTS] = "clients cut off",
+	[PLAN_FLAP] = "flap",
+	[PLAN_CLOG] = "clog",
+	[PLAN_SLOW] = "slow",
+	[PLAN_LOSSY] = "lossy",
+	[PLAN_RATE] = "rate",
+	[PLAN_HEAL] = "heal",
+};
+
+/* --- drawing --------------------------------------------------------------------------------- */
+
+static uint64_t between(struct plan *plan, uint64_t low, uint64_t high)
+{
+	return chance_between(&plan->prng, low, high);
+}
+
+static uint64_t one_of(struct plan *plan, const uint64_t *values, size_t count)
+{
+	return values[prng_below(&plan->prng, count)];
+}
+
+#define ONE_OF(plan, ...)                                                                          \
+	one_of(plan, (const uint64_t[]){__VA_ARGS__},                                              \
+	       sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+/* Nothing in a third of the seeds; else up to max, mostly small: the square of an even number. */
+static uint32_t strength(struct plan *plan, uint32_t max_ppm)
+{
+	const uint64_t part = between(plan, 1, 1000);
+
+	if (prng_chance(&plan->prng, 1, 3)) {
+		return 0;
+	}
+	return (uint32_t)(part * part * max_ppm / 1000000);
+}
+
+static void draw_paxos(struct plan *plan, struct paxos_config *paxos)
+{
+	const uint64_t heartbeat_ns = plan->heartbeat_ns;
+
+	paxos->heartbeat_ns = heartbeat_ns;
+	paxos->suspicion_ns = heartbeat_ns * between(plan, 4, 12);
+	paxos->lease_ns = prng_chance(&plan->prng, 1, 5)
+	                          ? 0
+	                          : between(plan, 2 * heartbeat_ns, paxos->suspicion_ns);
+	paxos->drift_ppm = (uint32_t)ONE_OF(plan, 100, 1000, 20000, 200000);
+	paxos->resend_ns = between(plan, heartbeat_ns / 20, heartbeat_ns);
+	paxos->log_entries = (uint32_t)ONE_OF(plan, 16, 64, 256, 4096);
+	paxos->log_bytes = ONE_OF(plan, 256 << 10, 1 << 20);
+	paxos->window = (uint32_t)ONE_OF(plan, 1, 2, 8, 64);
+	paxos->assemblies = (uint32_t)ONE_OF(plan, 1, 4, 16);
+	paxos->session_ttl_ms_min = 10;
+}
+
+static void draw_net(struct plan *plan, struct net_options *net)
+{
+	const uint64_t heartbeat_ns = plan->heartbeat_ns;
+
+	net->loss_ppm = strength(plan, 300000);
+	net->duplicate_ppm = strength(plan, 300000);
+	net->flip_ppm = strength(plan, 30000);
+	net->late_ppm = strength(plan, 10000);
+	net->late_ns = heartbeat_ns * between(plan, 10, 200);
+	net->delay_min_ns = US(2);
+	net->delay_mean_ns = ONE_OF(plan, US(10), US(50), heartbeat_ns / 20, heartbeat_ns / 4);
+	net->in_order = prng_chance(&plan->prng, 1, 2);
+}
+
+static void draw_user(struct plan *plan, struct user_options *user)
+{
+	const uint64_t heartbeat_ns = plan->heartbeat_ns;
+
+	user->client.ttl_ms = (uint32_t)(heartbeat_ns / 1000000 * between(plan, 30, 600));
+	user->client.resend_first_ns = between(plan, heartbeat_ns / 10, 4 * heartbeat_ns);
+	user->client.resend_min_ns = heartbeat_ns / 10;
+	user->client.resend_max_ns = heartbeat_ns * between(plan, 4, 40);
+	user->client.pause_max_ns = heartbeat_ns * between(plan, 1, 10);
+	user->outstanding = (unsigned)between(plan, 1, 8);
+	user->think_ns = between(plan, heartbeat_ns / 4, heartbeat_ns * 8);
+	user->deadline_min_ns = heartbeat_ns * between(plan, 5, 100);
+	user->deadline_max_ns = user->deadline_min_ns + heartbeat_ns * between(plan, 0, 500);
+	user->stale_ppm = strength(plan, 500000);
+	user->value_max = (uint32_t)ONE_OF(plan, 64, 64, 1000, 3000, 8000);
+	for (unsigned kind = 1; kind < LEDGER_KIND_COUNT; kind++) {
+		user->weights[kind] = (unsigned)between(plan, 0, 10);
+	}
+	user->weights[LEDGER_GET] += 5;
+	user->weights[LEDGER_SET] += 2;
+	user->weights[LEDGER_INCREMENT] += 4;
+}
+
+void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limits)
+{
+	struct world_options *options = &plan->options;
+	enum paxos_durability durability;
+	unsigned servers;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->seed = seed;
+	prng_init(&plan->prng, seed);
+	world_options_default(options);
+	plan->heartbeat_ns = ONE_OF(plan, MS(2), MS(5), MS(10), MS(20));
+	plan->duration_ns = plan->heartbeat_ns * between(plan, 200, 500);
+	plan->gap_ns = plan->heartbeat_ns * between(plan, 4, 40);
+	plan->down_ns = plan->heartbeat_ns * between(plan, 1, 60);
+	plan->heal_gap_ns = plan->heartbeat_ns * between(plan, 5, 60);
+	servers = (unsigned)ONE_OF(plan, 3, 3, 5, 5, 7);
+	durability = prng_chance(&plan->prng, 1, 2) ? PAXOS_MEMORY : PAXOS_DISK;
+	options->seed = prng_next(&plan->prng);
+	options->servers = limits->servers != 0 ? limits->servers : servers;
+	options->server.paxos.durability =
+		limits->durability != 0 ? limits->durability : durability;
+	options->verbose = limits->verbose;
+	options->clients = (unsigned)between(plan, 1, 6);
+	options->counters = (uint32_t)between(plan, 1, 3);
+	options->keys = options->counters + (uint32_t)between(plan, 1, 16);
+	draw_paxos(plan, &options->server.paxos);
+	draw_net(plan, &options->net);
+	draw_user(plan, &options->user);
+	options->server.poll_ns = ONE_OF(plan, US(1), US(50), plan->heartbeat_ns / 10);
+	options->server.grace_ns = plan->heartbeat_ns * between(plan, 0, 20) + 1;
+	options->server.disk_ns = ONE_OF(plan, US(100), plan->heartbeat_ns / 4, plan->heartbeat_ns);
+	options->server.ring = (uint32_t)ONE_OF(plan, 16, 64, 1024);
+	options->server.aside_ppm = strength(plan, 1000000);
+	for (unsigned i = 0; i < PLAN_FAULT_COUNT; i++) {
+		plan->weights[i] =
+			prng_chance(&plan->prng, 1, 3) ? 0 : (unsigned)between(plan, 1, 100);
+		plan->weight_sum += plan->weights[i];
+	}
+	plan->weights[PLAN_HEAL] += 1;
+	plan->weight_sum += 1;
+}
+
+/* --- faults ---------------------------------------------------------------------------------- */
+
+/* The leader in half of the cases, else anybody. */
+static unsigned victim(struct plan *plan, const struct world *world)
+{
+	const int leader = world_leader(world);
+
+	if (leader >= 0 && prng_chance(&plan->prng, 1, 2)) {
+		return (unsigned)leader;
+	}
+	return (unsigned)prng_below(&plan->prng, world->options.servers);
+}
+
+/* In mode memory a minority at most may be without its memory. */
+static bool may_crash(const struct world *world)
+{
+	unsigned gone = 0;
+
+	if (world->options.server.paxos.durability == PAXOS_DISK) {
+		return true;
+	}
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		const struct server *server = &world->servers[i];
+
+		gone += !server->is_up || server->crash_after >= 0 ||
+		        server_status(server).role == PAXOS_OUTSIDER;
+	}
+	return gone < world->options.servers / 2;
+}
+
+static void crash(struct plan *plan, struct world *world, enum plan_fault fault)
+{
+	struct server *server = &world->servers[victim(plan, world)];
+	const bool at_once = prng_chance(&plan->prng, 1, 8);
+
+	if (!server->is_up || server->crash_after >= 0 || !may_crash(world)) {
+		return;
+	}
+	plan->counts[fault]++;
+	if (fault == PLAN_CRASH_MIDWAY) {
+		server->crash_after = (int)prng_below(&plan->prng, 12);
+		return; /* plan_run() starts it again */
+	}
+	if (fault == PLAN_RESIGN) {
+		server_resign(server, &world->stage);
+	} else {
+		server_crash(server, &world->stage);
+	}
+	if (at_once) {
+		server_start(server, &world->stage, false);
+	}
+}
+
+/* Whoever is down and has no start planned gets one. */
+static void plan_starts(struct plan *plan, struct world *world)
+{
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		struct server *server = &world->servers[i];
+
+		if (server->is_up || server->up_planned == server->run) {
+			continue;
+		}
+		server->up_planned = server->run;
+		queue_put(&world->stage.queue,
+		          (struct event){.time_ns = world->stage.now_ns +
+		                                    chance_exponential(&plan->prng, plan->down_ns),
+		                         .kind = EVENT_UP,
+		                         .node = i,
+		                         .tag = server->run});
+	}
+}
+
+static uint64_t pause_length(struct plan *plan, const struct world *world)
+{
+	const uint64_t suspicion_ns = world->options.server.paxos.suspicion_ns;
+
+	return ONE_OF(plan, plan->heartbeat_ns / 10, plan->heartbeat_ns, suspicion_ns / 2,
+	              suspicion_ns, 3 * suspicion_ns, 10 * suspicion_ns);
+}
+
+static void pause_some(struct plan *plan, struct world *world, bool all)
+{
+	const unsigned one = victim(plan, world);
+
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		if (world->servers[i].is_up && (all || i == one)) {
+			world_pause(world, i, pause_length(plan, world));
+		}
+	}
+}
+
+static uint32_t servers_set(const struct world *world)
+{
+	return ((uint32_t)1 << world->options.servers) - 1;
+}
+
+static void isolate(struct plan *plan, struct world *world)
+{
+	const uint32_t one = WORLD_SERVER(victim(plan, world));
+	const uint32_t rest =
+		(prng_chance(&plan->prng, 1, 2) ? servers_set(world) : WORLD_ALL) & ~one;
+	const uint64_t way = between(plan, 0, 2);
+
+	if (way != 1) {
+		world_cut_one_way(world, one, rest);
+	}
+	if (way != 2) {
+		world_cut_one_way(world, rest, one);
+	}
+}
+
+static void split(struct plan *plan, struct world *world)
+{
+	const uint32_t ends = servers_set(world) | WORLD_CLIENTS;
+	const uint32_t a = (uint32_t)prng_next(&plan->prng) & ends;
+
+	world_cut(world, a, ends & ~a);
+}
+
+static void star(struct plan *plan, struct world *world)
+{
+	const unsigned middle = (unsigned)prng_below(&plan->prng, world->options.servers);
+
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		if (i != middle) {
+			world_cut(world, WORLD_SERVER(i),
+			          servers_set(world) & ~WORLD_SERVER(i) & ~WORLD_SERVER(middle));
+		}
+	}
+}
+
+static void chain(struct world *world)
+{
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		uint32_t far = servers_set(world) & ~WORLD_SERVER(i) & ~WORLD_SERVER(i + 1);
+
+		if (i > 0) {
+			far &= ~WORLD_SERVER(i - 1);
+		}
+		world_cut(world, WORLD_SERVER(i), far);
+	}
+}
+
+static void cut_clients(struct plan *plan, struct world *world)
+{
+	const uint32_t some = (uint32_t)prng_next(&plan->prng) & servers_set(world);
+
+	if (prng_chance(&plan->prng, 1, 2)) {
+		world_cut_one_way(world, some, WORLD_CLIENTS);
+	} else {
+		world_cut(world, some, WORLD_CLIENTS);
+	}
+}
+
+static void flap(struct plan *plan, struct world *world)
+{
+	const uint64_t suspicion_ns = world->options.server.paxos.suspicion_ns;
+
+	plan->flap_a = WORLD_SERVER(victim(plan, world));
+	plan->flap_b =
+		(prng_chance(&plan->prng, 1, 2) ? (uint32_t)prng_next(&plan->prng) : ~(uint32_t)0) &
+		servers_set(world) & ~plan->flap_a;
+	plan->flap_gap_ns = ONE_OF(plan, suspicion_ns / 4, suspicion_ns / 2, suspicion_ns);
+	plan->flap_ns = world->stage.now_ns;
+	plan->flaps_left = (unsigned)between(plan, 2, 16);
+}
+
+static void worsen(struct plan *plan, struct world *world, enum plan_fault fault)
+{
+	const unsigned one = victim(plan, world);
+	const uint64_t way = between(plan, 0, 2);
+	const uint64_t slow_ns = plan->heartbeat_ns * between(plan, 1, 20) / 4;
+	const uint32_t loss_ppm = (uint32_t)ONE_OF(plan, 100000, 500000, 1000000);
+	const uint64_t clogged_ns = plan->heartbeat_ns * between(plan, 1, 40);
+
+	scroll_put(&world->stage.scroll, world->stage.now_ns, SCROLL_FAULT, one,
+	           fault == PLAN_SLOW   ? SCROLL_SLOW
+	           : fault == PLAN_CLOG ? SCROLL_CLOG
+	                                : SCROLL_LOSSY,
+	           slow_ns, loss_ppm);
+	for (unsigned i = 0; i < NET_ENDS_MAX; i++) {
+		struct net_link *out = &world->stage.net.links[one][i];
+		struct net_link *in = &world->stage.net.links[i][one];
+
+		for (unsigned j = 0; j < 2; j++) {
+			struct net_link *link = j == 0 ? out : in;
+
+			if (way == j || (fault == PLAN_CLOG && prng_chance(&plan->prng, 1, 2))) {
+				continue;
+			}
+			link->slow_ns = fault == PLAN_SLOW ? slow_ns : link->slow_ns;
+			link->loss_ppm = fault == PLAN_LOSSY ? loss_ppm : link->loss_ppm;
+			link->clogged_ns = fault == PLAN_CLOG ? world->stage.now_ns + clogged_ns
+			                                      : link->clogged_ns;
+		}
+	}
+}
+
+static void change_rate(struct plan *plan, struct world *world)
+{
+	struct server *server = &world->servers[victim(plan, world)];
+	const uint32_t ppm = (uint32_t)prng_below(
+		&plan->prng, (uint64_t)world->options.server.paxos.drift_ppm + 1);
+
+	scroll_put(&world->stage.scroll, world->stage.now_ns, SCROLL_FAULT, server->node,
+	           SCROLL_RATE, ppm, 0);
+	clock_set_rate(&server->clock, world->stage.now_ns, ppm);
+}
+
+/* A cut or the like begins; in half of the cases what stood before is healed first. */
+static void cut(struct plan *plan, struct world *world, enum plan_fault fault)
+{
+	if (prng_chance(&plan->prng, 1, 2)) {
+		world_heal(world);
+	}
+	plan->heal_ns = world->stage.now_ns + chance_exponential(&plan->prng, plan->heal_gap_ns);
+	if (fault == PLAN_ISOLATE) {
+		isolate(plan, world);
+	} else if (fault == PLAN_SPLIT) {
+		split(plan, world);
+	} else if (fault == PLAN_STAR) {
+		star(plan, world);
+	} else if (fault == PLAN_CHAIN) {
+		chain(world);
+	} else if (fault == PLAN_CLIENTS) {
+		cut_clients(plan, world);
+	} else {
+		worsen(plan, world, fault);
+	}
+}
+
+static void stall(struct plan *plan, struct world *world)
+{
+	struct server *server = &world->servers[victim(plan, world)];
+
+	server->stall_ns = pause_length(plan, world);
+	scroll_put(&world->stage.scroll, world->stage.now_ns, SCROLL_FAULT, server->node,
+	           SCROLL_STALL, server->stall_ns, 0);
+}
+
+static void stall_disk(struct plan *plan, struct world *world)
+{
+	struct server *server = &world->servers[victim(plan, world)];
+
+	server->disk_stall_ns = prng_below(&plan->prng, 100 * plan->heartbeat_ns);
+	scroll_put(&world->stage.scroll, world->stage.now_ns, SCROLL_FAULT, server->node,
+	           SCROLL_DISK_STALL, server->disk_stall_ns, 0);
+}
+
+static void inject(struct plan *plan, struct world *world)
+{
+	uint64_t drawn = prng_below(&plan->prng, plan->weight_sum);
+	unsigned fault = 0;
+
+	for (; drawn >= plan->weights[fault]; fault++) {
+		drawn -= plan->weights[fault];
+	}
+	if (fault > PLAN_RESIGN) {
+		plan->counts[fault]++;
+	}
+	switch ((enum plan_fault)fault) {
+	case PLAN_CRASH:
+	case PLAN_CRASH_MIDWAY:
+	case PLAN_RESIGN:
+		crash(plan, world, (enum plan_fault)fault);
+		break;
+	case PLAN_PAUSE:
+	case PLAN_PAUSE_ALL:
+		pause_some(plan, world, fault == PLAN_PAUSE_ALL);
+		break;
+	case PLAN_STALL:
+		stall(plan, world);
+		break;
+	case PLAN_DISK_STALL:
+		stall_disk(plan, world);
+		break;
+	case PLAN_FLAP:
+		flap(plan, world);
+		break;
+	case PLAN_RATE:
+		change_rate(plan, world);
+		break;
+	case PLAN_HEAL:
+		world_heal(world);
+		break;
+	case PLAN_ISOLATE:
+	case PLAN_SPLIT:
+	case PLAN_STAR:
+	case PLAN_CHAIN:
+	case PLAN_CLIENTS:
+	case PLAN_CLOG:
+	case PLAN_SLOW:
+	case PLAN_LOSSY:
+		cut(plan, world, (enum plan_fault)fault);
+		break;
+	case PLAN_FAULT_COUNT:
+	default:
+		must(false);
+		break;
+	}
+}
+
+static void flap_once(struct plan *plan, struct world *world)
+{
+	if (plan->flaps_left-- % 2 == 0) {
+		world_cut(world, plan->flap_a, plan->flap_b);
+	} else {
+		world_open(world, plan->flap_a, plan->flap_b);
+	}
+	plan->flap_ns = plan->flaps_left == 0 ? UINT64_MAX : plan->flap_ns + plan->flap_gap_ns;
+}
+
+/* --- the run --------------------------------------------------------------------------------- */
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void rage(struct plan *plan, struct world *world)
+{
+	const struct stage *stage = &world->stage;
+	const uint64_t end_ns = stage->now_ns + plan->duration_ns;
+	uint64_t fault_ns = stage->now_ns + chance_exponential(&plan->prng, plan->gap_ns);
+
+	plan->heal_ns = UINT64_MAX;
+	plan->flap_ns = UINT64_MAX;
+	while (!world_failed(world)) {
+		const uint64_t next_ns = earliest(earliest(fault_ns, plan->heal_ns),
+		                                  earliest(plan->flap_ns, end_ns));
+
+		world_run(world, next_ns > stage->now_ns ? next_ns - stage->now_ns : 0);
+		if (world_failed(world) || stage->now_ns >= end_ns) {
+			return;
+		}
+		if (stage->now_ns >= plan->flap_ns) {
+			flap_once(plan, world);
+		}
+		if (stage->now_ns >= plan->heal_ns) {
+			world_heal(world);
+			plan->heal_ns = UINT64_MAX;
+		}
+		if (stage->now_ns >= fault_ns) {
+			inject(plan, world);
+			fault_ns =
+				stage->now_ns + 1 + chance_exponential(&plan->prng, plan->gap_ns);
+		}
+		plan_starts(plan, world);
+	}
+}
+
+/* Everything is made good again. */
+static void calm(struct plan *plan, struct world *world)
+{
+	struct net_options *net = &world->stage.net.options;
+
+	world_heal(world);
+	net->loss_ppm = 0;
+	net->duplicate_ppm = 0;
+	net->flip_ppm = 0;
+	net->late_ppm = 0;
+	net->delay_mean_ns = earliest(net->delay_mean_ns, plan->heartbeat_ns / 10);
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		struct server *server = &world->servers[i];
+
+		server->crash_after = -1;
+		server->disk_stall_ns = 0;
+		server->stall_ns = 0;
+		if (!server->is_up) {
+			server_start(server, &world->stage, false);
+		} else {
+			server_pause(server, &world->stage, 0);
+			server_nudge(server, &world->stage);
+		}
+	}
+	for (unsigned i = 0; i < world->options.clients; i++) {
+		world->users[i].is_quiet = true;
+	}
+}
+
+static uint64_t stands(const struct world *world)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		sum += world->servers[i].counts.traces[PAXOS_TRACE_STANDS];
+	}
+	return sum;
+}
+
+static bool demand(struct world *world, bool holds, const char *what)
+{
+	if (!holds && !world_failed(world)) {
+		scroll_fail(&world->stage.scroll, world->stage.now_ns, "no progress: %s", what);
+	}
+	return !world_failed(world);
+}
+
+/* Each client writes once more; all of these must be done. */
+static bool probe(struct world *world, uint64_t bound_ns)
+{
+	uint64_t first = world->stage.ledger.operation_count;
+
+	for (unsigned i = 0; i < world->options.clients; i++) {
+		(void)user_submit(&world->users[i], &world->stage,
+		                  (struct ledger_operation){.kind = LEDGER_SET},
+		                  world->stage.now_ns + bound_ns);
+	}
+	if (!demand(world, world_until(world, world_is_quiet, bound_ns + 1),
+	            "a write after the faults never ended")) {
+		return false;
+	}
+	for (; first < world->stage.ledger.operation_count; first++) {
+		if (!demand(world, world_operation(world, first)->outcome == CLIENT_DONE,
+		            "a write after the faults was not done in time")) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void close_books(struct world *world)
+{
+	const struct store *stores[STORE_NODES_MAX] = {0};
+	struct stage *stage = &world->stage;
+
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		stores[i] = world->servers[i].store;
+		checker_reread(&stage->checker, stage->now_ns, i, world->servers[i].replica);
+	}
+	(void)demand(world, checker_agrees(&stage->checker, stage->now_ns, stores),
+	             "servers have not applied all that was decided");
+	ledger_close(&stage->ledger, stage->now_ns);
+}
+
+bool plan_run(struct plan *plan, struct world *world)
+{
+	const struct paxos_config *paxos = &world->options.server.paxos;
+	const uint64_t bound_ns = 60 * paxos->suspicion_ns +
+	                          4 * world->options.user.client.resend_max_ns +
+	                          100 * plan->heartbeat_ns;
+	const uint64_t deadline_ns = plan->options.user.deadline_max_ns;
+	uint64_t begin_ns, stands_before;
+	int leader;
+
+	rage(plan, world);
+	if (world_failed(world)) {
+		return false;
+	}
+	calm(plan, world);
+	begin_ns = world->stage.now_ns;
+	stands_before = stands(world);
+	if (!demand(world, world_until(world, world_agrees, bound_ns), "servers do not agree") ||
+	    !demand(world, world_until(world, world_is_quiet, bound_ns + deadline_ns),
+	            "what was under way has not ended") ||
+	    !probe(world, bound_ns) ||
+	    !demand(world, world_until(world, world_agrees, bound_ns),
+	            "servers do not agree after a write")) {
+		return false;
+	}
+	plan->calm_ns = world->stage.now_ns - begin_ns;
+	plan->calm_stands = stands(world) - stands_before;
+	stands_before = stands(world);
+	leader = world_leader(world);
+	world_run(world, 30 * plan->heartbeat_ns);
+	if (!demand(world, world_leader(world) == leader && stands(world) == stands_before,
+	            "elections go on although nothing is wrong") ||
+	    !demand(world, world_until(world, world_agrees, bound_ns), "servers do not agree")) {
+		return false;
+	}
+	close_books(world);
+	return !world_failed(world);
+}
+
+void plan_print(const struct plan *plan, FILE *file)
+{
+	const struct world_options *options = &plan->options;
+	const struct paxos_config *paxos = &options->server.paxos;
+
+	fprintf(file,
+	        "seed %" PRIu64 ": %u servers, mode %s, %u clients with %u at once, %u keys\n"
+	        "  heartbeat %" PRIu64 " ms, suspicion %" PRIu64 " us, lease %" PRIu64
+	        " us, drift %u ppm, log %u entries, window %u\n"
+	        "  loss %u ppm, doubled %u, damaged %u, late %u; delay %" PRIu64
+	        " us; disk %" PRIu64 " us; ring %u\n ",
+	        plan->seed, options->servers, paxos->durability == PAXOS_DISK ? "disk" : "memory",
+	        options->clients, options->user.outstanding, options->keys,
+	        paxos->heartbeat_ns / 1000000, paxos->suspicion_ns / 1000, paxos->lease_ns / 1000,
+	        paxos->drift_ppm, paxos->log_entries, paxos->window, options->net.loss_ppm,
+	        options->net.duplicate_ppm, options->net.flip_ppm, options->net.late_ppm,
+	        options->net.delay_mean_ns / 1000, options->server.disk_ns / 1000,
+	        options->server.ring);
+	for (unsigned i = 0; i < PLAN_FAULT_COUNT; i++) {
+		if (plan->counts[i] != 0) {
+			fprintf(file, " %s %" PRIu64 ",", fault_names[i], plan->counts[i]);
+		}
+	}
+	fprintf(file, " calm after %" PRIu64 " ms and %" PRIu64 " candidacies\n",
+	        plan->calm_ns / 1000000, plan->calm_stands);
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/server.h"
+
+#include <string.h>
+
+#include "store/base/check.h"
+#include "tests/sim/aside.h"
+#include "tests/sim/chance.h"
+
+/* --- life and death -------------------------------------------------------------------------- */
+
+void server_init(struct server *server, unsigned node, const struct server_options *options,
+                 struct stage *stage)
+{
+	memset(server, 0, sizeof(*server));
+	server->node = node;
+	server->options = options;
+	server->crash_after = -1;
+	disk_init(&server->disk);
+	server->clock = (struct clock){
+		.base_true_ns = stage->now_ns,
+		.base_local_ns = chance_between(&stage->prng, 1, (uint64_t)1 << 40),
+		.ppm = (uint32_t)prng_below(&stage->prng, (uint64_t)options->paxos.drift_ppm + 1),
+	};
+}
+
+static void drop_packets(struct server *server, struct stage *stage)
+{
+	while (server->first != NULL) {
+		struct packet *packet = server->first;
+
+		server->first = packet->next;
+		net_done(&stage->net, packet);
+	}
+	server->last = NULL;
+	server->waiting = 0;
+}
+
+void server_deinit(struct server *server, struct stage *stage)
+{
+	drop_packets(server, stage);
+	if (server->is_up) {
+		paxos_replica_free(server->replica);
+		store_free(server->store);
+	}
+	disk_deinit(&server->disk);
+}
+
+static void fault(struct server *server, struct stage *stage, enum scroll_fault kind, uint64_t a,
+                  uint64_t b)
+{
+	scroll_put(&stage->scroll, stage->now_ns, SCROLL_FAULT, server->node, kind, a, b);
+}
+
+/* Reads the disk back. */
+static void recover(struct server *server, struct stage *stage)
+{
+	for (size_t i = 0; i < server->disk.count; i++) {
+		const int r = paxos_replica_recover(server->replica, disk_record(&server->disk, i));
+
+		if (r != 0) {
+			scroll_fail(&stage->scroll, stage->now_ns,
+			            "server %u does not understand record %zu of its disk: %d",
+			            server->node, i, r);
+			return;
+		}
+	}
+}
+
+/* Plans a turn, unless an earlier one is planned. */
+static void plan_turn(struct server *server, struct stage *stage, uint64_t true_ns)
+{
+	if (true_ns < stage->now_ns) {
+		true_ns = stage->now_ns;
+	}
+	if (true_ns < server->paused_ns) {
+		true_ns = server->paused_ns;
+	}
+	if (server->turn_ns <= true_ns) {
+		return;
+	}
+	server->turn_ns = true_ns;
+	queue_put(&stage->queue, (struct event){.time_ns = true_ns,
+	                                        .kind = EVENT_TURN,
+	                                        .node = server->node,
+	                                        .tag = ++server->turn_tag});
+}
+
+void server_start(struct server *server, struct stage *stage, bool founding)
+{
+	struct paxos_config config = server->options->paxos;
+
+	must(!server->is_up);
+	server->run++;
+	server->start++;
+	if (founding || config.durability == PAXOS_MEMORY) {
+		server->incarnation =
+			(uint64_t)server->start << 32 | (uint32_t)(prng_next(&stage->prng) | 1);
+	}
+	config.node = (uint8_t)server->node;
+	config.incarnation = server->incarnation;
+	config.start = server->start;
+	config.founding = founding;
+	config.seed = prng_next(&stage->prng);
+	fault(server, stage, SCROLL_START, config.incarnation, config.start);
+	must(store_new(&server->store, &server->options->store) == 0);
+	must(paxos_replica_new(&server->replica, &config, server->store) == 0);
+	server->is_up = true;
+	server->counts.starts++;
+	server->durable_told = 0;
+	server->grace_told = 0;
+	server->grace_runs = false;
+	server->crash_after = -1;
+	server->stall_ns = 0;
+	server->paused_ns = 0;
+	server->gap_ns = 0;
+	server->decided = 0;
+	server->role = 0;
+	server->turn_ns = UINT64_MAX;
+	disk_run(&server->disk);
+	if (config.durability == PAXOS_DISK) {
+		recover(server, stage);
+	}
+	paxos_replica_start(server->replica, clock_local_ns(&server->clock, stage->now_ns));
+	checker_started(&stage->checker, stage->now_ns, server->node, &config, &server->clock,
+	                server->replica);
+	plan_turn(server, stage, stage->now_ns);
+}
+
+/* What a status counts is added to what former runs counted. */
+static void keep_counts(struct server *server, struct stage *stage)
+{
+	struct server_counts *counts = &server->counts;
+	struct paxos_status status;
+
+	paxos_replica_status(server->replica, &status);
+	counts->lease_refusals += status.lease_refusals;
+	counts->duplicates += status.duplicates;
+	counts->reads_lease += status.reads_lease;
+	counts->reads_quorum += status.reads_quorum;
+	counts->reads_stale += status.reads_stale;
+	counts->resent += status.resent;
+	counts->bad_crc += status.faults[STORE_DATAGRAM_BAD_CRC];
+	for (unsigned i = 0; i < PAXOS_DROP_COUNT; i++) {
+		counts->drops[i] += status.drops[i];
+	}
+	checker_reread(&stage->checker, stage->now_ns, server->node, server->replica);
+}
+
+void server_crash(struct server *server, struct stage *stage)
+{
+	struct disk_word word;
+
+	must(server->is_up);
+	keep_counts(server, stage);
+	server->run++;
+	server->is_up = false;
+	server->counts.crashes++;
+	disk_crash(&server->disk, &stage->prng);
+	fault(server, stage, SCROLL_CRASH, server->disk.count, 0);
+	drop_packets(server, stage);
+	paxos_replica_free(server->replica);
+	store_free(server->store);
+	server->replica = NULL;
+	server->store = NULL;
+	server->turn_ns = UINT64_MAX;
+	word = disk_word(&server->disk);
+	checker_stopped(&stage->checker, server->node, &word);
+}
+
+void server_pause(struct server *server, struct stage *stage, uint64_t ns)
+{
+	fault(server, stage, SCROLL_PAUSE, ns, 0);
+	server->paused_from_ns = stage->now_ns;
+	server->paused_ns = stage->now_ns + ns;
+}
+
+void server_nudge(struct server *server, struct stage *stage)
+{
+	plan_turn(server, stage, stage->now_ns);
+}
+
+void server_arrival(struct server *server, struct stage *stage, struct packet *packet)
+{
+	if (!server->is_up || server->waiting >= server->options->ring) {
+		server->counts.overruns += server->is_up;
+		stage->net.counts.overrun += server->is_up;
+		net_done(&stage->net, packet);
+		return;
+	}
+	packet->next = NULL;
+	if (server->last == NULL) {
+		server->first = packet;
+	} else {
+		server->last->next = packet;
+	}
+	server->last = packet;
+	server->waiting++;
+	stage->net.counts.delivered++;
+	plan_turn(server, stage,
+	          stage->now_ns + prng_below(&stage->prng, server->options->poll_ns + 1));
+}
+
+/* --- a turn ---------------------------------------------------------------------------------- */
+
+static struct paxos_source source_of(const struct packet *packet)
+{
+	struct paxos_source source = {.peer = PAXOS_NOBODY};
+
+	memcpy(source.address.bytes, &packet->source, sizeof(packet->source));
+	if (packet->source < NET_CLIENT) {
+		source.peer = (int)packet->source;
+	}
+	return source;
+}
+
+static void receive(struct server *server, struct stage *stage, uint64_t local_ns)
+{
+	unsigned packets = 0;
+
+	for (struct packet *packet = server->first; packet != NULL; packet = packet->next) {
+		const struct slice bytes = slice_make(packet->bytes, packet->size);
+		const struct paxos_source source = source_of(packet);
+
+		scroll_put(&stage->scroll, stage->now_ns, SCROLL_ARRIVE, server->node,
+		           packet->source, bytes.size, stage_kind(bytes));
+		packets++;
+		if (chance_ppm(&stage->prng, server->options->aside_ppm) &&
+		    packet->source >= NET_CLIENT &&
+		    aside_read(stage, server->replica, server->store, local_ns, server->node,
+		               server->options->paxos.durability, packet->source, bytes)) {
+			server->counts.aside++;
+			continue;
+		}
+		paxos_replica_receive(server->replica, local_ns, &source, bytes);
+	}
+	server->counts.packets += packets;
+	scroll_put(&stage->scroll, stage->now_ns, SCROLL_TURN, server->node, 0, packets, local_ns);
+	drop_packets(server, stage);
+}
+
+static void obey(struct server *server, struct stage *stage, const struct paxos_effect *effect)
+{
+	uint32_t target;
+
+	switch (effect->kind) {
+	case PAXOS_EFFECT_SEND:
+		if (effect->peer >= server->options->paxos.count || effect->peer == server->node) {
+			scroll_fail(&stage->scroll, stage->now_ns, "server %u sends to peer %u",
+			            server->node, effect->peer);
+			break;
+		}
+		stage_send(stage, stage->now_ns + server->stall_ns, server->node, effect->peer,
+		           effect->bytes);
+		break;
+	case PAXOS_EFFECT_REPLY:
+		memcpy(&target, effect->address.bytes, sizeof(target));
+		stage_send(stage, stage->now_ns + server->stall_ns, server->node, target,
+		           effect->bytes);
+		break;
+	case PAXOS_EFFECT_PERSIST:
+		if (server->options->paxos.durability != PAXOS_DISK) {
+			break;
+		}
+		if (!disk_append(&server->disk, effect->record, effect->bytes)) {
+			scroll_fail(&stage->scroll, stage->now_ns,
+			            "server %u: record number %llu does not follow", server->node,
+			            (unsigned long long)effect->record);
+		}
+		break;
+	case PAXOS_EFFECT_TRACE:
+		scroll_put(&stage->scroll, stage->now_ns, SCROLL_TRACE, server->node,
+		           effect->trace.kind, effect->trace.a, effect->trace.b);
+		server->counts.traces[effect->trace.kind] +=
+			stage->checker.server[server->node].is_started;
+		checker_trace(&stage->checker, stage->now_ns, server->node, &effect->trace);
+		break;
+	default:
+		scroll_fail(&stage->scroll, stage->now_ns, "server %u: no such effect",
+		            server->node);
+		break;
+	}
+}
+
+/* The disk stands by what the server stands by now, once all it was told is durable. */
+static void give_word(struct server *server, struct stage *stage)
+{
+	const struct paxos_status *status = &stage->checker.server[server->node].status;
+
+	disk_give_word(&server->disk, &(struct disk_word){.is_given = true,
+	                                                  .promised = status->promised,
+	                                                  .accepted = status->accepted,
+	                                                  .length = status->length});
+}
+
+static void begin_write(struct server *server, struct stage *stage)
+{
+	uint64_t ns;
+
+	if (!disk_begin_write(&server->disk)) {
+		return;
+	}
+	ns = server->options->disk_ns / 4 +
+	     chance_exponential(&stage->prng, server->options->disk_ns) + server->disk_stall_ns;
+	server->disk_stall_ns = 0;
+	queue_put(&stage->queue, (struct event){.time_ns = stage->now_ns + ns,
+	                                        .kind = EVENT_DISK,
+	                                        .node = server->node,
+	                                        .tag = server->run});
+}
+
+static void want_grace(struct server *server, struct stage *stage)
+{
+	const uint64_t wanted = store_grace_wanted(server->store);
+
+	if (server->grace_runs || wanted == server->grace_told) {
+		return;
+	}
+	server->grace_runs = true;
+	server->grace_told = wanted;
+	queue_put(&stage->queue,
+	          (struct event){
+			  .time_ns = stage->now_ns +
+	                             chance_exponential(&stage->prng, server->options->grace_ns),
+			  .kind = EVENT_GRACE,
+			  .node = server->node,
+			  .tag = server->run,
+			  .value = wanted});
+}
+
+/* Lines for the scroll when something changed. */
+static void note_state(struct server *server, struct stage *stage)
+{
+	const struct paxos_status *status = &stage->checker.server[server->node].status;
+
+	if (status->decided != server->decided) {
+		server->decided = status->decided;
+		scroll_put(&stage->scroll, stage->now_ns, SCROLL_STATE, server->node, 0,
+		           status->decided, status->length);
+	}
+	if (status->role != server->role) {
+		server->role = (uint8_t)status->role;
+		scroll_put(&stage->scroll, stage->now_ns, SCROLL_ROLE, server->node, 0,
+		           status->role, status->promised.round);
+	}
+}
+
+/* Takes all effects. False if the server dies among them. */
+static bool take_effects(struct server *server, struct stage *stage)
+{
+	const size_t records = server->disk.count;
+	struct paxos_effect effect;
+	int taken = 0;
+
+	checker_turned(&stage->checker, stage->now_ns, server->node, server->replica,
+	               server->store);
+	note_state(server, stage);
+	while (taken != server->crash_after && paxos_replica_take(server->replica, &effect)) {
+		obey(server, stage, &effect);
+		taken++;
+	}
+	if (taken == server->crash_after) {
+		server_crash(server, stage);
+		return false;
+	}
+	if (server->crash_after > 0) {
+		server->crash_after -= taken;
+	}
+	if (server->disk.count != records) {
+		give_word(server, stage);
+	}
+	server->stall_ns = 0;
+	return true;
+}
+
+/* How late turns come, as a shell would measure it: the largest of late, slowly forgotten. */
+static void measure_gap(struct server *server, uint64_t late_ns)
+{
+	const uint64_t faded = server->gap_ns - server->gap_ns / 64;
+
+	server->gap_ns = late_ns > faded ? late_ns : faded;
+	paxos_replica_poll_gap(server->replica, server->gap_ns);
+}
+
+void server_turn_due(struct server *server, struct stage *stage, uint64_t tag)
+{
+	const uint64_t local_ns = clock_local_ns(&server->clock, stage->now_ns);
+	uint64_t durable;
+
+	if (!server->is_up || tag != server->turn_tag) {
+		return;
+	}
+	server->turn_ns = UINT64_MAX;
+	if (stage->now_ns < server->paused_ns) {
+		plan_turn(server, stage, server->paused_ns);
+		return;
+	}
+	server->counts.turns++;
+	if (server->paused_ns != 0) {
+		measure_gap(server, stage->now_ns - server->paused_from_ns);
+		server->paused_ns = 0;
+	}
+	receive(server, stage, local_ns);
+	durable = disk_durable_number(&server->disk);
+	if (durable != server->durable_told) {
+		server->durable_told = durable;
+		paxos_replica_durable(server->replica, local_ns, durable);
+	}
+	paxos_replica_tick(server->replica, local_ns);
+	if (!take_effects(server, stage)) {
+		return;
+	}
+	begin_write(server, stage);
+	want_grace(server, stage);
+	plan_turn(server, stage,
+	          clock_true_ns(&server->clock, paxos_replica_deadline_ns(server->replica)));
+}
+
+void server_resign(struct server *server, struct stage *stage)
+{
+	must(server->is_up);
+	fault(server, stage, SCROLL_RESIGN, 0, 0);
+	paxos_replica_resign(server->replica, clock_local_ns(&server->clock, stage->now_ns));
+	if (take_effects(server, stage)) {
+		server_crash(server, stage);
+	}
+}
+
+void server_disk_due(struct server *server, struct stage *stage, uint64_t run)
+{
+	if (!server->is_up || run != server->run) {
+		return;
+	}
+	disk_end_write(&server->disk);
+	scroll_put(&stage->scroll, stage->now_ns, SCROLL_DISK, server->node, 0,
+	           server->disk.durable, 0);
+	begin_write(server, stage);
+	plan_turn(server, stage, stage->now_ns);
+}
+
+void server_grace_due(struct server *server, struct stage *stage, uint64_t run, uint64_t number)
+{
+	if (!server->is_up || run != server->run) {
+		return;
+	}
+	store_grace_passed(server->store, number);
+	server->grace_runs = false;
+	want_grace(server, stage);
+}
+
+struct paxos_status server_status(const struct server *server)
+{
+	struct paxos_status status = {0};
+
+	if (server->is_up) {
+		paxos_replica_status(server->replica, &status);
+	}
+	return status;
+}

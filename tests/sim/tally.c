@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/tally.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *const names[TALLY_COUNT] = {
+	[TALLY_RUNS] = "runs",
+	[TALLY_EVENTS] = "events",
+	[TALLY_SIMULATED_MS] = "simulated ms",
+	[TALLY_ENTRIES] = "entries decided",
+	[TALLY_OPERATIONS] = "operations",
+	[TALLY_DONE] = "done",
+	[TALLY_REFUSED] = "refused",
+	[TALLY_UNREACHED] = "unreached",
+	[TALLY_UNKNOWN] = "unknown",
+	[TALLY_LEADER_CHANGES] = "leader changes",
+	[TALLY_STANDS] = "candidacies",
+	[TALLY_GAVE_UP] = "given up",
+	[TALLY_ABDICATED] = "abdications",
+	[TALLY_RESTARTS] = "restarts",
+	[TALLY_CUTS] = "cut suffixes",
+	[TALLY_LEASE_REFUSALS] = "lease refusals",
+	[TALLY_READS_LEASE] = "lease reads",
+	[TALLY_READS_QUORUM] = "quorum reads",
+	[TALLY_READS_STALE] = "stale reads",
+	[TALLY_READS_ASIDE] = "reads aside",
+	[TALLY_DUPLICATES] = "duplicate requests",
+	[TALLY_SNAPSHOTS] = "snapshots",
+	[TALLY_REJOINS] = "rejoins",
+	[TALLY_EXPIRED] = "expiries",
+	[TALLY_DIGESTS] = "digests compared",
+	[TALLY_PACKETS] = "packets",
+	[TALLY_LOST] = "packets lost",
+	[TALLY_CUT_OFF] = "packets cut off",
+	[TALLY_DOUBLED] = "packets doubled",
+	[TALLY_DAMAGED] = "packets damaged",
+	[TALLY_BAD_CRC] = "bad checksums",
+	[TALLY_LATE] = "packets late",
+	[TALLY_OVERRUNS] = "ring overruns",
+	[TALLY_OLD_INCARNATIONS] = "old incarnations",
+	[TALLY_RESENT] = "resent",
+	[TALLY_TORN_TAILS] = "torn tails",
+	[TALLY_LOST_RECORDS] = "records lost",
+};
+
+static void tally_server(const struct server *server, uint64_t *counts)
+{
+	struct server_counts sum = server->counts;
+
+	if (server->is_up) {
+		const struct paxos_status status = server_status(server);
+
+		sum.lease_refusals += status.lease_refusals;
+		sum.duplicates += status.duplicates;
+		sum.reads_lease += status.reads_lease;
+		sum.reads_quorum += status.reads_quorum;
+		sum.reads_stale += status.reads_stale;
+		sum.resent += status.resent;
+		sum.bad_crc += status.faults[STORE_DATAGRAM_BAD_CRC];
+		sum.drops[PAXOS_DROP_INCARNATION] += status.drops[PAXOS_DROP_INCARNATION];
+	}
+	counts[TALLY_STANDS] += sum.traces[PAXOS_TRACE_STANDS];
+	counts[TALLY_GAVE_UP] += sum.traces[PAXOS_TRACE_GAVE_UP];
+	counts[TALLY_ABDICATED] += sum.traces[PAXOS_TRACE_ABDICATED];
+	counts[TALLY_RESTARTS] += sum.starts - 1;
+	counts[TALLY_CUTS] += sum.traces[PAXOS_TRACE_CUT];
+	counts[TALLY_LEASE_REFUSALS] += sum.lease_refusals;
+	counts[TALLY_READS_LEASE] += sum.reads_lease;
+	counts[TALLY_READS_QUORUM] += sum.reads_quorum;
+	counts[TALLY_READS_STALE] += sum.reads_stale;
+	counts[TALLY_READS_ASIDE] += sum.aside;
+	counts[TALLY_DUPLICATES] += sum.duplicates;
+	counts[TALLY_SNAPSHOTS] += sum.traces[PAXOS_TRACE_SNAPSHOT_IN];
+	counts[TALLY_REJOINS] += sum.traces[PAXOS_TRACE_REJOINED];
+	counts[TALLY_EXPIRED] += sum.traces[PAXOS_TRACE_EXPIRED];
+	counts[TALLY_BAD_CRC] += sum.bad_crc;
+	counts[TALLY_OLD_INCARNATIONS] += sum.drops[PAXOS_DROP_INCARNATION];
+	counts[TALLY_RESENT] += sum.resent;
+	counts[TALLY_TORN_TAILS] += server->disk.torn;
+	counts[TALLY_LOST_RECORDS] += server->disk.lost;
+}
+
+void tally_world(const struct world *world, struct tally *ret_tally)
+{
+	const struct stage *stage = &world->stage;
+	const struct ledger *ledger = &stage->ledger;
+	const struct net_counts *net = &stage->net.counts;
+	uint64_t *counts = ret_tally->counts;
+
+	memset(ret_tally, 0, sizeof(*ret_tally));
+	counts[TALLY_RUNS] = 1;
+	counts[TALLY_EVENTS] = stage->events;
+	counts[TALLY_SIMULATED_MS] = stage->now_ns / 1000000;
+	counts[TALLY_ENTRIES] = stage->checker.applied;
+	counts[TALLY_OPERATIONS] = ledger->operation_count - 1;
+	counts[TALLY_DONE] = ledger->done;
+	counts[TALLY_REFUSED] = ledger->refused;
+	counts[TALLY_UNREACHED] = ledger->unreached;
+	counts[TALLY_UNKNOWN] = ledger->unknown;
+	counts[TALLY_LEADER_CHANGES] = stage->checker.leader_changes;
+	counts[TALLY_DIGESTS] = stage->checker.compared;
+	counts[TALLY_PACKETS] = net->sent;
+	counts[TALLY_LOST] = net->lost;
+	counts[TALLY_CUT_OFF] = net->cut;
+	counts[TALLY_DOUBLED] = net->duplicated;
+	counts[TALLY_DAMAGED] = net->damaged;
+	counts[TALLY_LATE] = net->late;
+	counts[TALLY_OVERRUNS] = net->overrun;
+	for (unsigned i = 0; i < world->options.servers; i++) {
+		tally_server(&world->servers[i], counts);
+	}
+}
+
+void tally_add(struct tally *sum, const struct tally *tally)
+{
+	for (unsigned i = 0; i < TALLY_COUNT; i++) {
+		sum->counts[i] += tally->counts[i];
+	}
+}
+
+void tally_print(const struct tally *tally, FILE *file)
+{
+	for (unsigned i = 0; i < TALLY_COUNT; i++) {
+		fprintf(file, "%20s %12" PRIu64 "%s", names[i], tally->counts[i],
+		        i % 3 == 2 || i == TALLY_COUNT - 1 ? "\n" : "");
+	}
+}
+
+const char *tally_name(enum tally_kind kind)
+{
+	return names[kind];
+}

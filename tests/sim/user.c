@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/user.h"
+
+#include <string.h>
+
+#include "store/base/check.h"
+#include "tests/sim/chance.h"
+
+void user_init(struct user *user, unsigned index, const struct user_options *options,
+               struct stage *stage)
+{
+	struct client_config config = options->client;
+
+	*user = (struct user){.index = index, .options = options, .wake_ns = UINT64_MAX};
+	config.seed = prng_next(&stage->prng);
+	config.secret = prng_next(&stage->prng);
+	must(client_new(&user->client, &config) == 0);
+	user->next_ns = stage->now_ns + chance_exponential(&stage->prng, options->think_ns);
+}
+
+void user_deinit(struct user *user)
+{
+	client_free(user->client);
+	user->client = NULL;
+}
+
+/* Plans to be woken when the client has to tick, or the next operation is due. */
+static void plan_wake(struct user *user, struct stage *stage)
+{
+	uint64_t when_ns = client_deadline_ns(user->client);
+
+	if (!user->is_quiet && user->open < user->options->outstanding && user->next_ns < when_ns) {
+		when_ns = user->next_ns;
+	}
+	if (when_ns < stage->now_ns) {
+		when_ns = stage->now_ns;
+	}
+	if (when_ns == UINT64_MAX || user->wake_ns <= when_ns) {
+		return;
+	}
+	user->wake_ns = when_ns;
+	queue_put(&stage->queue, (struct event){.time_ns = when_ns,
+	                                        .kind = EVENT_USER,
+	                                        .node = user->index,
+	                                        .tag = ++user->wake_tag});
+}
+
+/* What an operation taught about its key. */
+static void learn(struct user *user, const struct ledger_operation *o)
+{
+	if (o->outcome != CLIENT_DONE && o->outcome != CLIENT_REFUSED) {
+		return;
+	}
+	if (o->answer == STORE_OK && o->kind == LEDGER_GET) {
+		user->revs[o->key] = o->answer_rev;
+		user->values[o->key] = o->read_value;
+	} else if (o->answer == STORE_OK) {
+		const bool is_gone = o->kind == LEDGER_DELETE || o->kind == LEDGER_DELETE_IF;
+
+		user->revs[o->key] = is_gone ? 0 : o->answer_rev;
+		user->values[o->key] = is_gone ? 0 : o->value;
+	} else if (o->answer == STORE_NOT_FOUND) {
+		user->revs[o->key] = 0;
+		user->values[o->key] = 0;
+	}
+}
+
+static void take_effects(struct user *user, struct stage *stage)
+{
+	struct client_effect effect;
+
+	while (client_take(user->client, &effect)) {
+		const struct ledger_operation *o;
+
+		if (effect.kind == CLIENT_EFFECT_SEND) {
+			stage_send(stage, stage->now_ns, NET_CLIENT + user->index, effect.server,
+			           effect.bytes);
+			continue;
+		}
+		ledger_return(&stage->ledger, stage->now_ns, effect.result.context, &effect.result);
+		o = &stage->ledger.operations[effect.result.context];
+		learn(user, o);
+		user->open--;
+		user->next_ns =
+			stage->now_ns + chance_exponential(&stage->prng, user->options->think_ns);
+	}
+	plan_wake(user, stage);
+}
+
+/* How an operation of the ledger is asked for. */
+static struct client_request request_of(const struct ledger_operation *o)
+{
+	static const enum proto_verb verbs[LEDGER_KIND_COUNT] = {
+		[LEDGER_GET] = PROTO_GET,          [LEDGER_SET] = PROTO_SET,
+		[LEDGER_CAS] = PROTO_SET,          [LEDGER_MAX] = PROTO_SET,
+		[LEDGER_ADD] = PROTO_SET,          [LEDGER_DELETE] = PROTO_DELETE,
+		[LEDGER_DELETE_IF] = PROTO_DELETE, [LEDGER_INCREMENT] = PROTO_SET,
+		[LEDGER_NOP] = PROTO_NOP,          [LEDGER_REV] = PROTO_REV,
+	};
+	struct client_request request = {.verb = verbs[o->kind]};
+
+	switch (o->kind) {
+	case LEDGER_CAS:
+	case LEDGER_ADD:
+	case LEDGER_INCREMENT:
+	case LEDGER_DELETE_IF:
+		request.condition = STORE_IF_EQUAL;
+		request.rev = o->rev;
+		break;
+	case LEDGER_MAX:
+		request.condition = STORE_IF_AT_MOST;
+		request.rev = o->rev;
+		break;
+	case LEDGER_GET:
+		request.flags = o->is_stale ? PROTO_FLAG_STALE : 0;
+		break;
+	case LEDGER_SET:
+	case LEDGER_DELETE:
+	case LEDGER_NOP:
+	case LEDGER_REV:
+	case LEDGER_KIND_COUNT:
+	default:
+		break;
+	}
+	return request;
+}
+
+uint64_t user_submit(struct user *user, struct stage *stage, struct ledger_operation operation,
+                     uint64_t deadline_ns)
+{
+	static uint8_t value[STORE_VALUE_SIZE_MAX];
+	char path[LEDGER_PATH_MAX];
+	struct client_request request;
+	uint64_t number;
+
+	if (client_outstanding(user->client) >= user->options->client.requests_max) {
+		return 0;
+	}
+	operation.client = user->index;
+	operation.seen = client_seen(user->client);
+	number = ledger_call(&stage->ledger, stage->now_ns, &operation);
+	request = request_of(&operation);
+	if (operation.kind != LEDGER_NOP && operation.kind != LEDGER_REV) {
+		request.path = ledger_path(&stage->ledger, operation.key, path);
+	}
+	if (request.verb == PROTO_SET) {
+		request.value = ledger_value(&stage->ledger, number, value);
+	}
+	request.deadline_ns = deadline_ns;
+	request.context = number;
+	must(client_submit(user->client, stage->now_ns, &request, NULL) == 0);
+	user->open++;
+	user->submitted++;
+	take_effects(user, stage);
+	return number;
+}
+
+static enum ledger_kind draw_kind(const struct user *user, struct stage *stage)
+{
+	uint64_t total = 0, drawn;
+	unsigned kind;
+
+	for (kind = 0; kind < LEDGER_KIND_COUNT; kind++) {
+		total += user->options->weights[kind];
+	}
+	drawn = prng_below(&stage->prng, total);
+	for (kind = 0; drawn >= user->options->weights[kind]; kind++) {
+		drawn -= user->options->weights[kind];
+	}
+	return (enum ledger_kind)kind;
+}
+
+/* Draws the next operation: conditions mostly from what was last seen, now and then from older. */
+static struct ledger_operation draw(const struct user *user, struct stage *stage)
+{
+	const struct ledger *ledger = &stage->ledger;
+	struct ledger_operation o = {.kind = draw_kind(user, stage)};
+	struct prng *prng = &stage->prng;
+
+	if (o.kind == LEDGER_INCREMENT || (o.kind == LEDGER_GET && prng_chance(prng, 1, 4))) {
+		o.key = ledger->key_count - 1 - (uint32_t)prng_below(prng, ledger->counter_count);
+	} else {
+		o.key = (uint32_t)prng_below(prng, ledger->key_count - ledger->counter_count);
+	}
+	o.is_stale = o.kind == LEDGER_GET && chance_ppm(prng, user->options->stale_ppm);
+	o.rev = user->revs[o.key];
+	if (o.kind == LEDGER_ADD) {
+		o.rev = 0;
+	} else if (o.kind == LEDGER_INCREMENT) {
+		o.value = user->values[o.key] + 1;
+	} else if (prng_chance(prng, 1, 8)) {
+		o.rev = (store_rev_t)prng_below(prng, (uint64_t)o.rev + 1);
+	}
+	o.value_size = (uint32_t)prng_below(prng, 64);
+	if (user->options->value_max > 64 && prng_chance(prng, 1, 16)) {
+		o.value_size = (uint32_t)prng_below(prng, user->options->value_max);
+	}
+	return o;
+}
+
+static void act(struct user *user, struct stage *stage)
+{
+	while (!user->is_quiet && user->open < user->options->outstanding &&
+	       user->next_ns <= stage->now_ns) {
+		const uint64_t deadline_ns =
+			stage->now_ns + chance_between(&stage->prng, user->options->deadline_min_ns,
+		                                       user->options->deadline_max_ns);
+
+		user->next_ns =
+			stage->now_ns + chance_exponential(&stage->prng, user->options->think_ns);
+		if (user_submit(user, stage, draw(user, stage), deadline_ns) == 0) {
+			return;
+		}
+	}
+}
+
+void user_arrival(struct user *user, struct stage *stage, const struct packet *packet)
+{
+	const struct slice bytes = slice_make(packet->bytes, packet->size);
+
+	scroll_put(&stage->scroll, stage->now_ns, SCROLL_ARRIVE, NET_CLIENT + user->index,
+	           packet->source, bytes.size, stage_kind(bytes));
+	if (packet->source < user->options->client.servers) {
+		client_receive(user->client, stage->now_ns, packet->source, bytes);
+	}
+	take_effects(user, stage);
+}
+
+void user_wake_due(struct user *user, struct stage *stage, uint64_t tag)
+{
+	if (tag != user->wake_tag) {
+		return;
+	}
+	user->wake_ns = UINT64_MAX;
+	client_tick(user->client, stage->now_ns);
+	take_effects(user, stage);
+	act(user, stage);
+	plan_wake(user, stage);
+}
+
+void user_nudge(struct user *user, struct stage *stage)
+{
+	plan_wake(user, stage);
+}
