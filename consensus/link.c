@@ -172,8 +172,7 @@ static bool send_lost(struct paxos_core *core, struct paxos_link *link, unsigned
 		/* Its own place in the window may be needed for the new number. */
 		flight->done = true;
 		forget_done(link);
-		if (!window_is_open(core, link) ||
-		    !send_range(core, link, peer, from, last, &to)) {
+		if (!window_is_open(core, link) || !send_range(core, link, peer, from, last, &to)) {
 			flight->done = false;
 			link->first = number < link->first ? number : link->first;
 			return true;

@@ -209,8 +209,8 @@ static void begin_sync(struct paxos_replica *replica, const struct paxos_msg *ms
 	const bool level = paxos_ballot_equal(core->accepted, msg->ballot);
 	const bool wants_state = (msg->flags & PAXOS_FLAG_STATE) != 0;
 	/*
-	 * The promise may have waited for the disk while what stood before it became durable and was
-	 * decided: what is decided here is in every log that can be adopted, and need not come.
+	 * The promise may have waited for the disk while what stood before it became durable and
+	 * was decided: what is decided here is in every log that can be adopted, and need not come.
 	 */
 	const uint64_t cut = msg->base < core->decided ? core->decided : msg->base;
 	const bool same = intake->purpose == PAXOS_INTAKE_SYNC && intake->peer == msg->node &&
@@ -221,8 +221,8 @@ static void begin_sync(struct paxos_replica *replica, const struct paxos_msg *ms
 		return;
 	}
 	if (!same) {
-		paxos_intake_begin(core, intake, PAXOS_INTAKE_SYNC, msg->node, msg->ballot,
-		                   cut, level ? 0 : msg->length, wants_state);
+		paxos_intake_begin(core, intake, PAXOS_INTAKE_SYNC, msg->node, msg->ballot, cut,
+		                   level ? 0 : msg->length, wants_state);
 	}
 	if (!wants_state && intake->cut == cut) {
 		paxos_intake_push(core, intake, msg);

@@ -464,7 +464,7 @@ static int serve(const struct order *order)
 	return r < 0 ? EXIT_WRONG : 0;
 }
 
-/* --- command line ------------------------------------------------------------------------------ */
+/* --- command line ----------------------------------------------------------------------- */
 
 static int print_keys(void)
 {
