@@ -92,6 +92,9 @@ static inline bool fake_sent(struct fake *fake, struct fake_sent *ret_sent)
 		if (ret_sent->head.segments == 1) {
 			assert_true(proto_request_decode(slice_make(ret_sent->piece, piece.size),
 			                                 &ret_sent->request, &bad_verb));
+			/* They would not survive a copy of the struct: look into `piece`. */
+			ret_sent->request.path = ret_sent->request.after = ret_sent->request.value =
+				(struct slice){0};
 		}
 		return true;
 	}
