@@ -9,6 +9,7 @@
 #include <x86intrin.h>
 
 #include "bench/report.h"
+#include "consensus/quorum.h"
 #include "consensus/replica.h"
 #include "store/base/check.h"
 #include "store/base/prng.h"
@@ -269,7 +270,7 @@ static int make_node(struct trio *trio, unsigned node)
 		.quota_bytes = STORE_QUOTA_DEFAULT, .sessions_max = 1024, .events_max = 1 << 16};
 	struct paxos_config config = {
 		.node = (uint8_t)node,
-		.count = NODES,
+		.founders = paxos_first(NODES),
 		.cluster = 1,
 		.incarnation = node + 1,
 		.start = 1,

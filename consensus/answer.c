@@ -8,7 +8,7 @@ void paxos_answer_message(struct paxos_core *core, const struct paxos_address *a
 {
 	const struct paxos_effect effect = {.kind = PAXOS_EFFECT_REPLY, .address = *address};
 	struct proto_head head = {
-		.configuration = core->config.configuration,
+		.configuration = core->configuration,
 		.session = asked->session,
 		.number = asked->number,
 		.version = version,

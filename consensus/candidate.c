@@ -40,7 +40,7 @@ static void own_vow(const struct paxos_core *core, struct paxos_vow *vow)
 
 static void ask(struct paxos_core *core, const struct paxos_candidate *candidate)
 {
-	for (unsigned peer = 0; peer < core->config.count; peer++) {
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		struct paxos_msg msg = {.kind = PAXOS_MSG_PREPARE, .ballot = candidate->ballot};
 
 		if (!candidate->vows[peer].have) {
@@ -99,7 +99,7 @@ static unsigned highest_rank(const struct paxos_core *core, const struct paxos_c
 {
 	unsigned best = core->config.node;
 
-	for (unsigned node = 0; node < core->config.count; node++) {
+	for (unsigned node = 0; paxos_each(core->voters, &node); node++) {
 		const struct paxos_vow *vow = &candidate->vows[node];
 
 		if (vow->have && rank_compare(vow, &candidate->vows[best]) > 0) {
@@ -113,7 +113,7 @@ static uint32_t promisers(const struct paxos_core *core, const struct paxos_cand
 {
 	uint32_t set = 0;
 
-	for (unsigned node = 0; node < core->config.count; node++) {
+	for (unsigned node = 0; paxos_each(core->voters, &node); node++) {
 		set |= candidate->vows[node].have ? paxos_bit(node) : 0;
 	}
 	return set;
@@ -128,7 +128,7 @@ static uint32_t recount(const struct paxos_core *core, const struct paxos_candid
 {
 	uint32_t set = 0;
 
-	for (unsigned node = 0; node < core->config.count; node++) {
+	for (unsigned node = 0; paxos_each(core->voters, &node); node++) {
 		const struct paxos_vow *vow = &candidate->vows[node];
 		uint64_t named;
 
@@ -167,12 +167,11 @@ static void fetch(struct paxos_core *core, const struct paxos_candidate *candida
 }
 
 /* "Void are grants to a ballot whose holder said revoked": whoever promised, or stands here. */
-static bool is_revoked(const struct paxos_core *core, const struct paxos_candidate *candidate,
-                       struct paxos_ballot ballot)
+static bool is_revoked(const struct paxos_candidate *candidate, struct paxos_ballot ballot)
 {
 	const struct paxos_vow *owner = &candidate->vows[ballot.node];
 
-	return ballot.node < core->config.count && owner->have &&
+	return ballot.node < STORE_NODES_MAX && owner->have &&
 	       owner->incarnation == ballot.incarnation && owner->start == ballot.start;
 }
 
@@ -181,12 +180,12 @@ static uint64_t defer_until_ns(const struct paxos_core *core,
 {
 	uint64_t until_ns = 0;
 
-	for (unsigned node = 0; node < core->config.count; node++) {
+	for (unsigned node = 0; paxos_each(core->voters, &node); node++) {
 		const struct paxos_vow *vow = &candidate->vows[node];
 		uint64_t end_ns;
 
 		if (!vow->have || vow->lease_left_ns == 0 ||
-		    (!vow->lease_unknown && is_revoked(core, candidate, vow->lease_ballot))) {
+		    (!vow->lease_unknown && is_revoked(candidate, vow->lease_ballot))) {
 			continue;
 		}
 		end_ns = vow->arrived_ns +
@@ -201,7 +200,7 @@ static uint64_t highest_decided(const struct paxos_core *core,
 {
 	uint64_t decided = core->decided;
 
-	for (unsigned node = 0; node < core->config.count; node++) {
+	for (unsigned node = 0; paxos_each(core->voters, &node); node++) {
 		if ((set & paxos_bit(node)) != 0 && candidate->vows[node].decided > decided) {
 			decided = candidate->vows[node].decided;
 		}
@@ -218,7 +217,7 @@ bool paxos_candidate_advance(struct paxos_core *core, struct paxos_candidate *ca
 
 	must(core->role == PAXOS_CANDIDATE);
 	must(paxos_ballot_equal(core->promised, candidate->ballot));
-	if (!paxos_is_majority(promisers(core, candidate), core->config.count)) {
+	if (!paxos_is_majority(promisers(core, candidate), core->voters)) {
 		return false;
 	}
 	if (!own) {
@@ -232,7 +231,7 @@ bool paxos_candidate_advance(struct paxos_core *core, struct paxos_candidate *ca
 		}
 	}
 	good = recount(core, candidate, own ? NULL : intake);
-	if (!paxos_is_majority(good, core->config.count)) {
+	if (!paxos_is_majority(good, core->voters)) {
 		return false;
 	}
 	ret_adoption->rank = candidate->vows[best].accepted;

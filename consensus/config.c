@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/config.h"
 
+#include "consensus/quorum.h"
+
 void paxos_config_default(struct paxos_config *config)
 {
-	config->configuration = 1;
 	config->durability = PAXOS_MEMORY;
 	config->priority = 128;
 	config->heartbeat_ns = 10 * 1000000ull;
@@ -21,8 +22,10 @@ void paxos_config_default(struct paxos_config *config)
 
 bool paxos_config_is_good(const struct paxos_config *config)
 {
-	return config->count >= 1 && config->count <= STORE_NODES_MAX && config->count % 2 == 1 &&
-	       config->node < config->count && config->configuration >= 1 &&
+	return config->founders < paxos_bit(STORE_NODES_MAX) &&
+	       paxos_count(config->founders) <= STORE_VOTERS_MAX &&
+	       paxos_count(config->founders) % 2 == 1 &&
+	       paxos_has(config->founders, config->node) &&
 	       (config->durability == PAXOS_MEMORY || config->durability == PAXOS_DISK) &&
 	       config->heartbeat_ns != 0 && config->resend_ns != 0 &&
 	       config->suspicion_ns >= config->lease_ns &&

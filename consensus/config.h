@@ -30,13 +30,12 @@ enum paxos_role {
 };
 
 struct paxos_config {
-	uint8_t node;           /* own index, from 0 */
-	uint8_t count;          /* members: 3, 5 or 7 (1 is taken, too) */
-	uint64_t cluster;       /* id; datagrams of another one are refused */
-	uint32_t configuration; /* number of the configuration, from 1 */
-	uint64_t incarnation;   /* memory: of this start of the process; disk: of the data folder */
-	uint32_t start;         /* number of this start of the process; it only grows */
-	bool founding;          /* first start of a new cluster: takes part at once */
+	uint8_t node;         /* own index, from 0 */
+	uint32_t founders;    /* set: the voters of configuration 1; an odd number of them */
+	uint64_t cluster;     /* id; datagrams of another one are refused */
+	uint64_t incarnation; /* memory: of this start of the process; disk: of the data folder */
+	uint32_t start;       /* number of this start of the process; it only grows */
+	bool founding;        /* first start of a new cluster: takes part at once */
 	enum paxos_durability durability;
 	uint8_t priority; /* in elections; higher stands earlier */
 
@@ -56,7 +55,7 @@ struct paxos_config {
 
 #define PAXOS_NOBODY (-1) /* in place of the index of a member */
 
-/* Fills in the defaults; node, count, cluster, incarnation, start, founding, seed are left. */
+/* Fills in the defaults; node, founders, cluster, incarnation, start, founding, seed are left. */
 void paxos_config_default(struct paxos_config *config);
 
 /* False if the numbers contradict each other. */

@@ -19,6 +19,8 @@ int paxos_core_init(struct paxos_core *core, const struct paxos_config *config, 
 	*core = (struct paxos_core){
 		.config = *config,
 		.store = store,
+		.configuration = 1,
+		.voters = config->founders,
 		.role = PAXOS_FOLLOWER,
 		.leader = PAXOS_NOBODY,
 		.persisted = {.index = 1},
@@ -61,7 +63,7 @@ bool paxos_core_open(struct paxos_core *core, struct paxos_msg *msg, struct wire
 		return false;
 	}
 	msg->node = core->config.node;
-	msg->configuration = core->config.configuration;
+	msg->configuration = core->configuration;
 	msg->incarnation = core->config.incarnation;
 	msg->start = core->config.start;
 	if (!core->takes_part) {
@@ -81,7 +83,7 @@ void paxos_core_close(struct paxos_core *core, unsigned peer, const struct wire_
 	const size_t size = store_datagram_close(body->start, whole.size - STORE_DATAGRAM_HEADER,
 	                                         STORE_DATAGRAM_PEER, 0, core->config.cluster);
 
-	must(peer < core->config.count);
+	must(peer < STORE_NODES_MAX);
 	must(peer != core->config.node);
 	must(wire_written_ok(body));
 	paxos_outbox_commit(&core->outbox, &effect, size, hold);

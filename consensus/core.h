@@ -50,8 +50,10 @@ struct paxos_core {
 	struct prng prng;
 	uint64_t now_ns;
 
-	bool recovering; /* records are redone, none are written */
-	bool takes_part; /* in a, d and f; false for an outsider (4.1 i) */
+	uint32_t configuration; /* number of the present one, from 1 */
+	uint32_t voters;        /* set: who votes in it */
+	bool recovering;        /* records are redone, none are written */
+	bool takes_part;        /* in a, d and f; false for an outsider (4.1 i) */
 	enum paxos_role role;
 	int leader; /* as far as known */
 	struct paxos_ballot promised;

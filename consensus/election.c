@@ -65,7 +65,7 @@ uint32_t paxos_election_connected(const struct paxos_core *core)
 {
 	uint32_t set = paxos_bit(core->config.node);
 
-	for (unsigned peer = 0; peer < core->config.count; peer++) {
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		const struct paxos_peer *state = &core->peers[peer];
 
 		if (state->answered_ns != 0 &&
@@ -83,7 +83,7 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 		paxos_rounds_begin(&election->rounds, core->now_ns, core->config.node);
 
 	/* Alone it is its own majority. */
-	paxos_rounds_answer(&election->rounds, number, core->config.node, core->config.count);
+	paxos_rounds_answer(&election->rounds, number, core->config.node, core->voters);
 	election->next_round_ns = core->now_ns + core->config.heartbeat_ns;
 	if (!core->takes_part) {
 		return;
@@ -91,7 +91,7 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 	if (election->unhappy) {
 		flags |= PAXOS_FLAG_UNHAPPY;
 	}
-	for (unsigned peer = 0; peer < core->config.count; peer++) {
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		struct paxos_msg msg = {
 			.kind = PAXOS_MSG_HEARTBEAT,
 			.flags = flags,
@@ -149,13 +149,13 @@ bool paxos_election_may_stand(struct paxos_core *core, struct paxos_election *el
 	    core->now_ns < election->may_stand_ns) {
 		return false;
 	}
-	for (unsigned peer = 0; peer < core->config.count; peer++) {
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		if ((connected & paxos_bit(peer)) != 0 && core->peers[peer].unhappy) {
 			unhappy |= paxos_bit(peer);
 		}
 	}
-	return paxos_is_majority(connected, core->config.count) &&
-	       paxos_is_majority(unhappy, core->config.count);
+	return paxos_is_majority(connected, core->voters) &&
+	       paxos_is_majority(unhappy, core->voters);
 }
 
 bool paxos_election_must_abdicate(const struct paxos_core *core,
@@ -181,7 +181,7 @@ struct paxos_ballot paxos_election_ballot(const struct paxos_core *core,
 
 	round = election->highest_round > round ? election->highest_round : round;
 	return (struct paxos_ballot){
-		.configuration = core->config.configuration,
+		.configuration = core->configuration,
 		.round = round + 1,
 		.priority = priority,
 		.node = core->config.node,

@@ -19,7 +19,7 @@ void paxos_leader_begin(struct paxos_core *core, struct paxos_leader *leader,
 	must(core->role == PAXOS_CANDIDATE);
 	must(paxos_ballot_equal(core->accepted, candidate->ballot));
 	must(adoption->decided <= core->log.length);
-	for (unsigned peer = 0; peer < core->config.count; peer++) {
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		struct paxos_follower *follower = &leader->followers[peer];
 
 		follower->vow = candidate->vows[peer];
@@ -120,12 +120,12 @@ uint64_t paxos_leader_decided(struct paxos_core *core, struct paxos_leader *lead
 	if (leader->deciding) {
 		uint64_t counted;
 
-		for (unsigned peer = 0; peer < core->config.count; peer++) {
+		for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 			votes[peer] = peer == core->config.node
 			                      ? own
 			                      : leader->followers[peer].link.length;
 		}
-		counted = paxos_majority_reached(votes, core->config.count);
+		counted = paxos_majority_reached(votes, core->voters);
 		decided = counted > decided ? counted : decided;
 	}
 	/* "No server ... stores or reports a decided above its own durable length" (e). */
@@ -223,7 +223,7 @@ static void tend(struct paxos_core *core, struct paxos_leader *leader, unsigned 
 void paxos_leader_tick(struct paxos_core *core, struct paxos_leader *leader)
 {
 	must(core->role == PAXOS_LEADER);
-	for (unsigned peer = 0; peer < core->config.count; peer++) {
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		if (peer != core->config.node) {
 			tend(core, leader, peer);
 		}
@@ -234,7 +234,7 @@ uint64_t paxos_leader_deadline_ns(const struct paxos_core *core, const struct pa
 {
 	uint64_t deadline_ns = leader->deciding ? UINT64_MAX : leader->defer_until_ns;
 
-	for (unsigned peer = 0; peer < core->config.count; peer++) {
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		const struct paxos_follower *follower = &leader->followers[peer];
 		uint64_t due_ns = follower->again_ns;
 

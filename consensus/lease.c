@@ -27,7 +27,7 @@ uint64_t paxos_rounds_sent_ns(const struct paxos_rounds *rounds, uint64_t number
 }
 
 void paxos_rounds_answer(struct paxos_rounds *rounds, uint64_t number, unsigned node,
-                         unsigned count)
+                         uint32_t voters)
 {
 	const uint64_t sent_ns = paxos_rounds_sent_ns(rounds, number);
 	uint32_t *answered = &rounds->answered[number % PAXOS_ROUNDS];
@@ -36,7 +36,7 @@ void paxos_rounds_answer(struct paxos_rounds *rounds, uint64_t number, unsigned 
 		return;
 	}
 	*answered |= paxos_bit(node);
-	if (paxos_is_majority(*answered, count) && number > rounds->majority_number) {
+	if (paxos_is_majority(*answered, voters) && number > rounds->majority_number) {
 		must(sent_ns >= rounds->majority_sent_ns);
 		rounds->majority_number = number;
 		rounds->majority_sent_ns = sent_ns;

@@ -48,11 +48,11 @@ uint64_t paxos_rounds_begin(struct paxos_rounds *rounds, uint64_t now_ns, unsign
 uint64_t paxos_rounds_sent_ns(const struct paxos_rounds *rounds, uint64_t number);
 
 /*
- * Counts an answer to a round that is neither too old nor forgotten. `count` is the number of
- * members.
+ * Counts an answer to a round that is neither too old nor forgotten. `voters` is the set whose
+ * majority it takes.
  */
 void paxos_rounds_answer(struct paxos_rounds *rounds, uint64_t number, unsigned node,
-                         unsigned count);
+                         uint32_t voters);
 
 /* Forgets all rounds: no later answer counts. The numbers go on. */
 void paxos_rounds_end(struct paxos_rounds *rounds);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/peers.h"
 
+#include "consensus/quorum.h"
 #include "store/base/check.h"
 
 #define LEASE_LEFT_MAX_NS ((uint64_t)60 * 1000 * 1000 * 1000)
@@ -106,7 +107,7 @@ static void on_heartbeat_ack(struct paxos_replica *replica, const struct paxos_m
 	}
 	if ((msg->flags & PAXOS_FLAG_GRANTED) != 0 && core->role == PAXOS_LEADER &&
 	    is_own_ballot(replica, msg)) {
-		paxos_rounds_answer(rounds, msg->round, msg->node, core->config.count);
+		paxos_rounds_answer(rounds, msg->round, msg->node, core->voters);
 		paxos_desk_lease(core, &replica->desk, paxos_replica_lease_end_ns(replica));
 	}
 }
@@ -117,7 +118,7 @@ static bool ballot_is_the_senders(const struct paxos_core *core, const struct pa
 {
 	return msg->ballot.node == msg->node && msg->ballot.incarnation == msg->incarnation &&
 	       msg->ballot.start == msg->start &&
-	       msg->ballot.configuration == core->config.configuration && msg->ballot.round != 0 &&
+	       msg->ballot.configuration == core->configuration && msg->ballot.round != 0 &&
 	       msg->ballot.round < ROUND_MAX;
 }
 
@@ -424,9 +425,10 @@ void paxos_peers_hear(struct paxos_replica *replica, int peer,
 		paxos_core_drop(core, PAXOS_DROP_CLUSTER);
 	} else if (!paxos_msg_decode(datagram->body, &msg)) {
 		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
-	} else if (msg.node != peer || peer == core->config.node || peer >= core->config.count) {
+	} else if (msg.node != peer || peer == core->config.node ||
+	           !paxos_has(core->voters, msg.node)) {
 		paxos_core_drop(core, PAXOS_DROP_IMPOSTOR);
-	} else if (msg.configuration != core->config.configuration) {
+	} else if (msg.configuration != core->configuration) {
 		paxos_core_drop(core, PAXOS_DROP_CONFIGURATION);
 	} else if (incarnation_is_over(core, &msg)) {
 		paxos_core_drop(core, PAXOS_DROP_INCARNATION);

@@ -33,7 +33,7 @@ int paxos_replica_new(struct paxos_replica **ret_replica, const struct paxos_con
 	if (r == 0) {
 		r = paxos_desk_init(&replica->core, &replica->desk);
 	}
-	for (unsigned i = 0; i < config->count && r == 0; i++) {
+	for (unsigned i = 0; i < STORE_NODES_MAX && r == 0; i++) {
 		r = paxos_outlet_init(&replica->outlets[i]);
 	}
 	if (r < 0) {
@@ -50,7 +50,7 @@ void paxos_replica_free(struct paxos_replica *replica)
 	if (replica == NULL) {
 		return;
 	}
-	for (unsigned i = 0; i < replica->core.config.count; i++) {
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
 		paxos_outlet_deinit(&replica->outlets[i], replica->core.store);
 	}
 	paxos_desk_deinit(&replica->desk);
@@ -255,13 +255,14 @@ static void name_members(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
 
-	for (uint8_t node = 0; node < core->config.count; node++) {
+	for (unsigned node = 0; paxos_each(core->voters, &node); node++) {
 		const struct paxos_follower *follower = &replica->leader.followers[node];
 		const bool self = node == core->config.node;
 		const uint64_t incarnation =
 			self ? core->config.incarnation : follower->incarnation;
-		struct store_entry entry = {
-			.kind = STORE_ENTRY_REJOIN, .node = node, .incarnation = incarnation};
+		struct store_entry entry = {.kind = STORE_ENTRY_REJOIN,
+		                            .node = (uint8_t)node,
+		                            .incarnation = incarnation};
 
 		if (store_member_incarnation(core->store, node) != 0 ||
 		    (!self && follower->state != PAXOS_LEVEL) ||
@@ -285,7 +286,7 @@ static void tick_leader(struct paxos_replica *replica)
 		return;
 	}
 	if (election->wants_higher && core->now_ns >= election->may_stand_ns &&
-	    paxos_is_majority(paxos_election_connected(core), core->config.count)) {
+	    paxos_is_majority(paxos_election_connected(core), core->voters)) {
 		paxos_replica_step_down(replica);
 		stand(replica);
 		return;
@@ -425,7 +426,7 @@ void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
 	}
 	paxos_core_flush(core);
 	paxos_intake_tick(core, &replica->intake);
-	for (unsigned peer = 0; peer < core->config.count; peer++) {
+	for (unsigned peer = 0; peer < STORE_NODES_MAX; peer++) {
 		paxos_outlet_tick(core, &replica->outlets[peer]);
 	}
 	paxos_desk_lease(core, &replica->desk, paxos_replica_lease_end_ns(replica));

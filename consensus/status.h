@@ -42,8 +42,10 @@ struct paxos_peer_status {
 struct paxos_status {
 	enum paxos_role role;
 	enum paxos_durability durability;
-	uint8_t node, count;
-	int leader; /* index as far as known, or PAXOS_NOBODY */
+	uint8_t node;
+	uint32_t configuration; /* its number, from 1 */
+	uint32_t voters;        /* set */
+	int leader;             /* index as far as known, or PAXOS_NOBODY */
 	struct paxos_ballot promised;
 	struct paxos_ballot accepted;
 	uint64_t log_start, length, durable, decided, applied; /* indexes; the first entry is 1 */

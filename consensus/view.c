@@ -12,7 +12,7 @@ static void see_peers(const struct paxos_replica *replica, struct paxos_status *
 	const struct paxos_core *core = &replica->core;
 	const uint32_t connected = paxos_election_connected(core);
 
-	for (unsigned i = 0; i < core->config.count; i++) {
+	for (unsigned i = 0; paxos_each(core->voters, &i); i++) {
 		const struct paxos_peer *peer = &core->peers[i];
 		const struct paxos_follower *follower = &replica->leader.followers[i];
 
@@ -41,7 +41,8 @@ void paxos_replica_status(const struct paxos_replica *replica, struct paxos_stat
 	status->role = core->role;
 	status->durability = core->config.durability;
 	status->node = core->config.node;
-	status->count = core->config.count;
+	status->configuration = core->configuration;
+	status->voters = core->voters;
 	status->leader = core->leader;
 	status->promised = core->promised;
 	status->accepted = core->accepted;

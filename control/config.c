@@ -22,7 +22,7 @@ struct reading {
 	unsigned line;
 	struct ctl_config config;
 	unsigned lines[KEYS_MAX]; /* where a plain key was given; 0: not */
-	unsigned server_lines[STORE_NODES_MAX];
+	unsigned server_lines[STORE_VOTERS_MAX];
 	unsigned port_lines[CTL_PORTS_MAX];
 	struct ctl_reason *reason;
 };
@@ -328,10 +328,10 @@ static int check_servers(struct reading *reading)
 {
 	struct ctl_config *config = &reading->config;
 
-	while (config->count < STORE_NODES_MAX && reading->server_lines[config->count] != 0) {
+	while (config->count < STORE_VOTERS_MAX && reading->server_lines[config->count] != 0) {
 		config->count++;
 	}
-	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
+	for (unsigned i = 0; i < STORE_VOTERS_MAX; i++) {
 		const unsigned line = reading->server_lines[i];
 
 		if (line != 0 && i >= config->count) {

@@ -48,7 +48,7 @@ struct ctl_config {
 	uint64_t cluster;
 	uint64_t node;  /* number from 1 */
 	uint64_t count; /* of servers; counted, no key */
-	struct ctl_address servers[STORE_NODES_MAX];
+	struct ctl_address servers[STORE_VOTERS_MAX];
 	char data[CTL_PATH_SIZE_MAX];
 	char management[CTL_PATH_SIZE_MAX];
 	char log[CTL_PATH_SIZE_MAX]; /* "stderr" or a path */

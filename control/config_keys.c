@@ -20,9 +20,9 @@ static const struct ctl_key keys[] = {
 	{"cluster", CTL_KEY_HEX64, AT(cluster), NULL, 1, UINT64_MAX, NULL,
          "Id of the cluster, the same on all its servers and different from every other cluster's. "
          "Datagrams of another cluster are refused."},
-	{"node", CTL_KEY_NUMBER, AT(node), NULL, 1, STORE_NODES_MAX, NULL,
+	{"node", CTL_KEY_NUMBER, AT(node), NULL, 1, STORE_VOTERS_MAX, NULL,
          "Number of this server: the N of its own server.N."},
-	{"server.N", CTL_KEY_SERVER, AT(servers), NULL, 1, STORE_NODES_MAX, NULL,
+	{"server.N", CTL_KEY_SERVER, AT(servers), NULL, 1, STORE_VOTERS_MAX, NULL,
          "UDP address at which clients, and with transport kernel also the other servers, reach "
          "server N. The same lines on all servers; 1, 3, 5 or 7 of them, from server.1 on."},
 	{"data", CTL_KEY_TEXT, AT(data), "/var/lib/coffer", 0, CTL_PATH_SIZE_MAX - 1, NULL,

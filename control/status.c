@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "consensus/quorum.h"
+
 /* JSON's integers are signed; a counter that large is as good as full. */
 static json_t *number(uint64_t value)
 {
@@ -59,7 +61,7 @@ static json_t *peers_json(const struct paxos_status *status)
 {
 	json_t *array = json_array();
 
-	for (unsigned i = 0; i < status->count && i < STORE_NODES_MAX; i++) {
+	for (unsigned i = 0; paxos_each(status->voters, &i); i++) {
 		if (i != status->node) {
 			(void)json_array_append_new(array, peer_json(status, i));
 		}

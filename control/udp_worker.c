@@ -350,7 +350,7 @@ int ctl_udp_worker_start(struct ctl_udp_worker **ret_worker,
 	struct ctl_udp_worker *worker = calloc(1, sizeof(*worker));
 	int r;
 
-	must(config->count <= STORE_NODES_MAX);
+	must(config->count <= STORE_VOTERS_MAX);
 	must(config->node < config->count);
 	if (worker == NULL) {
 		ctl_reason_say(ret_reason, "no memory for the worker; free some");

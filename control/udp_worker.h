@@ -35,7 +35,7 @@ enum {
 
 struct ctl_udp_worker_config {
 	struct ctl_address listen;
-	struct ctl_address servers[STORE_NODES_MAX];
+	struct ctl_address servers[STORE_VOTERS_MAX];
 	unsigned node, count; /* own index, members */
 	bool spin;
 	int core; /* -1: not pinned */

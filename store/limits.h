@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 enum {
-	STORE_NODES_MAX = 7,       /* servers that vote */
+	STORE_VOTERS_MAX = 7,      /* servers that vote */
+	STORE_NODES_MAX = 16,      /* servers of a cluster, those that do not vote included */
 	STORE_NAME_SIZE_MAX = 255, /* one name between two separators */
 	STORE_PATH_SIZE_MAX = 512, /* a whole path, the leading separator included */
 	STORE_GLOB_SIZE_MAX = 512, /* a glob */
@@ -33,4 +34,5 @@ enum {
 static_assert(STORE_PATH_SIZE_MAX > STORE_NAME_SIZE_MAX + 1, "the longest name fits a path");
 static_assert(STORE_EXPIRE_MAX * 8 <= STORE_VALUE_SIZE_MAX, "an EXPIRE entry fits an entry");
 static_assert(STORE_DATAGRAM_SIZE_MAX + 28 <= 1500, "a datagram with its headers fits the MTU");
+static_assert(STORE_VOTERS_MAX <= STORE_NODES_MAX && STORE_NODES_MAX <= 32, "a set is a word");
 static_assert(STORE_ANSWERS_MAX == 64, "answered numbers are kept as bits of a word");

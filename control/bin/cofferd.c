@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "consensus/mailbox.h"
+#include "consensus/quorum.h"
 #include "consensus/replica.h"
 #include "control/config.h"
 #include "control/logger.h"
@@ -200,7 +201,7 @@ static int make_replica(struct server *server, struct ctl_reason *ret_reason)
 	memset(&paxos, 0, sizeof(paxos));
 	paxos_config_default(&paxos);
 	paxos.node = (uint8_t)(config->node - 1);
-	paxos.count = (uint8_t)config->count;
+	paxos.founders = paxos_first((unsigned)config->count);
 	paxos.cluster = config->cluster;
 	paxos.incarnation = server->superblock.incarnation;
 	paxos.start = server->superblock.starts;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
+#include "consensus/quorum.h"
 #include "consensus/replica.h"
 #include "store/base/check.h"
 #include "store/base/prng.h"
@@ -217,9 +218,8 @@ static void open_server(struct tiny_cluster *cluster, unsigned index)
 	struct sockaddr_in address;
 	struct paxos_config config = {
 		.node = (uint8_t)index,
-		.count = TINY_SERVERS,
+		.founders = paxos_first(TINY_SERVERS),
 		.cluster = 77,
-		.configuration = 1,
 		.incarnation = index + 1,
 		.start = 1,
 		.founding = true,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "consensus/quorum.h"
 #include "store/base/check.h"
 #include "tests/sim/aside.h"
 #include "tests/sim/chance.h"
@@ -245,7 +246,8 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 
 	switch (effect->kind) {
 	case PAXOS_EFFECT_SEND:
-		if (effect->peer >= server->options->paxos.count || effect->peer == server->node) {
+		if (!paxos_has(server->options->paxos.founders, effect->peer) ||
+		    effect->peer == server->node) {
 			scroll_fail(&stage->scroll, stage->now_ns, "server %u sends to peer %u",
 			            server->node, effect->peer);
 			break;

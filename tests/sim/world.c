@@ -7,6 +7,7 @@
 #include <string.h>
 #include <urcu-qsbr.h>
 
+#include "consensus/quorum.h"
 #include "store/base/check.h"
 
 void world_options_default(struct world_options *options)
@@ -23,7 +24,6 @@ void world_options_default(struct world_options *options)
 	options->net = (struct net_options){.delay_min_ns = US(5), .delay_mean_ns = US(20)};
 	paxos_config_default(paxos);
 	paxos->cluster = 0xc0ffe4;
-	paxos->configuration = 1;
 	paxos->durability = PAXOS_MEMORY;
 	paxos->heartbeat_ns = MS(10);
 	paxos->lease_ns = MS(50);
@@ -54,12 +54,12 @@ struct world *world_new(const struct world_options *options)
 	struct stage *stage;
 
 	must(world != NULL);
-	must(options->servers <= STORE_NODES_MAX);
+	must(options->servers <= STORE_VOTERS_MAX);
 	must(options->clients <= NET_CLIENTS_MAX);
 	rcu_register_thread();
 	stage = &world->stage;
 	world->options = *options;
-	world->options.server.paxos.count = (uint8_t)options->servers;
+	world->options.server.paxos.founders = paxos_first(options->servers);
 	world->options.user.client.servers = options->servers;
 	stage->now_ns = MS(1);
 	prng_init(&stage->prng, options->seed);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "consensus/quorum.h"
 #include "consensus/reader.h"
 #include "store/base/check.h"
 
@@ -120,7 +121,7 @@ void paxos_replica_status(const struct paxos_replica *replica, struct paxos_stat
 {
 	memset(ret_status, 0, sizeof(*ret_status));
 	ret_status->node = replica->node;
-	ret_status->count = replica->count;
+	ret_status->voters = paxos_first(replica->count);
 	ret_status->durability = PAXOS_MEMORY;
 }
 

@@ -270,7 +270,7 @@ static void test_status_tells_replica_and_counters(void **state)
 	assert_int_equal(answer.bytes.size, sizeof(status) + sizeof(counters));
 	memcpy(&status, answer.bytes.data, sizeof(status));
 	memcpy(counters, answer.bytes.data + sizeof(status), sizeof(counters));
-	assert_int_equal(status.count, 2);
+	assert_int_equal(status.voters, 3);
 	assert_true(counters[DP_TURNS] > 0);
 	assert_true(counters[DP_RX_FRAMES] > ECHOES);
 	paxos_mailbox_pop_from_worker(&mailbox);

@@ -24,10 +24,10 @@ static void test_lease_counts_from_the_sending_of_an_answered_round(void **state
 	assert_int_equal(paxos_rounds_begin(&rounds, 1000, 0), 1);
 	assert_int_equal(paxos_rounds_begin(&rounds, 2000, 0), 2);
 	assert_int_equal(rounds.majority_sent_ns, 0);
-	paxos_rounds_answer(&rounds, 1, 1, 3);
+	paxos_rounds_answer(&rounds, 1, 1, paxos_first(3));
 	assert_int_equal(rounds.majority_sent_ns, 1000);
-	paxos_rounds_answer(&rounds, 2, 1, 3);
-	paxos_rounds_answer(&rounds, 1, 2, 3);
+	paxos_rounds_answer(&rounds, 2, 1, paxos_first(3));
+	paxos_rounds_answer(&rounds, 1, 2, paxos_first(3));
 	assert_int_equal(rounds.majority_sent_ns, 2000);
 }
 
@@ -37,10 +37,10 @@ static void test_answers_of_one_member_count_once(void **state)
 
 	(void)state;
 	(void)paxos_rounds_begin(&rounds, 1000, 0);
-	paxos_rounds_answer(&rounds, 1, 1, 5);
-	paxos_rounds_answer(&rounds, 1, 1, 5);
+	paxos_rounds_answer(&rounds, 1, 1, paxos_first(5));
+	paxos_rounds_answer(&rounds, 1, 1, paxos_first(5));
 	assert_int_equal(rounds.majority_sent_ns, 0);
-	paxos_rounds_answer(&rounds, 1, 4, 5);
+	paxos_rounds_answer(&rounds, 1, 4, paxos_first(5));
 	assert_int_equal(rounds.majority_sent_ns, 1000);
 }
 
@@ -50,16 +50,16 @@ static void test_rounds_that_ended_or_never_were_do_not_count(void **state)
 
 	(void)state;
 	(void)paxos_rounds_begin(&rounds, 1000, 0);
-	paxos_rounds_answer(&rounds, 2, 1, 3);
+	paxos_rounds_answer(&rounds, 2, 1, paxos_first(3));
 	assert_int_equal(rounds.majority_sent_ns, 0);
 	paxos_rounds_end(&rounds);
-	paxos_rounds_answer(&rounds, 1, 1, 3);
+	paxos_rounds_answer(&rounds, 1, 1, paxos_first(3));
 	assert_int_equal(rounds.majority_sent_ns, 0);
 	for (unsigned i = 0; i < PAXOS_ROUNDS; i++) {
 		(void)paxos_rounds_begin(&rounds, 2000 + i, 0);
 	}
 	assert_int_equal(paxos_rounds_sent_ns(&rounds, 1), 0);
-	paxos_rounds_answer(&rounds, 1, 1, 3);
+	paxos_rounds_answer(&rounds, 1, 1, paxos_first(3));
 	assert_int_equal(rounds.majority_sent_ns, 0);
 }
 
@@ -105,11 +105,29 @@ static void test_majority_is_more_than_half(void **state)
 	const uint64_t votes[5] = {9, 3, 7, 0, 7};
 
 	(void)state;
-	assert_int_equal(paxos_majority_reached(votes, 5), 7);
-	assert_int_equal(paxos_majority_reached(votes, 3), 7);
-	assert_int_equal(paxos_majority_reached(votes, 1), 9);
-	assert_false(paxos_is_majority(0x3, 5));
-	assert_true(paxos_is_majority(0x13, 5));
+	assert_int_equal(paxos_majority_reached(votes, paxos_first(5)), 7);
+	assert_int_equal(paxos_majority_reached(votes, paxos_first(3)), 7);
+	assert_int_equal(paxos_majority_reached(votes, paxos_first(1)), 9);
+	assert_false(paxos_is_majority(0x3, paxos_first(5)));
+	assert_true(paxos_is_majority(0x13, paxos_first(5)));
+}
+
+static void test_only_voters_count(void **state)
+{
+	const uint64_t votes[STORE_NODES_MAX] = {9, 1, 8, [9] = 2, [15] = 3};
+	const uint32_t voters = paxos_bit(1) | paxos_bit(9) | paxos_bit(15);
+	unsigned node = 0, seen = 0;
+
+	(void)state;
+	assert_int_equal(paxos_majority_reached(votes, voters), 2);
+	assert_false(paxos_is_majority(paxos_first(9), voters));
+	assert_true(paxos_is_majority(paxos_bit(1) | paxos_bit(15), voters));
+	assert_int_equal(paxos_majority(paxos_first(4)), 3);
+	for (; paxos_each(voters, &node); node++) {
+		seen |= paxos_bit(node);
+	}
+	assert_int_equal(seen, voters);
+	assert_int_equal(node, STORE_NODES_MAX);
 }
 
 static void test_ballots_have_one_order(void **state)
@@ -136,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_two_grants_that_run_are_unknown),
 		cmocka_unit_test(test_drift_only_adds),
 		cmocka_unit_test(test_majority_is_more_than_half),
+		cmocka_unit_test(test_only_voters_count),
 		cmocka_unit_test(test_ballots_have_one_order),
 	};
 

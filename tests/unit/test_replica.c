@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <urcu-qsbr.h>
 
+#include "consensus/quorum.h"
 #include "consensus/replica.h"
 #include "store/base/check.h"
 #include "store/base/prng.h"
@@ -128,7 +129,7 @@ static void start_node(struct trio *trio, unsigned node, uint32_t start, bool fo
 		.quota_bytes = 1 << 20, .sessions_max = 64, .events_max = 256};
 	struct paxos_config config = {
 		.node = (uint8_t)node,
-		.count = NODES,
+		.founders = paxos_first(NODES),
 		.cluster = 77,
 		.incarnation = (uint64_t)start << 32 | (node + 1),
 		.start = start,
