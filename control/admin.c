@@ -9,7 +9,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control/admin_request.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
 
@@ -30,6 +29,7 @@ struct connection {
 	enum state state;
 	uint32_t serial; /* tells the users of one slot apart */
 	uint64_t since_ms;
+	unsigned patience_ms; /* while ASKED */
 	uv_pipe_t pipe;
 	uv_write_t write;
 	char *answer; /* owned while WRITES */
@@ -131,7 +131,7 @@ static void answer_error(struct connection *connection, const char *sentence)
 
 /* --- commands ------------------------------------------------------------------------------ */
 
-/* Which connection a status is for: its slot and serial. */
+/* Which connection an answer is for: its slot and serial. */
 static struct paxos_address address_of(const struct connection *connection)
 {
 	struct paxos_address address = {{0}};
@@ -142,45 +142,37 @@ static struct paxos_address address_of(const struct connection *connection)
 	return address;
 }
 
-static void do_status(struct connection *connection)
+static void answer_help(struct connection *connection)
 {
-	struct ctl_admin *admin = connection->admin;
-	const struct paxos_address address = address_of(connection);
-
-	connection->state = ASKED;
-	connection->since_ms = uv_now(admin->loop);
-	if (!admin->host.ask_status(admin->host.context, &address)) {
-		answer_error(connection, "the worker takes no more mail; try again");
-	}
-}
-
-static void do_help(struct connection *connection);
-
-static const struct command {
-	const char *name;
-	const char *text;
-	void (*handler)(struct connection *connection);
-} commands[] = {
-	{"help", "the commands there are", do_help},
-	{"status", "role, ballot, leader, indexes, peers, poll gap, counters", do_status},
-};
-
-enum {
-	COMMAND_COUNT = sizeof(commands) / sizeof(commands[0])
-};
-
-static void do_help(struct connection *connection)
-{
+	const struct ctl_admin_command *command = connection->admin->host.commands;
 	json_t *texts = json_object();
 
-	for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-		(void)json_object_set_new(texts, commands[i].name, json_string(commands[i].text));
+	(void)json_object_set_new(texts, "help", json_string("the commands there are"));
+	for (; command->name != NULL; command++) {
+		(void)json_object_set_new(texts, command->name, json_string(command->text));
 	}
 	answer(connection, json_pack("{s:b, s:o}", "ok", 1, "commands", texts));
 }
 
+static void begin(struct connection *connection, const struct ctl_admin_command *command,
+                  const struct ctl_admin_request *request)
+{
+	struct ctl_admin *admin = connection->admin;
+	const struct paxos_address address = address_of(connection);
+	const char *wrong;
+
+	connection->state = ASKED;
+	connection->since_ms = uv_now(admin->loop);
+	connection->patience_ms = command->patience_ms;
+	wrong = command->begin(admin->host.context, &address, request);
+	if (wrong != NULL) {
+		ctl_admin_refuse(admin, &address, wrong);
+	}
+}
+
 static void obey(struct connection *connection, struct slice line)
 {
+	const struct ctl_admin_command *command = connection->admin->host.commands;
 	struct ctl_admin_request request;
 	const char *wrong = ctl_admin_parse(line, &request);
 
@@ -188,39 +180,60 @@ static void obey(struct connection *connection, struct slice line)
 		answer_error(connection, wrong);
 		return;
 	}
-	for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-		if (strcmp(request.command, commands[i].name) == 0) {
-			commands[i].handler(connection);
-			return;
-		}
+	if (strcmp(request.command, "help") == 0) {
+		answer_help(connection);
+		return;
 	}
-	answer_error(connection, "unknown command; `help` lists those there are");
+	while (command->name != NULL && strcmp(request.command, command->name) != 0) {
+		command++;
+	}
+	if (command->name == NULL) {
+		answer_error(connection, "unknown command; `help` lists those there are");
+		return;
+	}
+	begin(connection, command, &request);
 }
 
-void ctl_admin_status(struct ctl_admin *admin, const struct paxos_address *address,
-                      struct slice bytes)
+/* Who waits for the answer to a command, or NULL. */
+static struct connection *waiting(struct ctl_admin *admin, const struct paxos_address *address)
 {
 	struct wire_reader reader =
 		wire_reader_make(slice_make(address->bytes, sizeof(address->bytes)));
 	const uint32_t slot = wire_u32(&reader);
 	const uint32_t serial = wire_u32(&reader);
 	struct connection *connection;
-	json_t *object;
 
 	if (slot >= CTL_ADMIN_CONNECTIONS_MAX) {
-		return;
+		return NULL;
 	}
 	connection = &admin->connections[slot];
-	if (connection->state != ASKED || connection->serial != serial) {
+	return connection->state == ASKED && connection->serial == serial ? connection : NULL;
+}
+
+void ctl_admin_answer(struct ctl_admin *admin, const struct paxos_address *address, json_t *object)
+{
+	struct connection *connection = waiting(admin, address);
+
+	if (connection == NULL) {
+		json_decref(object);
 		return;
 	}
-	object = admin->host.status(admin->host.context, bytes);
 	if (object == NULL || json_object_set_new(object, "ok", json_true()) < 0) {
 		json_decref(object);
-		answer_error(connection, "the worker's status makes no sense");
+		answer_error(connection, "the answer could not be made");
 		return;
 	}
 	answer(connection, object);
+}
+
+void ctl_admin_refuse(struct ctl_admin *admin, const struct paxos_address *address,
+                      const char *sentence)
+{
+	struct connection *connection = waiting(admin, address);
+
+	if (connection != NULL) {
+		answer_error(connection, sentence);
+	}
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -347,9 +360,9 @@ static void on_sweep(uv_timer_t *timer)
 		struct connection *connection = &admin->connections[i];
 		const uint64_t silent_ms = now_ms - connection->since_ms;
 
-		if (connection->state == ASKED && silent_ms >= CTL_ADMIN_WAIT_MS) {
+		if (connection->state == ASKED && silent_ms >= connection->patience_ms) {
 			connection->serial++; /* a late answer is nobody's */
-			answer_error(connection, "the worker did not answer in time");
+			answer_error(connection, "there was no answer in time");
 		} else if ((connection->state == READS || connection->state == WRITES) &&
 		           silent_ms >= CTL_ADMIN_IDLE_MS) {
 			hang_up(connection);

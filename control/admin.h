@@ -19,24 +19,33 @@
 #include <uv.h>
 
 #include "consensus/effect.h"
+#include "control/admin_request.h"
 #include "control/reason.h"
-#include "store/base/slice.h"
 
 enum {
 	CTL_ADMIN_CONNECTIONS_MAX = 16,
 	CTL_ADMIN_IDLE_MS = 60000, /* a silent connection is closed */
-	CTL_ADMIN_WAIT_MS = 2000,  /* for the worker's answer */
 };
 
 struct ctl_admin;
 
-/* What the management socket needs of the house. */
+/* A command that the house obeys; `help` is the socket's own. */
+struct ctl_admin_command {
+	const char *name;
+	const char *text;     /* for `help`: what it takes and does */
+	unsigned patience_ms; /* then its answer is given up */
+	/*
+	 * Begins it. Returns NULL, and ctl_admin_answer() ends it with the same address, at once or
+	 * later; or a sentence (static) that refuses it.
+	 */
+	const char *(*begin)(void *context, const struct paxos_address *address,
+	                     const struct ctl_admin_request *request);
+};
+
+/* What the management socket needs of the house; the table ends with a row without a name. */
 struct ctl_admin_host {
 	void *context;
-	/* Asks for a status; ctl_admin_status() brings it with the same address. False: not now. */
-	bool (*ask_status)(void *context, const struct paxos_address *address);
-	/* The status as a new object; NULL if the bytes make no sense. */
-	json_t *(*status)(void *context, struct slice bytes);
+	const struct ctl_admin_command *commands;
 };
 
 /*
@@ -47,9 +56,15 @@ struct ctl_admin_host {
 int ctl_admin_open(struct ctl_admin **ret_admin, uv_loop_t *loop, const char *path,
                    const struct ctl_admin_host *host, struct ctl_reason *ret_reason);
 
-/* A status came (borrowed). One that nobody waits for any more is dropped. */
-void ctl_admin_status(struct ctl_admin *admin, const struct paxos_address *address,
-                      struct slice bytes);
+/*
+ * Ends a command well: `object` (taken) is the answer, "ok" is put in; NULL says that there was no
+ * memory for it. An answer that nobody waits for any more is dropped.
+ */
+void ctl_admin_answer(struct ctl_admin *admin, const struct paxos_address *address, json_t *object);
+
+/* Ends a command badly, with a sentence (copied). */
+void ctl_admin_refuse(struct ctl_admin *admin, const struct paxos_address *address,
+                      const char *sentence);
 
 /*
  * Removes the socket file and begins to close. The loop has to run until nothing is left in it;

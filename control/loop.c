@@ -15,7 +15,8 @@
 
 enum {
 	MAILS_MAX = 512, /* before the sockets have their turn */
-	DROPPED_PACE_MS = 1000
+	DROPPED_PACE_MS = 1000,
+	ANSWER_MS = 2000, /* for the worker's answer to what it can say at once */
 };
 
 struct ctl_loop {
@@ -61,7 +62,8 @@ static void take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 		}
 		break;
 	case PAXOS_MAIL_STATUS:
-		ctl_admin_status(loop->admin, &mail->address, mail->bytes);
+		ctl_admin_answer(loop->admin, &mail->address,
+		                 loop->config.status(loop->config.context, mail->bytes));
 		break;
 	case PAXOS_MAIL_TRACE:
 		take_trace(loop, mail->bytes);
@@ -193,26 +195,29 @@ static void on_hangup(uv_signal_t *signal, int number)
 
 /* --- opening and closing --------------------------------------------------------------------- */
 
-static bool ask_status(void *context, const struct paxos_address *address)
+static const char *begin_status(void *context, const struct paxos_address *address,
+                                const struct ctl_admin_request *request)
 {
 	struct ctl_loop *loop = context;
+	const struct paxos_mail mail = {.kind = PAXOS_MAIL_STATUS_ASK, .address = *address};
 
-	return paxos_mailbox_put_to_worker(
-		loop->config.mailbox,
-		&(struct paxos_mail){.kind = PAXOS_MAIL_STATUS_ASK, .address = *address});
+	if (request->count != 0) {
+		return "status takes no arguments";
+	}
+	return paxos_mailbox_put_to_worker(loop->config.mailbox, &mail)
+	               ? NULL
+	               : "the worker takes no more mail; try again";
 }
 
-static json_t *make_status(void *context, struct slice bytes)
-{
-	struct ctl_loop *loop = context;
-
-	return loop->config.status(loop->config.context, bytes);
-}
+static const struct ctl_admin_command commands[] = {
+	{"status", "role, ballot, leader, indexes, peers, poll gap, counters", ANSWER_MS,
+         begin_status},
+	{0},
+};
 
 static int open_admin(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 {
-	const struct ctl_admin_host host = {
-		.context = loop, .ask_status = ask_status, .status = make_status};
+	const struct ctl_admin_host host = {.context = loop, .commands = commands};
 
 	return ctl_admin_open(&loop->admin, &loop->uv, loop->config.config->management, &host,
 	                      ret_reason);

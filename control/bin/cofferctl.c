@@ -7,6 +7,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,26 +26,60 @@ enum {
 	EXIT_REFUSED = 1,
 	EXIT_USAGE = 2,
 	EXIT_NOBODY = 3,
-	PATIENCE_S = 5,
-	ANSWER_SIZE_MAX = 1 << 20
+	ANSWER_SIZE_MAX = 1 << 20,
+	WORDS_MAX = 8,
 };
+
+#define COMMANDS "status|help"
 
 struct order {
 	const char *socket;
-	const char *command;
-	int json;
+	const char *words[WORDS_MAX];
+	unsigned count;
+	bool json;
 };
 
-static const char *const commands[] = {"status", "help"};
+static void print_status(const struct order *order, const json_t *answer)
+{
+	(void)order;
+	ctl_status_print(stdout, answer);
+}
 
-static int is_command(const char *word)
+static void print_help(const struct order *order, const json_t *answer)
+{
+	json_t *texts = json_object_get(answer, "commands"), *text;
+	const char *key;
+
+	(void)order;
+	json_object_foreach(texts, key, text)
+	{
+		(void)printf("%-10s %s\n", key, json_string_value(text));
+	}
+}
+
+/* What can be asked; how many words, the command's own included; how its answer looks as text. */
+static const struct command {
+	const char *name, *action; /* the first two words; action may be NULL */
+	unsigned words;
+	unsigned patience_s;
+	void (*print)(const struct order *order, const json_t *answer);
+} commands[] = {
+	{"status", NULL, 1, 5, print_status},
+	{"help", NULL, 1, 5, print_help},
+};
+
+/* The command that the words begin with, or NULL. */
+static const struct command *find_command(const struct order *order)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(word, commands[i]) == 0) {
-			return 1;
+		const struct command *command = &commands[i];
+
+		if (order->count == command->words && strcmp(order->words[0], command->name) == 0 &&
+		    (command->action == NULL || strcmp(order->words[1], command->action) == 0)) {
+			return command;
 		}
 	}
-	return 0;
+	return NULL;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -62,14 +97,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		order->json = strcmp(argument, "json") == 0;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (order->command != NULL || !is_command(argument)) {
-			argp_error(state, "%s: the commands are status and help", argument);
+		if (order->count == WORDS_MAX) {
+			argp_error(state, "%s: too many words", argument);
 		}
-		order->command = argument;
+		order->words[order->count++] = argument;
 		return 0;
 	case ARGP_KEY_END:
-		if (order->command == NULL) {
-			argp_error(state, "name a command: status or help");
+		if (order->count == 0 || find_command(order) == NULL) {
+			argp_error(state, "the commands are: %s", COMMANDS);
 		}
 		return 0;
 	default:
@@ -77,9 +112,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static int dial(const char *path)
+static int dial(const char *path, unsigned patience_s)
 {
-	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	const struct timeval patience = {.tv_sec = patience_s};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, r;
 
@@ -101,12 +136,28 @@ static int dial(const char *path)
 	return fd;
 }
 
-static int send_line(int fd, const char *command)
+/* The words as an object, so that an argument may have spaces. */
+static int send_line(int fd, const struct order *order)
 {
-	char line[64];
-	const int size = snprintf(line, sizeof(line), "%s\n", command);
+	json_t *object = json_object(), *arguments = json_array();
+	char *line;
+	int r = -ENOMEM;
 
-	return send(fd, line, (size_t)size, MSG_NOSIGNAL) == size ? 0 : -EPIPE;
+	for (unsigned i = 1; i < order->count; i++) {
+		(void)json_array_append_new(arguments, json_string(order->words[i]));
+	}
+	(void)json_object_set_new(object, "command", json_string(order->words[0]));
+	(void)json_object_set_new(object, "arguments", arguments);
+	line = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	if (line != NULL) {
+		const size_t size = strlen(line);
+
+		line[size] = '\n'; /* in place of the end */
+		r = send(fd, line, size + 1, MSG_NOSIGNAL) == (ssize_t)size + 1 ? 0 : -EPIPE;
+		free(line);
+	}
+	return r;
 }
 
 /* One line, without its end; given to the caller (free). Returns 0 or a negative errno. */
@@ -139,13 +190,13 @@ static int read_line(int fd, char **ret_line)
 
 static int ask(const struct order *order, char **ret_line)
 {
-	const int fd = dial(order->socket);
+	const int fd = dial(order->socket, find_command(order)->patience_s);
 	int r;
 
 	if (fd < 0) {
 		return fd;
 	}
-	r = send_line(fd, order->command);
+	r = send_line(fd, order);
 	if (r == 0) {
 		r = read_line(fd, ret_line);
 	}
@@ -155,20 +206,12 @@ static int ask(const struct order *order, char **ret_line)
 
 static void print(const struct order *order, json_t *answer)
 {
-	const char *key;
-	json_t *text;
-
 	(void)json_object_del(answer, "ok");
 	if (order->json) {
 		(void)json_dumpf(answer, stdout, JSON_INDENT(2));
 		(void)printf("\n");
-	} else if (strcmp(order->command, "status") == 0) {
-		ctl_status_print(stdout, answer);
 	} else {
-		json_object_foreach(json_object_get(answer, "commands"), key, text)
-		{
-			(void)printf("%-10s %s\n", key, json_string_value(text));
-		}
+		find_command(order)->print(order, answer);
 	}
 }
 
@@ -193,7 +236,7 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = {ctl_cofferctl_options,
 	                                 parse,
-	                                 "status|help",
+	                                 COMMANDS,
 	                                 "Asks a Coffer server by its management socket.",
 	                                 NULL,
 	                                 NULL,

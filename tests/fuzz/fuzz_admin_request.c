@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_admin_request.c - a line from the management socket is a plain word or refused
+ * fuzz_admin_request.c - a line from the management socket is plain words or refused
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(word >= 1);
 		must(word < CTL_ADMIN_COMMAND_MAX);
 		must(strspn(request.command, "abcdefghijklmnopqrstuvwxyz0123456789-") == word);
+		must(request.count <= CTL_ADMIN_ARGUMENTS_MAX);
+		for (unsigned i = 0; i < request.count; i++) {
+			must(request.arguments[i][0] != '\0');
+			must(strlen(request.arguments[i]) <= CTL_ADMIN_LINE_MAX);
+		}
 	}
 	return 0;
 }

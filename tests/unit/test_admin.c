@@ -38,21 +38,42 @@ static struct {
 	bool refuses;
 } house;
 
-static bool ask_status(void *context, const struct paxos_address *address)
+static const char *begin_status(void *context, const struct paxos_address *address,
+                                const struct ctl_admin_request *request)
 {
 	(void)context;
+	(void)request;
 	house.asked = *address;
 	house.asks++;
-	return !house.refuses;
+	return house.refuses ? "it takes no more mail" : NULL;
 }
 
-static json_t *make_status(void *context, struct slice bytes)
+/* Answers at once: how many arguments there were, and the last one. */
+static const char *begin_echo(void *context, const struct paxos_address *address,
+                              const struct ctl_admin_request *request)
 {
 	(void)context;
-	return bytes.size == 0 ? NULL : json_pack("{s:i}", "node", (int)bytes.data[0]);
+	if (request->count == 0) {
+		return "nothing to echo";
+	}
+	ctl_admin_answer(house.admin, address,
+	                 json_pack("{s:i, s:s}", "count", (int)request->count, "last",
+	                           request->arguments[request->count - 1]));
+	return NULL;
 }
 
-static const struct ctl_admin_host host = {.ask_status = ask_status, .status = make_status};
+static const struct ctl_admin_command commands[] = {
+	{"status", "a stand-in", 500, begin_status},
+	{"echo", "says it again", 500, begin_echo},
+	{0},
+};
+
+static const struct ctl_admin_host host = {.commands = commands};
+
+static void tell(const struct paxos_address *address, int node)
+{
+	ctl_admin_answer(house.admin, address, json_pack("{s:i}", "node", node));
+}
 
 static void on_pace(uv_timer_t *timer)
 {
@@ -146,7 +167,7 @@ static void test_status_comes_from_the_worker(void **state)
 	(void)state;
 	say(fd, "status\n");
 	wait_for_asks(1);
-	ctl_admin_status(house.admin, &house.asked, slice_text("\x07"));
+	tell(&house.asked, 7);
 	assert_string_equal(hear(fd), "{\"node\":7,\"ok\":true}");
 
 	/* The same connection asks again, as an object; an answer for nobody is dropped. */
@@ -154,11 +175,11 @@ static void test_status_comes_from_the_worker(void **state)
 	wait_for_asks(2);
 	old = house.asked;
 	old.bytes[0] = 200;
-	ctl_admin_status(house.admin, &old, slice_text("\x08"));
+	tell(&old, 8);
 	old.bytes[0] = 1;
-	ctl_admin_status(house.admin, &old, slice_text("\x08"));
-	ctl_admin_status(house.admin, &house.asked, slice_text("\x09"));
-	ctl_admin_status(house.admin, &house.asked, slice_text("\x0a"));
+	tell(&old, 8);
+	tell(&house.asked, 9);
+	tell(&house.asked, 10);
 	assert_string_equal(hear(fd), "{\"node\":9,\"ok\":true}");
 	assert_int_equal(close(fd), 0);
 }
@@ -175,7 +196,7 @@ static void test_status_of_one_who_left_is_dropped(void **state)
 	next = dial();
 	say(next, "help\n");
 	assert_non_null(strstr(hear(next), "\"ok\":true"));
-	ctl_admin_status(house.admin, &house.asked, slice_text("\x07"));
+	tell(&house.asked, 7);
 	say(next, "help\n");
 	assert_non_null(strstr(hear(next), "\"commands\""));
 	assert_int_equal(close(next), 0);
@@ -191,12 +212,35 @@ static void test_worker_that_cannot_answer_is_told(void **state)
 	assert_non_null(strstr(hear(fd), "takes no more mail"));
 	house.refuses = false;
 	say(fd, "status\n");
-	assert_non_null(strstr(hear(fd), "did not answer in time"));
-	ctl_admin_status(house.admin, &house.asked, slice_text("\x07"));
+	assert_non_null(strstr(hear(fd), "no answer in time"));
+	tell(&house.asked, 7);
 	say(fd, "status\n");
 	wait_for_asks(3);
-	ctl_admin_status(house.admin, &house.asked, (struct slice){0});
-	assert_non_null(strstr(hear(fd), "makes no sense"));
+	ctl_admin_answer(house.admin, &house.asked, NULL);
+	assert_non_null(strstr(hear(fd), "could not be made"));
+	say(fd, "status\n");
+	wait_for_asks(4);
+	ctl_admin_refuse(house.admin, &house.asked, "not today");
+	ctl_admin_refuse(house.admin, &house.asked, "nor tomorrow");
+	assert_string_equal(hear(fd), "{\"ok\":false,\"error\":\"not today\"}");
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_arguments_come_as_words_or_as_an_array(void **state)
+{
+	const int fd = dial();
+
+	(void)state;
+	say(fd, "echo\n");
+	assert_non_null(strstr(hear(fd), "nothing to echo"));
+	say(fd, "echo  a \tb/c \r\n");
+	assert_string_equal(hear(fd), "{\"count\":2,\"last\":\"b/c\",\"ok\":true}");
+	say(fd, "{\"command\":\"echo\",\"arguments\":[\"x\",\"two words\"]}\n");
+	assert_string_equal(hear(fd), "{\"count\":2,\"last\":\"two words\",\"ok\":true}");
+	say(fd, "echo 1 2 3 4 5 6 7 8\n");
+	assert_string_equal(hear(fd), "{\"count\":8,\"last\":\"8\",\"ok\":true}");
+	say(fd, "echo 1 2 3 4 5 6 7 8 9\n");
+	assert_non_null(strstr(hear(fd), "at most 8"));
 	assert_int_equal(close(fd), 0);
 }
 
@@ -286,8 +330,20 @@ static void test_dead_socket_is_replaced_and_a_live_one_is_not(void **state)
 
 static void test_only_plain_words_are_commands(void **state)
 {
-	static const char *const wrong[] = {
-		"", " status", "STATUS", "a b", "{", "{}", "[]", "{\"command\":\"\"}", "sta\xc3"};
+	static const char *const wrong[] = {"",
+	                                    " status",
+	                                    "STATUS",
+	                                    "{",
+	                                    "{}",
+	                                    "[]",
+	                                    "{\"command\":\"\"}",
+	                                    "sta\xc3",
+	                                    "a b\x01",
+	                                    "{\"command\":\"a\",\"arguments\":\"b\"}",
+	                                    "{\"command\":\"a\",\"arguments\":[\"b\",1]}",
+	                                    "{\"command\":\"a\",\"arguments\":[\"\"]}",
+	                                    "{\"command\":\"a\",\"arguments\":[\"\\u0007\"]}",
+	                                    "{\"command\":\"a\",\"more\":[]}"};
 	struct ctl_admin_request request;
 
 	(void)state;
@@ -310,6 +366,7 @@ int main(void)
 		WITH_HOUSE(test_status_comes_from_the_worker),
 		WITH_HOUSE(test_status_of_one_who_left_is_dropped),
 		WITH_HOUSE(test_worker_that_cannot_answer_is_told),
+		WITH_HOUSE(test_arguments_come_as_words_or_as_an_array),
 		WITH_HOUSE(test_lines_in_one_piece_are_answered_in_turn),
 		WITH_HOUSE(test_line_without_end_is_hung_up),
 		WITH_HOUSE(test_connections_are_bounded),
