@@ -337,6 +337,11 @@ void store_restore_abort(struct store_restore *restore)
 	}
 }
 
+uint64_t store_restore_index(const struct store_restore *restore)
+{
+	return restore->state.index;
+}
+
 uint64_t store_restore_member_incarnation(const struct store_restore *restore, unsigned node)
 {
 	must(node < STORE_NODES_MAX);

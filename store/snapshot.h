@@ -11,7 +11,8 @@
  * the same ones: magic, version, index, time, revision, members, sessions with their kept
  * answers, files in tree order, and at the end the XXH3-128 digest of all before it.
  *
- * Pure. Threads: the writer's.
+ * Pure. Threads: the writer's; only store_snapshot_read() and store_snapshot_index() may be called
+ * by any one thread, while the writer goes on: what they read is pinned and immutable.
  */
 
 #include "store/store.h"
@@ -47,6 +48,9 @@ int store_restore_feed(struct store_restore *restore, struct slice bytes);
  */
 int store_restore_end(struct store *store, struct store_restore *restore);
 void store_restore_abort(struct store_restore *restore);
+
+/* The index of the state being fed; 0 if it was not fed yet. */
+uint64_t store_restore_index(const struct store_restore *restore);
 
 /* The incarnation that the state being fed names for a member; 0 if that was not fed yet. */
 uint64_t store_restore_member_incarnation(const struct store_restore *restore, unsigned node);

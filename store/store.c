@@ -93,6 +93,21 @@ void store_publish(struct store *store)
 	store_state_collect(store);
 }
 
+void store_refound(struct store *store, store_rev_t raise)
+{
+	struct store_state *state = &store->state;
+
+	must(raise > 0);
+	must(state->revision <= INT64_MAX - raise);
+	state->revision += raise;
+	store_tree_list(&state->sessions.root, &store->reclaim);
+	state->sessions.count = 0;
+	memset(state->members, 0, sizeof(state->members));
+	store_events_clear(&store->events, &store->reclaim, state->revision);
+	store_state_publish(store);
+	store_state_collect(store);
+}
+
 uint64_t store_applied(const struct store *store)
 {
 	return store->state.index;

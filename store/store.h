@@ -95,6 +95,14 @@ void store_grace_passed(struct store *store, uint64_t number);
 const struct store_root *store_pin(struct store *store);
 void store_unpin(struct store *store, const struct store_root *root);
 
+/*
+ * Makes what was restored the beginning of another cluster: sessions, members and events are gone,
+ * and the revision is `raise` higher, so that no revision of the former cluster comes twice. The
+ * files, their revisions and the index stay. Published. Alike on all servers that do it to the
+ * same state.
+ */
+void store_refound(struct store *store, store_rev_t raise);
+
 /* --- sessions and members, for the replica -------------------------------------------------- */
 
 /* The session as applied so far, or NULL. Good until the next store_apply(). Writer only. */
