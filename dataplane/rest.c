@@ -2,9 +2,9 @@
 #include "dataplane/rest.h"
 
 #include <sched.h>
-#include <time.h>
 #include <urcu/urcu-qsbr.h>
 
+#include "dataplane/clock.h"
 #include "store/base/check.h"
 
 #define SECOND_NS     UINT64_C(1000000000)
@@ -12,14 +12,6 @@
 #define WORTH_NS      UINT64_C(5000) /* a shorter sleep costs more than it gives */
 
 static_assert(DP_PORTS_MAX + 1 <= DP_BELLS_MAX, "a worker can sleep on everything it has");
-
-uint64_t dp_clock_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t least(uint64_t a, uint64_t b)
 {

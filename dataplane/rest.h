@@ -40,9 +40,6 @@ struct dp_rest {
 	struct dp_counters *counters;
 };
 
-/* The clock of everything: CLOCK_MONOTONIC. */
-uint64_t dp_clock_ns(void);
-
 /* Notes a turn at now_ns. Returns true if the gap of the last second, *ret_gap_ns, has changed. */
 bool dp_rest_turn(struct dp_rest *rest, uint64_t now_ns, uint64_t *ret_gap_ns);
 

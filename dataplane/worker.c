@@ -7,6 +7,7 @@
 
 #include <rte_lcore.h>
 
+#include "dataplane/clock.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
 
