@@ -82,8 +82,7 @@ static int refuse_unknown(struct reading *reading, const char *name)
 		              name, nearest);
 	}
 	return REFUSE(reading, reading->line,
-	              "unknown key `%.64s`; cofferd --print-config-keys lists those there are",
-	              name);
+	              "unknown key `%.64s`; cofferd --print-config shows those there are", name);
 }
 
 static bool is_numbered(const struct ctl_key *key)

@@ -7,8 +7,8 @@
  *      key = value      # and a comment; spaces do not matter
  *
  * One table says for each key its name, type, default, range and what the papers say about it;
- * deploy/coffer.conf and deploy/man/cofferd.8 are compared with it by a test. The configuration
- * never changes while a server runs.
+ * deploy/coffer.conf is that table printed, and a test compares the two. The configuration never
+ * changes while a server runs.
  *
  * ctl_config_parse() is pure. What is wrong is told in one sentence with file and line.
  */
@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "control/config_value.h"
 #include "control/reason.h"
@@ -93,6 +94,9 @@ struct ctl_key {
 
 /* The table; static. */
 const struct ctl_key *ctl_config_keys(unsigned *ret_count);
+
+/* Prints the table as a file that could be read: each key as a comment with its default. */
+void ctl_config_print(FILE *out);
 
 /* "1 to 64" and so on; empty if there is nothing to say. */
 void ctl_config_range_text(const struct ctl_key *key, char *ret_text, size_t size);

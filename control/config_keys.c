@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config_keys.c - the table of keys; the papers are compared with it by tests/unit/test_papers.c
+ * config_keys.c - the table of keys; cofferd --print-config prints it as deploy/coffer.conf
  *
  * Why these times: cores may be shared, and a thread that wants its core back waits some ten
  * milliseconds at times. A heartbeat of 10 ms and a suspicion of 80 ms bear that; on cores of
@@ -19,12 +19,12 @@
 static const struct ctl_key keys[] = {
 	{"cluster", CTL_KEY_HEX64, AT(cluster), NULL, 1, UINT64_MAX, NULL,
          "Id of the cluster, the same on all its servers and different from every other cluster's. "
-         "Datagrams of another cluster are refused."},
+         "Datagrams of another cluster are refused. Any random number will do."},
 	{"node", CTL_KEY_NUMBER, AT(node), NULL, 1, STORE_VOTERS_MAX, NULL,
          "Number of this server: the N of its own server.N."},
 	{"server.N", CTL_KEY_SERVER, AT(servers), NULL, 1, STORE_VOTERS_MAX, NULL,
-         "UDP address at which clients, and with transport kernel also the other servers, reach "
-         "server N. The same lines on all servers; 1, 3, 5 or 7 of them, from server.1 on."},
+         "UDP address at which clients and the other servers reach server N; servers with a link "
+         "between them use that. The same lines on all servers: 1, 3, 5 or 7, from server.1 on."},
 	{"data", CTL_KEY_TEXT, AT(data), "/var/lib/coffer", 0, CTL_PATH_SIZE_MAX - 1, NULL,
          "Folder of this server alone. It holds the superblock, which says who this server is."},
 	{"transport", CTL_KEY_CHOICE, AT(transport), "kernel", 0, 0, "kernel|dpdk",
@@ -86,8 +86,7 @@ static const struct ctl_key keys[] = {
          "Datagrams of log entries under way to one server at most."},
 	{"quota_mb", CTL_KEY_NUMBER, AT(quota_mb), "1024", 1, STORE_QUOTA_MAX >> 20, NULL,
          "MiB of files (paths, values and 64 bytes for each) that the store holds at most. Beyond "
-         "it "
-         "only deletes work. The same on all servers."},
+         "it only deletes and smaller values are taken. The same on all servers."},
 	{"sessions_max", CTL_KEY_NUMBER, AT(sessions_max), "16384", 16, STORE_SESSIONS_MAX, NULL,
          "Client sessions at most. The same on all servers."},
 	{"priority", CTL_KEY_NUMBER, AT(priority), "128", 1, 255, NULL,

@@ -7,8 +7,8 @@ const struct argp_option ctl_cofferd_options[] = {
          "the very first start of this server, in a new cluster: makes the data folder", 0},
 	{"check", CTL_OPTION_CHECK, NULL, 0, "read the configuration, say if it is good, and end",
          0},
-	{"print-config-keys", CTL_OPTION_PRINT_KEYS, NULL, 0,
-         "print the keys of the configuration with defaults and ranges, and end", 0},
+	{"print-config", CTL_OPTION_PRINT_CONFIG, NULL, 0,
+         "print a configuration with every key, its default, range and meaning, and end", 0},
 	{0},
 };
 

@@ -12,7 +12,7 @@
 enum {
 	CTL_OPTION_NEW_CLUSTER = 256, /* without a letter */
 	CTL_OPTION_CHECK,
-	CTL_OPTION_PRINT_KEYS,
+	CTL_OPTION_PRINT_CONFIG,
 };
 
 #define CTL_MANAGEMENT_DEFAULT "/run/coffer/cofferd.sock"

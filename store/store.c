@@ -20,7 +20,7 @@ static bool is_valid(const struct store_config *config)
 	       config->events_max > 0 && (config->events_max & (config->events_max - 1)) == 0;
 }
 
-static uint64_t arena_bytes(const struct store_config *config)
+uint64_t store_arena_bytes(const struct store_config *config)
 {
 	if (config->arena_bytes != 0) {
 		return config->arena_bytes;
@@ -50,7 +50,7 @@ int store_new(struct store **ret_store, const struct store_config *config)
 	if (r < 0) {
 		goto free_store;
 	}
-	r = store_alloc_new(&store->alloc, arena_bytes(config));
+	r = store_alloc_new(&store->alloc, store_arena_bytes(config));
 	if (r < 0) {
 		goto free_events;
 	}

@@ -48,7 +48,7 @@ static_assert(MAILBOX_BYTES / 4 > sizeof(struct paxos_status) + 4096, "a status 
 
 struct order {
 	const char *config;
-	bool new_cluster, check, print_keys;
+	bool new_cluster, check, print_config;
 };
 
 /* Everything a server is; what is NULL or below 0 is not there yet. */
@@ -179,14 +179,19 @@ static int open_folder(struct server *server, const struct order *order,
 	return r;
 }
 
-static int make_replica(struct server *server, struct ctl_reason *ret_reason)
+static struct store_config store_config_of(const struct ctl_config *config)
 {
-	const struct ctl_config *config = &server->config;
-	const struct store_config store_config = {
+	return (struct store_config){
 		.quota_bytes = config->quota_mb << 20,
 		.sessions_max = (uint32_t)config->sessions_max,
 		.events_max = EVENTS_MAX,
 	};
+}
+
+static int make_replica(struct server *server, struct ctl_reason *ret_reason)
+{
+	const struct ctl_config *config = &server->config;
+	const struct store_config store_config = store_config_of(config);
 	struct paxos_config paxos;
 	int r;
 
@@ -365,9 +370,10 @@ static int start_shell(struct server *server, struct ctl_reason *ret_reason)
 static void tell_memory(struct server *server)
 {
 	const struct ctl_config *config = &server->config;
+	const struct store_config store_config = store_config_of(config);
 	const uint64_t mb = 1 << 20;
 	const uint64_t mailbox_mb = 2 * MAILBOX_BYTES / mb;
-	const uint64_t store_mb = 2 * config->quota_mb + 64; /* store.h, arena_bytes */
+	const uint64_t store_mb = store_arena_bytes(&store_config) / mb;
 	const uint64_t dpdk_mb = config->transport == CTL_TRANSPORT_DPDK ? config->memory_mb : 0;
 	const uint64_t shell_mb = (ctl_udp_worker_size() + mb - 1) / mb;
 
@@ -467,22 +473,6 @@ static int serve(const struct order *order)
 
 /* --- command line ----------------------------------------------------------------------- */
 
-static int print_keys(void)
-{
-	unsigned count;
-	const struct ctl_key *keys = ctl_config_keys(&count);
-
-	for (unsigned i = 0; i < count; i++) {
-		char range[64];
-
-		ctl_config_range_text(&keys[i], range, sizeof(range));
-		(void)printf("%s\t%s\t%s\t%s\n", keys[i].name,
-		             keys[i].fallback != NULL ? keys[i].fallback : "-", range,
-		             keys[i].text);
-	}
-	return fflush(stdout) == 0 ? 0 : EXIT_WRONG;
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct order *order = state->input;
@@ -497,14 +487,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case CTL_OPTION_CHECK:
 		order->check = true;
 		return 0;
-	case CTL_OPTION_PRINT_KEYS:
-		order->print_keys = true;
+	case CTL_OPTION_PRINT_CONFIG:
+		order->print_config = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: cofferd takes options only", argument);
 		return 0;
 	case ARGP_KEY_END:
-		if (order->config == NULL && !order->print_keys) {
+		if (order->config == NULL && !order->print_config) {
 			argp_error(state, "name a configuration file with -c");
 		}
 		return 0;
@@ -529,5 +519,9 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* a peer, a client or an operator may go at any time */
-	return order.print_keys ? print_keys() : serve(&order);
+	if (order.print_config) {
+		ctl_config_print(stdout);
+		return fflush(stdout) == 0 ? 0 : EXIT_WRONG;
+	}
+	return serve(&order);
 }

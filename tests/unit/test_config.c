@@ -96,7 +96,7 @@ static void test_wrong_line_is_refused_by_place_and_mend(void **state)
 	/* Each is a sixth line behind GOOD; then what the sentence must hold. */
 	static const char *const wrong[][3] = {
 		{"hearbeat_ms = 10", "x.conf:6:", "did you mean `heartbeat_ms`"},
-		{"colour = blue", "x.conf:6:", "--print-config-keys"},
+		{"colour = blue", "x.conf:6:", "--print-config"},
 		{"window", "x.conf:6:", "key = value"},
 		{"= 4", "x.conf:6:", "unknown key"},
 		{"window = 65", "x.conf:6:", "1 to 64"},
@@ -205,6 +205,73 @@ static void test_file_that_is_not_there_is_named(void **state)
 	assert_int_equal(ctl_config_load(&config, "/", &reason), -EISDIR);
 }
 
+/* The printed configuration, with the lines of the keys that `is_wanted` says switched on. */
+static void switch_on(char *text, bool (*is_wanted)(const char *line))
+{
+	for (char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
+		if (line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && is_wanted(line + 1)) {
+			line[0] = ' ';
+		}
+	}
+}
+
+static bool is_required(const char *line)
+{
+	return strncmp(line, "cluster", 7) == 0 || strncmp(line, "node", 4) == 0 ||
+	       strncmp(line, "server.", 7) == 0;
+}
+
+static bool is_any(const char *line)
+{
+	return line[0] != '\0';
+}
+
+static char *print_config(void)
+{
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	ctl_config_print(out);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void test_printed_configuration_shows_the_defaults(void **state)
+{
+	char *few = print_config(), *all = print_config();
+	struct ctl_config given, defaults;
+	struct ctl_reason reason;
+	unsigned count;
+	const struct ctl_key *keys = ctl_config_keys(&count);
+
+	(void)state;
+	assert_int_equal(parse(&given, &reason, few), -EINVAL);
+	switch_on(few, is_required);
+	switch_on(all, is_any);
+	assert_int_equal(parse(&defaults, &reason, few), 0);
+	assert_int_equal(parse(&given, &reason, all), 0);
+	for (unsigned i = 0; i < count; i++) {
+		const char *printed = (const char *)&given + keys[i].offset;
+		const char *meant = (const char *)&defaults + keys[i].offset;
+		char word[64];
+
+		/* The line itself, behind its comment. */
+		(void)snprintf(word, sizeof(word), "\n %.*s", (int)strcspn(keys[i].name, "N"),
+		               keys[i].name);
+		assert_non_null(strstr(all, word));
+		if (keys[i].type == CTL_KEY_TEXT) {
+			assert_string_equal(printed, meant);
+		} else if (keys[i].type != CTL_KEY_PORT) {
+			assert_memory_equal(printed, meant, sizeof(uint64_t));
+		}
+	}
+	assert_true(given.ports[1].given);
+	free(few);
+	free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_missing_keys_are_named),
 		cmocka_unit_test(test_line_that_is_too_long_is_refused),
 		cmocka_unit_test(test_file_that_is_not_there_is_named),
+		cmocka_unit_test(test_printed_configuration_shows_the_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -339,6 +339,16 @@ static void test_publish_of_nothing_leaves_the_root(void **state)
 	fixture_end(&fixture);
 }
 
+static void test_arena_holds_two_states_while_one_is_restored(void **state)
+{
+	struct store_config config = {.quota_bytes = 1 << 30, .sessions_max = 10, .events_max = 4};
+
+	(void)state;
+	assert_true(store_arena_bytes(&config) >= 4 * config.quota_bytes);
+	config.arena_bytes = 256 << 10;
+	assert_int_equal(store_arena_bytes(&config), 256 << 10);
+}
+
 static void test_bad_configuration_is_refused(void **state)
 {
 	const struct store_config good = {.quota_bytes = 1000, .sessions_max = 1, .events_max = 1};
@@ -376,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_pinned_root_stays_and_lets_go),
 		cmocka_unit_test(test_only_so_many_roots_can_be_pinned),
 		cmocka_unit_test(test_publish_of_nothing_leaves_the_root),
+		cmocka_unit_test(test_arena_holds_two_states_while_one_is_restored),
 		cmocka_unit_test(test_bad_configuration_is_refused),
 	};
 
