@@ -208,6 +208,15 @@ static const struct trace_text traces[PAXOS_TRACE_COUNT] = {
 	[PAXOS_TRACE_SLEPT] = {"slept", "gap_ns", NULL, CTL_WARNING},
 };
 
+/* An incarnation is written alike everywhere. */
+static struct ctl_field first_field(const struct paxos_trace *trace)
+{
+	const char *name = traces[trace->kind].a;
+
+	return trace->kind == PAXOS_TRACE_STARTED ? CTL_HEX(name, trace->a)
+	                                          : CTL_NUMBER(name, trace->a);
+}
+
 /* Peers are indexes in code and numbers for people; why a candidacy ended is a word. */
 static struct ctl_field second_field(const struct paxos_trace *trace)
 {
@@ -236,7 +245,7 @@ void ctl_log_trace(struct ctl_logger *logger, const struct paxos_trace *trace)
 	}
 	text = &traces[trace->kind];
 	if (text->a != NULL) {
-		fields[count++] = CTL_NUMBER(text->a, trace->a);
+		fields[count++] = first_field(trace);
 	}
 	if (text->b != NULL) {
 		fields[count++] = second_field(trace);

@@ -118,14 +118,30 @@ static void on_final(struct client *client, uint64_t now_ns, unsigned server,
 	}
 }
 
+static void note_answer(struct client_slot *slot, unsigned server, enum store_answer answer)
+{
+	slot->heard = true;
+	slot->last = answer;
+	slot->last_server = server;
+}
+
+/* What keeps the session from being opened keeps the writes that wait for it. */
+static void note_answer_for_held(struct client *client, unsigned server, enum store_answer answer)
+{
+	for (uint64_t left = answer != STORE_OK ? client->held : 0; left != 0; left &= left - 1) {
+		note_answer(&client->slots[__builtin_ctzll(left)], server, answer);
+	}
+}
+
 static void on_answer(struct client *client, uint64_t now_ns, unsigned server,
                       struct client_slot *slot, const struct proto_answer *answer)
 {
 	const bool is_of_session = proto_is_write(slot->verb) || slot->verb == PROTO_ALIVE;
 
-	slot->heard = true;
-	slot->last = answer->answer;
-	slot->last_server = server;
+	note_answer(slot, server, answer->answer);
+	if (slot == &client->own) {
+		note_answer_for_held(client, server, answer->answer);
+	}
 	slot->silences = 0;
 	if (answer->answer == STORE_NOT_LEADER) {
 		client->counters.redirected++;

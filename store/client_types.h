@@ -62,7 +62,8 @@ struct client_result {
 	uint64_t context;
 	enum proto_verb verb;
 	enum client_outcome outcome;
-	bool heard;         /* a server said something about this request, if only a referral */
+	bool heard;         /* a server said something about this request, or about the session it
+	                     * waited for, if only a referral */
 	unsigned server;    /* who gave the answer; of use if heard */
 	unsigned sends;     /* how often it was sent */
 	uint64_t submit_ns; /* when it was submitted */

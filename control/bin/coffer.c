@@ -376,14 +376,15 @@ static int open_and_ask(const struct options *options, const struct verb *verb)
 	r = coffer_open(&coffer, options->servers, NULL);
 	if (r == -EDESTADDRREQ) {
 		(void)fprintf(stderr, "coffer: no servers are named; set COFFER_SERVERS or give "
-		                      "--servers HOST:PORT,...\n");
+		                      "--servers HOST[:PORT],...\n");
 		return EXIT_USAGE;
 	}
 	if (r < 0) {
 		(void)fprintf(stderr, "coffer: servers %s: %s\n",
 		              options->servers != NULL ? options->servers
 		                                       : getenv("COFFER_SERVERS"),
-		              coffer_error_text(r));
+		              r == -EINVAL ? "must be HOST[:PORT],HOST[:PORT],..."
+		                           : coffer_error_text(r));
 		return EXIT_USAGE;
 	}
 	r = ask(coffer, options, verb, &value);

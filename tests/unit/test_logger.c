@@ -85,6 +85,7 @@ static void test_rotated_file_is_opened_again(void **state)
 	const struct paxos_trace leads = {.kind = PAXOS_TRACE_LEADS, .a = 4, .b = 17};
 	const struct paxos_trace gave_up = {.kind = PAXOS_TRACE_GAVE_UP, .a = 4, .b = 99};
 	const struct paxos_trace unknown = {.kind = PAXOS_TRACE_COUNT};
+	const struct paxos_trace started = {.kind = PAXOS_TRACE_STARTED, .a = 0x2deadbeef, .b = 1};
 	struct ctl_logger logger;
 	struct ctl_reason reason;
 	const int fd = mkstemp(path);
@@ -94,12 +95,15 @@ static void test_rotated_file_is_opened_again(void **state)
 	assert_int_equal(close(fd), 0);
 	(void)snprintf(old, sizeof(old), "%s.1", path);
 	assert_int_equal(ctl_log_open(&logger, path, &reason), 0);
+	ctl_log_trace(&logger, &started);
 	ctl_log_trace(&logger, &leads);
 	assert_int_equal(rename(path, old), 0);
 	assert_int_equal(ctl_log_reopen(&logger), 0);
 	ctl_log_trace(&logger, &gave_up);
 	ctl_log_trace(&logger, &unknown);
 	ctl_log_close(&logger);
+	assert_int_equal(lines_in(old, "event=started incarnation=00000002deadbeef takes_part=1\n"),
+	                 1);
 	assert_int_equal(lines_in(old, "event=leads round=4 length=17\n"), 1);
 	assert_int_equal(lines_in(path, "event=gave_up round=4 why=?\n"), 1);
 	assert_int_equal(lines_in(path, "event=unknown_trace kind="), 1);
