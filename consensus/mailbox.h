@@ -5,8 +5,8 @@
  * mailbox.h - rings between a replica's thread (the worker) and the slow path (control)
  *
  *      control                                     worker
- *      to_worker:    CLIENT, STATUS, GRACE, RESIGN ------------>
- *      <------------ REPLY, TRACE, STATUS, DATAPLANE  :from_worker
+ *      to_worker:    CLIENT, STATUS_ASK, GRACE, RESIGN -------->
+ *      <------------ REPLY, TRACE, STATUS           :from_worker
  *
  * A record is one kind byte, an address (CLIENT, REPLY) and bytes. The last byte of an address in
  * mail is zero: a worker's own addresses have something else there. One producer and one consumer
@@ -14,7 +14,7 @@
  * again. Each side says when it sleeps, and the other then calls its bell: no byte is lost
  * between "looked, empty" and "sleeps" (Dekker: flag, fence, look again).
  *
- * Threads: paxos_mailbox_put_to_worker, _take_from_worker: control. The other two: worker.
+ * Threads: what puts to the worker and takes from it is control's; the rest is the worker's.
  */
 
 #include <stdatomic.h>

@@ -26,13 +26,21 @@ def options_of_help(text):
     return options
 
 
+def verb_of(text):
+    """`member add NODE` is the verb `member add`: the words before the first in capitals."""
+    return re.match(r"[a-z-]*(?: [a-z-]+\b(?!\.))*", text.strip()).group()
+
+
 def verbs_of_help(text):
-    """From a list `Verbs:`, or from the usage: `PROGRAM [OPTION...] status|help`."""
+    """From a list `Verbs:`, or from the usage: `PROGRAM [OPTION...] status|member add NODE`."""
     listed = re.search(r"^Verbs:\n((?:  .*\n)+)", text, re.M)
     if listed:
-        return {line.split()[0] for line in listed.group(1).splitlines()}
-    last = text.splitlines()[0].split()[-1]
-    return set(last.split("|")) if re.fullmatch(r"[a-z|]+", last) else set()
+        verbs = [re.split(r"  +", line.strip())[0] for line in listed.group(1).splitlines()]
+    else:
+        usage = re.match(r"(?:(?:Usage:| ).*\n)+", text).group()
+        alternatives = re.sub(r"(Usage:|  or:) \S+ \[OPTION\.\.\.\]", "|", usage)
+        verbs = " ".join(alternatives.split()).split("|")
+    return {verb_of(verb) for verb in verbs} - {""}
 
 
 def plain(line):
@@ -55,7 +63,7 @@ def heads_of_page(page):
 def compare(program, help_text, page):
     """Yields what is told by one of both only."""
     heads = heads_of_page(page)
-    verbs = {head.split()[0] for section in VERB_SECTIONS for head in heads.get(section, ())}
+    verbs = {verb_of(head) for section in VERB_SECTIONS for head in heads.get(section, ())}
     options = {word for head in heads.get("OPTIONS", ()) for word in OPTION.findall(head)}
     for said, there, where in ((options, options_of_help(help_text), "option"),
                                (verbs, verbs_of_help(help_text), "verb")):
@@ -69,11 +77,13 @@ def compare(program, help_text, page):
 
 def check_itself():
     """This test can fail: a word that is missing on either side is told."""
-    help_text = "Usage: x [OPTION...] go|stop\n\n  -a, --all   all\n      --some=N   some\n"
-    page = (".SH COMMANDS\n.TP\n.B go\n.TP\n\\fBstop\\fR\n"
+    help_text = ("Usage: x [OPTION...] go|stop|turn\n            left PLACE\nIs x.\n\n"
+                 "  -a, --all   all\n      --some=N   some\n")
+    page = (".SH COMMANDS\n.TP\n.B go\n.TP\n\\fBstop\\fR\n.TP\n"
+            "\\fBturn left\\fR \\fIPLACE\\fR\n"
             ".SH OPTIONS\n.TP\n\\fB\\-a\\fR, \\fB\\-\\-all\\fR\n.TP\n.B \\-\\-some \\fIN\\fR\n")
     cases = ((help_text, page, 0), (help_text, page.replace("some", "one"), 2),
-             (help_text.replace("|stop", "|halt"), page, 2), (help_text, "", 6),
+             (help_text.replace("|stop", "|halt"), page, 2), (help_text, "", 7),
              (help_text + "  -z, --zero   z\n", page, 2))
     for number, (said, paper, count) in enumerate(cases):
         found = list(compare("x", said, paper))
