@@ -13,8 +13,9 @@
 #include "store/limits.h"
 
 enum {
-	PAXOS_WINDOW_MAX = 64
-}; /* ACCEPT datagrams in flight to one follower */
+	PAXOS_WINDOW_MAX = 64,         /* ACCEPT datagrams in flight to one follower */
+	PAXOS_UNDURABLE_MAX = 9 << 20, /* bytes of records given to the journal, and not durable */
+};
 
 enum paxos_durability {
 	PAXOS_MEMORY = 1, /* acknowledged = in the memory of a majority */
@@ -24,9 +25,8 @@ enum paxos_durability {
 enum paxos_role {
 	PAXOS_FOLLOWER = 1,
 	PAXOS_CANDIDATE = 2,
-	PAXOS_LEADER = 3, /* adopted; decides only when the old grants have run out */
-	PAXOS_OUTSIDER =
-		4, /* restarted in mode memory, not yet rejoined: neither votes nor stands */
+	PAXOS_LEADER = 3,   /* adopted; decides only when the old grants have run out */
+	PAXOS_OUTSIDER = 4, /* not yet rejoined, or being mended: neither votes nor stands */
 };
 
 struct paxos_config {
@@ -36,6 +36,7 @@ struct paxos_config {
 	uint64_t incarnation; /* memory: of this start of the process; disk: of the data folder */
 	uint32_t start;       /* number of this start of the process; it only grows */
 	bool founding;        /* first start of a new cluster: takes part at once */
+	bool rejoining;       /* disk: this folder is new to the cluster, or lost what it knew */
 	enum paxos_durability durability;
 	uint8_t priority; /* in elections; higher stands earlier */
 
@@ -45,10 +46,11 @@ struct paxos_config {
 	uint32_t drift_ppm;    /* bound on the ratio of two clocks' rates, above 1 */
 	uint64_t resend_ns;    /* first time-out of a lost datagram; adapts to the round trip */
 
-	uint32_t log_entries; /* entries kept at most; a power of two */
-	uint64_t log_bytes;   /* bytes of entries kept at most */
-	uint32_t window;      /* ACCEPT datagrams in flight to one peer at most, up to 64 */
-	uint32_t assemblies;  /* requests of several segments under way at most */
+	uint32_t log_entries;    /* entries kept at most; a power of two */
+	uint64_t log_bytes;      /* bytes of entries kept at most */
+	uint64_t snapshot_bytes; /* of the log between two snapshots; equal on all; 0 = none */
+	uint32_t window;         /* ACCEPT datagrams in flight to one peer at most, up to 64 */
+	uint32_t assemblies;     /* requests of several segments under way at most */
 	uint32_t session_ttl_ms_min, session_ttl_ms_max;
 	uint64_t seed; /* of the replica's chance: election back-off */
 };

@@ -123,12 +123,21 @@ bool paxos_core_has_room(const struct paxos_core *core, size_t size)
 	       core->unpersisted_bytes + size <= paxos_outbox_persist_room(&core->outbox) / 2;
 }
 
+/* `length`: of the log once this record is durable; entries up to `low` it leaves as they are. */
 static uint64_t write_record(struct paxos_core *core, const struct paxos_record *record,
-                             size_t body_size)
+                             size_t body_size, uint64_t low, uint64_t length)
 {
+	const struct paxos_mark mark = {
+		.promised = core->promised,
+		.accepted = core->accepted,
+		.length = length,
+		.decided = core->decided,
+		.low = low,
+	};
+
 	paxos_record_encode(record, core->scratch);
-	return paxos_outbox_persist(&core->outbox,
-	                            slice_make(core->scratch, PAXOS_RECORD_HEADER + body_size));
+	return paxos_outbox_persist(
+		&core->outbox, slice_make(core->scratch, PAXOS_RECORD_HEADER + body_size), &mark);
 }
 
 void paxos_core_record(struct paxos_core *core, const struct paxos_record *record)
@@ -140,7 +149,8 @@ void paxos_core_record(struct paxos_core *core, const struct paxos_record *recor
 	if (record->body.size != 0) {
 		memcpy(core->scratch + PAXOS_RECORD_HEADER, record->body.data, record->body.size);
 	}
-	(void)write_record(core, record, record->body.size);
+	(void)write_record(core, record, record->body.size, core->persisted.index - 1,
+	                   core->persisted.index - 1);
 }
 
 void paxos_core_promise(struct paxos_core *core, struct paxos_ballot ballot)
@@ -185,12 +195,15 @@ static struct paxos_place persist_some(struct paxos_core *core, enum paxos_recor
                                        const struct paxos_log *log, struct paxos_place place,
                                        uint64_t *ret_number)
 {
+	const bool staged = kind == PAXOS_RECORD_STAGED;
+	const uint64_t low = (staged ? core->persisted.index : place.index) - 1;
 	struct wire_writer body = wire_writer_make(core->scratch + PAXOS_RECORD_HEADER,
 	                                           PAXOS_RECORD_SIZE_MAX - PAXOS_RECORD_HEADER);
 	const struct paxos_record record = {.kind = kind, .decided = core->decided, .place = place};
 
 	place = paxos_stream_pack(log, place, log->length, &body);
-	*ret_number = write_record(core, &record, wire_written(&body).size);
+	*ret_number = write_record(core, &record, wire_written(&body).size, low,
+	                           staged ? low : place.index - 1);
 	return place;
 }
 
@@ -242,7 +255,7 @@ static void record_hint(struct paxos_core *core)
 			.place = core->persisted,
 		};
 
-		(void)write_record(core, &record, 0);
+		paxos_core_record(core, &record);
 		take_hint(core);
 	}
 }
@@ -290,7 +303,7 @@ void paxos_core_adopt(struct paxos_core *core, struct paxos_ballot ballot, uint6
 	record.decided = core->decided;
 	record.length = core->log.length;
 	if (paxos_core_is_disk(core)) {
-		core->accept_record = write_record(core, &record, 0);
+		core->accept_record = write_record(core, &record, 0, cut, core->log.length);
 		mark(core, core->accept_record, core->log.length);
 	}
 }

@@ -71,6 +71,8 @@ struct paxos_core {
 	} marks[PAXOS_DURABLE_MARKS]; /* when `record` is durable, so is the log up to `length` */
 	unsigned marks_first, marks_count;
 
+	unsigned disk; /* troubles that the journal told */
+
 	uint64_t poll_gap_ns;
 	struct paxos_peer peers[STORE_NODES_MAX];
 	struct paxos_status counted; /* only its counters are used */

@@ -14,7 +14,9 @@
 
 #include <stdint.h>
 
+#include "consensus/ballot.h"
 #include "store/base/slice.h"
+#include "store/snapshot.h"
 
 /* Where an answer goes: the shell's own business, kept and handed back as it came. */
 struct paxos_address {
@@ -26,6 +28,29 @@ enum paxos_effect_kind {
 	PAXOS_EFFECT_REPLY,    /* `bytes` is a datagram for the client at `address` */
 	PAXOS_EFFECT_PERSIST,  /* `bytes` is a record; append it to the journal as `record` */
 	PAXOS_EFFECT_TRACE,    /* something happened that a person or a checker wants to know */
+	PAXOS_EFFECT_FORGET,   /* the journal may forget the records below `record` */
+	PAXOS_EFFECT_SNAPSHOT, /* write `snapshot` to a file; see paxos_replica_snapshot_done() */
+	PAXOS_EFFECT_END,      /* this process is of no use any more: see `end` */
+};
+
+/*
+ * What the server stands for once a record is durable, beside the record's own bytes: so that a
+ * record which cannot be read any more still tells what is unknown now. A group of records in one
+ * frame has the mark of its last one, with the smallest `low` of all.
+ */
+struct paxos_mark {
+	struct paxos_ballot promised, accepted;
+	uint64_t length, decided;
+	uint64_t low; /* entries of the log up to here are as they were before the record */
+};
+
+/* Why a process is of no use any more. */
+enum paxos_end {
+	PAXOS_END_BEYOND_REPAIR = 1, /* holes that nobody fills: set the journal and the snapshots
+	                                aside, take a new incarnation, start as `rejoining` */
+	PAXOS_END_ROLLED_BACK,       /* an older copy of this folder: likewise */
+	PAXOS_END_DIFFERS,           /* a majority holds another state at an index: stop, say so */
+	PAXOS_END_DISK_FAILED,       /* a write failed (PAXOS_DISK_FAILED): stop, say so */
 };
 
 enum paxos_trace_kind {
@@ -43,6 +68,16 @@ enum paxos_trace_kind {
 	PAXOS_TRACE_SNAPSHOT_OUT, /* a: index, b: peer; a transfer begins */
 	PAXOS_TRACE_EXPIRED,      /* a: sessions in the entry */
 	PAXOS_TRACE_SLEPT,        /* a: ns between two turns */
+	PAXOS_TRACE_CHECKPOINT,   /* a: index, b: entries behind it; a snapshot is cut */
+	PAXOS_TRACE_KEPT,         /* a: index; it is durable */
+	PAXOS_TRACE_FORGOT,       /* a: record; those before it are not needed any more */
+	PAXOS_TRACE_DISK_FULL,    /* a: 1 begins, 0 ends; writes that grow are refused */
+	PAXOS_TRACE_DISK_STALLED, /* a: ns that the oldest record waits; the leader goes */
+	PAXOS_TRACE_DISK_FAILED,  /* the device is not used again */
+	PAXOS_TRACE_DIFFERS,      /* a: index, b: peer; its snapshot is another than ours */
+	PAXOS_TRACE_DAMAGED,      /* a: first, b: last index of entries that are unknown here */
+	PAXOS_TRACE_REPAIRED,     /* a: first, b: last index; they are known again */
+	PAXOS_TRACE_ROLLED_BACK,  /* a: start, b: peer; it has less than it acknowledged: refused */
 	PAXOS_TRACE_COUNT
 };
 
@@ -60,9 +95,14 @@ struct paxos_trace {
 
 struct paxos_effect {
 	enum paxos_effect_kind kind;
-	unsigned peer;                /* SEND: index of the member, from 0 */
-	struct paxos_address address; /* REPLY */
-	uint64_t record;              /* PERSIST: number of the record, from 1, no gaps */
-	struct slice bytes;           /* SEND, REPLY, PERSIST */
-	struct paxos_trace trace;     /* TRACE */
+	unsigned peer;   /* SEND: index of the member, from 0 */
+	uint64_t record; /* PERSIST: number of the record, no gaps, over restarts neither; FORGET */
+	struct slice bytes; /* SEND, REPLY, PERSIST */
+	union {
+		struct paxos_address address;    /* REPLY */
+		struct paxos_mark mark;          /* PERSIST */
+		struct paxos_trace trace;        /* TRACE */
+		struct store_snapshot *snapshot; /* SNAPSHOT; lent until snapshot_done() */
+		enum paxos_end end;              /* END */
+	};
 };

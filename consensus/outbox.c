@@ -95,9 +95,10 @@ void paxos_outbox_commit(struct paxos_outbox *outbox, const struct paxos_effect 
 	}
 }
 
-uint64_t paxos_outbox_persist(struct paxos_outbox *outbox, struct slice record)
+uint64_t paxos_outbox_persist(struct paxos_outbox *outbox, struct slice record,
+                              const struct paxos_mark *mark)
 {
-	struct paxos_effect effect = {.kind = PAXOS_EFFECT_PERSIST};
+	struct paxos_effect effect = {.kind = PAXOS_EFFECT_PERSIST, .mark = *mark};
 
 	rewind_if_taken(outbox);
 	must(outbox->count < EFFECTS_MAX);
@@ -114,6 +115,13 @@ size_t paxos_outbox_persist_room(const struct paxos_outbox *outbox)
 
 	/* Half of the spare: framing, and records that are not entries, take from the rest. */
 	return used >= ARENA_SIZE - ARENA_SPARE / 2 ? 0 : ARENA_SIZE - ARENA_SPARE / 2 - used;
+}
+
+void paxos_outbox_tell(struct paxos_outbox *outbox, const struct paxos_effect *effect)
+{
+	rewind_if_taken(outbox);
+	must(outbox->count < EFFECTS_MAX);
+	push(outbox, effect, (struct slice){0});
 }
 
 void paxos_outbox_trace(struct paxos_outbox *outbox, const struct paxos_trace *trace)

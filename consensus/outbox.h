@@ -51,7 +51,11 @@ void paxos_outbox_commit(struct paxos_outbox *outbox, const struct paxos_effect 
                          size_t size, bool hold);
 
 /* Gives out a record. Returns its number. The room was asked for before (must). */
-uint64_t paxos_outbox_persist(struct paxos_outbox *outbox, struct slice record);
+uint64_t paxos_outbox_persist(struct paxos_outbox *outbox, struct slice record,
+                              const struct paxos_mark *mark);
+
+/* FORGET, SNAPSHOT, END: few, and never dropped. */
+void paxos_outbox_tell(struct paxos_outbox *outbox, const struct paxos_effect *effect);
 
 /* Bytes of records that are sure to fit before the next take. */
 size_t paxos_outbox_persist_room(const struct paxos_outbox *outbox);

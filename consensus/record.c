@@ -4,6 +4,26 @@
 #include "store/base/check.h"
 #include "store/base/wire.h"
 
+static void put_ballot(struct wire_writer *writer, const struct paxos_ballot *ballot)
+{
+	wire_put_u32(writer, ballot->configuration);
+	wire_put_u64(writer, ballot->round);
+	wire_put_u8(writer, ballot->priority);
+	wire_put_u8(writer, ballot->node);
+	wire_put_u64(writer, ballot->incarnation);
+	wire_put_u32(writer, ballot->start);
+}
+
+static void get_ballot(struct wire_reader *reader, struct paxos_ballot *ret_ballot)
+{
+	ret_ballot->configuration = wire_u32(reader);
+	ret_ballot->round = wire_u64(reader);
+	ret_ballot->priority = wire_u8(reader);
+	ret_ballot->node = wire_u8(reader);
+	ret_ballot->incarnation = wire_u64(reader);
+	ret_ballot->start = wire_u32(reader);
+}
+
 void paxos_record_encode(const struct paxos_record *record, void *memory)
 {
 	struct wire_writer writer = wire_writer_make(memory, PAXOS_RECORD_HEADER);
@@ -11,16 +31,13 @@ void paxos_record_encode(const struct paxos_record *record, void *memory)
 	must(record->kind >= PAXOS_RECORD_PROMISE && record->kind < PAXOS_RECORD_COUNT);
 	wire_put_u8(&writer, (uint8_t)record->kind);
 	wire_put_u8(&writer, record->flags);
-	wire_put_u32(&writer, record->ballot.configuration);
-	wire_put_u64(&writer, record->ballot.round);
-	wire_put_u8(&writer, record->ballot.priority);
-	wire_put_u8(&writer, record->ballot.node);
-	wire_put_u64(&writer, record->ballot.incarnation);
-	wire_put_u32(&writer, record->ballot.start);
+	put_ballot(&writer, &record->ballot);
+	put_ballot(&writer, &record->accepted);
 	wire_put_u64(&writer, record->decided);
 	wire_put_u64(&writer, record->place.index);
 	wire_put_u32(&writer, record->place.offset);
 	wire_put_u64(&writer, record->length);
+	wire_put_u64(&writer, record->from);
 	while (wire_room(&writer) != 0) {
 		wire_put_u8(&writer, 0);
 	}
@@ -39,16 +56,13 @@ bool paxos_record_decode(struct slice bytes, struct paxos_record *ret_record)
 	}
 	record.kind = (enum paxos_record_kind)kind;
 	record.flags = wire_u8(&reader);
-	record.ballot.configuration = wire_u32(&reader);
-	record.ballot.round = wire_u64(&reader);
-	record.ballot.priority = wire_u8(&reader);
-	record.ballot.node = wire_u8(&reader);
-	record.ballot.incarnation = wire_u64(&reader);
-	record.ballot.start = wire_u32(&reader);
+	get_ballot(&reader, &record.ballot);
+	get_ballot(&reader, &record.accepted);
 	record.decided = wire_u64(&reader);
 	record.place.index = wire_u64(&reader);
 	record.place.offset = wire_u32(&reader);
 	record.length = wire_u64(&reader);
+	record.from = wire_u64(&reader);
 	rest = wire_bytes(&reader, wire_left(&reader));
 	if (!wire_ok(&reader) || bytes.size < PAXOS_RECORD_HEADER) {
 		return false;

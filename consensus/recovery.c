@@ -97,35 +97,88 @@ static int redo_adopt(struct paxos_replica *replica, const struct paxos_record *
 	return core->log.length == record->length ? 0 : -EBADMSG;
 }
 
-int paxos_replica_recover(struct paxos_replica *replica, struct slice bytes)
+static int redo_promise(struct paxos_replica *replica, const struct paxos_record *record)
 {
 	struct paxos_core *core = &replica->core;
-	struct paxos_record record;
 
-	must(core->recovering);
-	if (!paxos_record_decode(bytes, &record)) {
+	if (paxos_ballot_compare(record->ballot, core->promised) < 0) {
 		return -EBADMSG;
 	}
-	switch (record.kind) {
+	core->promised = record->ballot;
+	return 0;
+}
+
+static int redo(struct paxos_replica *replica, const struct paxos_record *record)
+{
+	switch (record->kind) {
 	case PAXOS_RECORD_PROMISE:
-		if (paxos_ballot_compare(record.ballot, core->promised) < 0) {
-			return -EBADMSG;
-		}
-		core->promised = record.ballot;
-		return 0;
+		return redo_promise(replica, record);
 	case PAXOS_RECORD_ENTRIES:
-		return redo_entries(replica, &record);
+		return redo_entries(replica, record);
 	case PAXOS_RECORD_STAGE:
-		redo_stage(replica, &record);
+		redo_stage(replica, record);
 		return 0;
 	case PAXOS_RECORD_STAGED:
-		return redo_staged(replica, &record);
+		return redo_staged(replica, record);
 	case PAXOS_RECORD_STATE:
-		return redo_state(replica, &record);
+		return redo_state(replica, record);
 	case PAXOS_RECORD_ADOPT:
-		return redo_adopt(replica, &record);
+		return redo_adopt(replica, record);
+	case PAXOS_RECORD_BASE:
 	case PAXOS_RECORD_COUNT:
 	default:
 		return -EBADMSG;
 	}
+}
+
+/* The next record, or lost ones, up to `last`. */
+static int count_records(struct paxos_replica *replica, uint64_t first, uint64_t last)
+{
+	struct paxos_outbox *outbox = &replica->core.outbox;
+
+	must(replica->core.recovering);
+	if (first == 0 || last < first ||
+	    (outbox->record_last != 0 && first != outbox->record_last + 1)) {
+		return -EBADMSG;
+	}
+	outbox->record_last = last;
+	outbox->record_durable = last;
+	return 0;
+}
+
+int paxos_replica_recover_snapshot(struct paxos_replica *replica, const struct store_digest *digest)
+{
+	struct paxos_core *core = &replica->core;
+
+	must(core->recovering);
+	must(core->log.length == 0);
+	(void)digest;
+	core->decided = store_applied(core->store);
+	paxos_log_reset(&core->log, core->decided);
+	return 0;
+}
+
+int paxos_replica_recover(struct paxos_replica *replica, uint64_t number, struct slice bytes)
+{
+	struct paxos_record record;
+	const int r = count_records(replica, number, number);
+
+	if (r < 0 || !paxos_record_decode(bytes, &record)) {
+		return -EBADMSG;
+	}
+	return redo(replica, &record);
+}
+
+int paxos_replica_recover_lost(struct paxos_replica *replica, uint64_t first, uint64_t last,
+                               const struct paxos_mark *mark)
+{
+	(void)mark;
+	(void)count_records(replica, first, last);
+	return -EBADMSG;
+}
+
+int paxos_replica_recover_end(struct paxos_replica *replica)
+{
+	must(replica->core.recovering);
+	return 0;
 }

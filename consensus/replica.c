@@ -410,6 +410,20 @@ static void tick_reads(struct paxos_replica *replica)
 	}
 }
 
+void paxos_replica_disk(struct paxos_replica *replica, uint64_t now_ns, unsigned troubles)
+{
+	replica->core.now_ns = now_ns;
+	replica->core.disk = troubles;
+}
+
+void paxos_replica_snapshot_done(struct paxos_replica *replica, uint64_t now_ns,
+                                 struct store_snapshot *snapshot, const struct store_digest *digest)
+{
+	replica->core.now_ns = now_ns;
+	(void)digest;
+	store_snapshot_close(replica->core.store, snapshot);
+}
+
 void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
 {
 	struct paxos_core *core = &replica->core;

@@ -43,12 +43,34 @@ int paxos_replica_new(struct paxos_replica **ret_replica, const struct paxos_con
 void paxos_replica_free(struct paxos_replica *replica);
 
 /*
- * Mode disk, before start: each durable record, in order, as PERSIST gave it.
- * Returns 0 or -EBADMSG (not a record, or not one that may follow).
+ * Mode disk, before start. The shell brings back what its folder holds, in this order:
+ *
+ *      1  the newest good snapshot file, if there is one: first into the store (store_restore_...),
+ *         then paxos_replica_recover_snapshot(), with the digest that the file ends with
+ *      2  each record that the journal still holds, in the order of their numbers, as PERSIST gave
+ *         them: paxos_replica_recover(); in the place of a damaged frame whose header copy is
+ *         whole: paxos_replica_recover_lost() with its first and last record and its mark
+ *      3  paxos_replica_recover_end(), then paxos_replica_start()
+ *
+ * A torn tail was never acknowledged and is left out; what follows takes its numbers again.
+ *
+ * Each returns 0, -EBADMSG (not a record, not one that may follow, or something needed is missing)
+ * or -ENOSPC (more was lost than memory can keep open). Then this folder cannot be mended in
+ * place: the shell sets journal and snapshots aside, takes a new incarnation, and starts a new
+ * replica with `rejoining` (4.1 i).
  */
-int paxos_replica_recover(struct paxos_replica *replica, struct slice record);
+int paxos_replica_recover_snapshot(struct paxos_replica *replica,
+                                   const struct store_digest *digest);
+int paxos_replica_recover(struct paxos_replica *replica, uint64_t number, struct slice record);
+int paxos_replica_recover_lost(struct paxos_replica *replica, uint64_t first, uint64_t last,
+                               const struct paxos_mark *mark);
+int paxos_replica_recover_end(struct paxos_replica *replica);
 
-/* The first call after recovery. From here on the replica behaves as restarted at now_ns. */
+/*
+ * The first call after recovery. From here on the replica behaves as restarted at now_ns. The next
+ * record is numbered one above the last that was recovered. With entries unknown (status.h,
+ * `holes`) it takes no part until its peers have filled them.
+ */
 void paxos_replica_start(struct paxos_replica *replica, uint64_t now_ns);
 
 /* Who sent a datagram. The shell knows peers by address, link or port. */
@@ -64,8 +86,34 @@ struct paxos_source {
 void paxos_replica_receive(struct paxos_replica *replica, uint64_t now_ns,
                            const struct paxos_source *source, struct slice bytes);
 
-/* The journal has made every record up to `record` durable (mode disk only). */
+/*
+ * The journal has made every record up to `record` durable (mode disk only). At most
+ * PAXOS_UNDURABLE_MAX bytes of records are given out that were not reported so.
+ */
 void paxos_replica_durable(struct paxos_replica *replica, uint64_t now_ns, uint64_t record);
+
+/*
+ * What the journal says of its device, whenever it changes: a set of
+ *   PAXOS_DISK_FULL    no room ahead: writes that grow are refused with STORE_DISK_FULL, deletes
+ *                      and sessions go on in what is spared for them; ends when it is taken back
+ *   PAXOS_DISK_FAILED  a write failed: nothing is durable any more, for this process; the replica
+ *                      steps down, acknowledges nothing, and gives PAXOS_EFFECT_END
+ * That it is slow the replica sees by itself: a leader whose oldest record waits for longer than
+ * `suspicion` hands over.
+ */
+enum {
+	PAXOS_DISK_FULL = 1,
+	PAXOS_DISK_FAILED = 2,
+};
+void paxos_replica_disk(struct paxos_replica *replica, uint64_t now_ns, unsigned troubles);
+
+/*
+ * Ends PAXOS_EFFECT_SNAPSHOT: the file is durable, its last bytes are `digest`; or it could not be
+ * written: NULL, and the next one is tried at its own index. The snapshot is given back.
+ */
+void paxos_replica_snapshot_done(struct paxos_replica *replica, uint64_t now_ns,
+                                 struct store_snapshot *snapshot,
+                                 const struct store_digest *digest);
 
 void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns);
 

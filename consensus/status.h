@@ -25,6 +25,7 @@ enum paxos_drop {
 	PAXOS_DROP_REQUEST,       /* a request that makes no sense (answered if it could be) */
 	PAXOS_DROP_ANSWER,        /* an answer, sent to a server */
 	PAXOS_DROP_OUTBOX,        /* our own, because the outbox was full; will be sent again */
+	PAXOS_DROP_ROLLED_BACK,   /* of a server that has less than it acknowledged before */
 	PAXOS_DROP_COUNT
 };
 
@@ -32,11 +33,13 @@ struct paxos_peer_status {
 	bool connected; /* answered our heartbeat of the last full round */
 	bool unhappy;   /* hears no leader, as far as it told */
 	uint64_t incarnation;
-	uint64_t accepted;      /* leader: highest length acknowledged in this ballot */
-	uint64_t round_trip_ns; /* smoothed; 0 = not known */
-	uint64_t poll_gap_ns;   /* as told by the peer */
-	uint64_t heard_ns;      /* when the last datagram came; 0 = never */
-	uint64_t resent;        /* datagrams sent again to it */
+	uint64_t accepted;       /* leader: highest length acknowledged in this ballot */
+	uint64_t round_trip_ns;  /* smoothed; 0 = not known */
+	uint64_t poll_gap_ns;    /* as told by the peer */
+	uint64_t heard_ns;       /* when the last datagram came; 0 = never */
+	uint64_t resent;         /* datagrams sent again to it */
+	uint64_t snapshot_index; /* as told by the peer */
+	bool disk_full, rolled_back;
 };
 
 struct paxos_status {
@@ -51,8 +54,13 @@ struct paxos_status {
 	uint64_t log_start, length, durable, decided, applied; /* indexes; the first entry is 1 */
 	uint64_t adopted_length; /* L0 of the ballot accepted, leader only */
 	bool deciding;           /* leader: the old grants have run out */
-	uint64_t lease_end_ns;   /* 0: none */
-	uint64_t now_ns;         /* of the last turn */
+	uint64_t holes;          /* entries that are unknown here, and asked for */
+	uint64_t snapshot_index; /* of the newest durable snapshot; 0: none */
+	uint64_t base_record;    /* records below it are not needed any more */
+	unsigned disk;           /* PAXOS_DISK_FULL, _FAILED, as the journal told */
+	bool disk_stalled;
+	uint64_t lease_end_ns; /* 0: none */
+	uint64_t now_ns;       /* of the last turn */
 	struct paxos_peer_status peers[STORE_NODES_MAX];
 	uint64_t faults[STORE_DATAGRAM_FAULT_COUNT];
 	uint64_t drops[PAXOS_DROP_COUNT];

@@ -56,6 +56,7 @@ void paxos_replica_status(const struct paxos_replica *replica, struct paxos_stat
 		status->adopted_length = replica->leader.adopted;
 		status->deciding = replica->leader.deciding;
 	}
+	status->disk = core->disk;
 	status->lease_end_ns = paxos_replica_lease_end_ns(replica);
 	status->now_ns = core->now_ns;
 	status->datagrams_out = core->outbox.sent;
@@ -94,6 +95,16 @@ const char *paxos_trace_text(enum paxos_trace_kind kind)
 		[PAXOS_TRACE_SNAPSHOT_OUT] = "snapshot_out",
 		[PAXOS_TRACE_EXPIRED] = "expired",
 		[PAXOS_TRACE_SLEPT] = "slept",
+		[PAXOS_TRACE_CHECKPOINT] = "checkpoint",
+		[PAXOS_TRACE_KEPT] = "kept",
+		[PAXOS_TRACE_FORGOT] = "forgot",
+		[PAXOS_TRACE_DISK_FULL] = "disk_full",
+		[PAXOS_TRACE_DISK_STALLED] = "disk_stalled",
+		[PAXOS_TRACE_DISK_FAILED] = "disk_failed",
+		[PAXOS_TRACE_DIFFERS] = "differs",
+		[PAXOS_TRACE_DAMAGED] = "damaged",
+		[PAXOS_TRACE_REPAIRED] = "repaired",
+		[PAXOS_TRACE_ROLLED_BACK] = "rolled_back",
 	};
 
 	return kind > 0 && kind < PAXOS_TRACE_COUNT ? texts[kind] : "?";
@@ -112,6 +123,7 @@ const char *paxos_drop_text(enum paxos_drop drop)
 		[PAXOS_DROP_REQUEST] = "request",
 		[PAXOS_DROP_ANSWER] = "answer",
 		[PAXOS_DROP_OUTBOX] = "outbox",
+		[PAXOS_DROP_ROLLED_BACK] = "rolled_back",
 	};
 
 	return drop < PAXOS_DROP_COUNT ? texts[drop] : "?";

@@ -206,6 +206,16 @@ static const struct trace_text traces[PAXOS_TRACE_COUNT] = {
 	[PAXOS_TRACE_SNAPSHOT_OUT] = {"snapshot_out", "index", "peer", CTL_INFO},
 	[PAXOS_TRACE_EXPIRED] = {"expired", "sessions", NULL, CTL_INFO},
 	[PAXOS_TRACE_SLEPT] = {"slept", "gap_ns", NULL, CTL_WARNING},
+	[PAXOS_TRACE_CHECKPOINT] = {"checkpoint", "index", "behind", CTL_INFO},
+	[PAXOS_TRACE_KEPT] = {"kept", "index", NULL, CTL_INFO},
+	[PAXOS_TRACE_FORGOT] = {"forgot", "record", NULL, CTL_INFO},
+	[PAXOS_TRACE_DISK_FULL] = {"disk_full", "full", NULL, CTL_WARNING},
+	[PAXOS_TRACE_DISK_STALLED] = {"disk_stalled", "waits_ns", NULL, CTL_WARNING},
+	[PAXOS_TRACE_DISK_FAILED] = {"disk_failed", NULL, NULL, CTL_ERROR},
+	[PAXOS_TRACE_DIFFERS] = {"differs", "index", "peer", CTL_ERROR},
+	[PAXOS_TRACE_DAMAGED] = {"damaged", "first", "last", CTL_WARNING},
+	[PAXOS_TRACE_REPAIRED] = {"repaired", "first", "last", CTL_INFO},
+	[PAXOS_TRACE_ROLLED_BACK] = {"rolled_back", "start", "peer", CTL_ERROR},
 };
 
 /* An incarnation is written alike everywhere. */
@@ -226,7 +236,8 @@ static struct ctl_field second_field(const struct paxos_trace *trace)
 	if (trace->kind == PAXOS_TRACE_GAVE_UP) {
 		return CTL_TEXT(text->b, why[trace->b <= PAXOS_GAVE_UP_TIME ? trace->b : 0]);
 	}
-	if (trace->kind == PAXOS_TRACE_PROMISED || trace->kind == PAXOS_TRACE_SNAPSHOT_OUT) {
+	if (trace->kind == PAXOS_TRACE_PROMISED || trace->kind == PAXOS_TRACE_SNAPSHOT_OUT ||
+	    trace->kind == PAXOS_TRACE_DIFFERS || trace->kind == PAXOS_TRACE_ROLLED_BACK) {
 		return CTL_NUMBER(text->b, trace->b + 1);
 	}
 	return CTL_NUMBER(text->b, trace->b);

@@ -156,7 +156,10 @@ static unsigned obey_effects(struct ctl_udp_worker *worker)
 			ctl_udp_queue(&worker->udp, &client, effect.bytes);
 			break;
 		case PAXOS_EFFECT_PERSIST:
-			must(false); /* mode memory has no journal */
+		case PAXOS_EFFECT_FORGET:
+		case PAXOS_EFFECT_SNAPSHOT:
+		case PAXOS_EFFECT_END:
+			must(false); /* mode memory has no journal, and no snapshots are cut */
 			break;
 		case PAXOS_EFFECT_TRACE:
 			(void)paxos_mailbox_put_from_worker(

@@ -97,7 +97,10 @@ static unsigned obey(struct dp_worker *worker, uint64_t now_ns)
 			tell_trace(worker, &effect.trace);
 			break;
 		case PAXOS_EFFECT_PERSIST:
-			must(effect.kind != PAXOS_EFFECT_PERSIST); /* dp_start() took memory only */
+		case PAXOS_EFFECT_FORGET:
+		case PAXOS_EFFECT_SNAPSHOT:
+		case PAXOS_EFFECT_END:
+			must(effect.kind == PAXOS_EFFECT_SEND); /* dp_start() took memory only */
 			break;
 		}
 	}

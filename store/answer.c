@@ -31,6 +31,7 @@ const char *store_answer_text(enum store_answer answer)
 		[STORE_BAD_VERSION] = "version of the protocol not spoken",
 		[STORE_WRONG_CLUSTER] = "wrong cluster",
 		[STORE_BAD_VERB] = "unknown verb",
+		[STORE_DISK_FULL] = "the servers' disks are full",
 	};
 
 	if ((unsigned)answer >= STORE_ANSWER_COUNT) {

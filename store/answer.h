@@ -34,6 +34,7 @@ enum store_answer {
 	STORE_BAD_VERSION = 19,   /* this version of the protocol is not spoken here */
 	STORE_WRONG_CLUSTER = 20, /* the request names another cluster */
 	STORE_BAD_VERB = 21,      /* no such verb */
+	STORE_DISK_FULL = 22,     /* no room on the servers' disks; what does not grow works */
 	STORE_ANSWER_COUNT
 };
 

@@ -81,9 +81,10 @@ static void on_referral(struct client *client, uint64_t now_ns, unsigned server,
 /* True if the answer is one that another sending of the same request cannot contradict. */
 static bool is_definite(const struct client_slot *slot, enum store_answer answer)
 {
-	const bool is_said_by_one_server =
-		answer == STORE_BAD_REQUEST || answer == STORE_BAD_VERSION ||
-		answer == STORE_WRONG_CLUSTER || answer == STORE_BAD_VERB;
+	const bool is_said_by_one_server = answer == STORE_BAD_REQUEST ||
+	                                   answer == STORE_BAD_VERSION ||
+	                                   answer == STORE_WRONG_CLUSTER ||
+	                                   answer == STORE_BAD_VERB || answer == STORE_DISK_FULL;
 
 	if (!proto_is_write(slot->verb)) {
 		return true;

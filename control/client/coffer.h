@@ -177,6 +177,7 @@ enum coffer_answer {
 	COFFER_BAD_VERSION = 19,
 	COFFER_WRONG_CLUSTER = 20,
 	COFFER_BAD_VERB = 21,
+	COFFER_DISK_FULL = 22, /* of the servers; what does not grow works */
 };
 
 enum coffer_role {

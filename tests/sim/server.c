@@ -57,7 +57,8 @@ static void fault(struct server *server, struct stage *stage, enum scroll_fault 
 static void recover(struct server *server, struct stage *stage)
 {
 	for (size_t i = 0; i < server->disk.count; i++) {
-		const int r = paxos_replica_recover(server->replica, disk_record(&server->disk, i));
+		const int r = paxos_replica_recover(server->replica, i + 1,
+		                                    disk_record(&server->disk, i));
 
 		if (r != 0) {
 			scroll_fail(&stage->scroll, stage->now_ns,
@@ -277,6 +278,9 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 			stage->checker.server[server->node].is_started;
 		checker_trace(&stage->checker, stage->now_ns, server->node, &effect->trace);
 		break;
+	case PAXOS_EFFECT_FORGET:
+	case PAXOS_EFFECT_SNAPSHOT:
+	case PAXOS_EFFECT_END:
 	default:
 		scroll_fail(&stage->scroll, stage->now_ns, "server %u: no such effect",
 		            server->node);

@@ -107,9 +107,11 @@ static void test_record_comes_back(void **state)
 		.kind = PAXOS_RECORD_ADOPT,
 		.flags = PAXOS_RECORD_HAS_STATE,
 		.ballot = BALLOT,
+		.accepted = BALLOT,
 		.decided = 7,
 		.place = {8, 9},
 		.length = 10,
+		.from = 11,
 	};
 	struct paxos_record back;
 
@@ -124,6 +126,8 @@ static void test_record_comes_back(void **state)
 	assert_int_equal(back.place.index, 8);
 	assert_int_equal(back.place.offset, 9);
 	assert_int_equal(back.length, 10);
+	assert_true(paxos_ballot_equal(back.accepted, BALLOT));
+	assert_int_equal(back.from, 11);
 	assert_true(slice_equal(back.body, slice_text("body")));
 	assert_false(paxos_record_decode(slice_make(bytes, PAXOS_RECORD_HEADER - 1), &back));
 	bytes[0] = PAXOS_RECORD_COUNT;

@@ -13,6 +13,11 @@
 #include "consensus/outbox.h"
 #include "store/limits.h"
 
+static uint64_t persist(struct paxos_outbox *outbox)
+{
+	return paxos_outbox_persist(outbox, slice_text("record"), &(struct paxos_mark){0});
+}
+
 static void send(struct paxos_outbox *outbox, unsigned peer, bool hold)
 {
 	const struct paxos_effect effect = {.kind = PAXOS_EFFECT_SEND, .peer = peer};
@@ -43,10 +48,10 @@ static void test_held_until_durable_and_in_order(void **state)
 
 	(void)state;
 	assert_int_equal(paxos_outbox_init(&outbox), 0);
-	assert_int_equal(paxos_outbox_persist(&outbox, slice_text("record")), 1);
+	assert_int_equal(persist(&outbox), 1);
 	send(&outbox, 1, true);
 	send(&outbox, 2, false);
-	assert_int_equal(paxos_outbox_persist(&outbox, slice_text("record")), 2);
+	assert_int_equal(persist(&outbox), 2);
 	send(&outbox, 3, true);
 	expect(&outbox, PAXOS_EFFECT_PERSIST, 0);
 	expect(&outbox, PAXOS_EFFECT_SEND, 2);
@@ -77,7 +82,7 @@ static void test_full_outbox_drops_datagrams_not_records(void **state)
 	}
 	assert_int_equal(outbox.dropped, 1);
 	assert_true(paxos_outbox_persist_room(&outbox) > 64 * 1024);
-	assert_int_equal(paxos_outbox_persist(&outbox, slice_text("record")), 1);
+	assert_int_equal(persist(&outbox), 1);
 	while (paxos_outbox_take(&outbox, &effect)) {
 		taken++;
 	}
