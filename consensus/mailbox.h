@@ -5,8 +5,8 @@
  * mailbox.h - rings between a replica's thread (the worker) and the slow path (control)
  *
  *      control                                     worker
- *      to_worker:    CLIENT, STATUS_ASK, GRACE, RESIGN -------->
- *      <------------ REPLY, TRACE, STATUS           :from_worker
+ *      to_worker:    CLIENT, STATUS_ASK, GRACE, RESIGN, SNAPSHOT_ASK, SNAPSHOT_DONE --->
+ *      <------------ REPLY, TRACE, STATUS, SNAPSHOT                        :from_worker
  *
  * A record is one kind byte, an address (CLIENT, REPLY) and bytes. The last byte of an address in
  * mail is zero: a worker's own addresses have something else there. One producer and one consumer
@@ -26,13 +26,24 @@
 #include "store/base/slice.h"
 
 enum paxos_mail_kind {
-	PAXOS_MAIL_CLIENT = 1, /* to worker: a client's datagram from a kernel socket */
-	PAXOS_MAIL_REPLY,      /* from worker: a datagram for the client at `address` */
-	PAXOS_MAIL_STATUS_ASK, /* to worker: address is echoed */
-	PAXOS_MAIL_STATUS,     /* from worker: struct paxos_status, then the shell's own struct */
-	PAXOS_MAIL_GRACE,      /* to worker: u64, a grace period for this number has passed */
-	PAXOS_MAIL_TRACE,      /* from worker: struct paxos_trace */
-	PAXOS_MAIL_RESIGN,     /* to worker: SIGTERM came */
+	PAXOS_MAIL_CLIENT = 1,   /* to worker: a client's datagram from a kernel socket */
+	PAXOS_MAIL_REPLY,        /* from worker: a datagram for the client at `address` */
+	PAXOS_MAIL_STATUS_ASK,   /* to worker: address is echoed */
+	PAXOS_MAIL_STATUS,       /* from worker: struct paxos_status, then the shell's own struct */
+	PAXOS_MAIL_GRACE,        /* to worker: u64, a grace period for this number has passed */
+	PAXOS_MAIL_TRACE,        /* from worker: struct paxos_trace */
+	PAXOS_MAIL_RESIGN,       /* to worker: SIGTERM came */
+	PAXOS_MAIL_SNAPSHOT_ASK, /* to worker: an operator wants a copy; address is echoed */
+	PAXOS_MAIL_SNAPSHOT,     /* from worker: struct paxos_mail_snapshot, to be written */
+	PAXOS_MAIL_SNAPSHOT_DONE, /* to worker: struct paxos_mail_snapshot, given back */
+};
+
+struct store_snapshot;
+
+/* The bytes of SNAPSHOT and SNAPSHOT_DONE. */
+struct paxos_mail_snapshot {
+	struct store_snapshot *snapshot; /* SNAPSHOT: NULL if it could not be opened, see r */
+	int r;                           /* 0 or a negative errno; DONE: of the writing */
 };
 
 struct paxos_mail {

@@ -2,13 +2,16 @@
 #include "control/loop.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 #include "control/admin.h"
 #include "control/grace.h"
+#include "control/snapshot_desk.h"
 #include "control/udp.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
@@ -16,6 +19,7 @@
 enum {
 	MAILS_MAX = 512, /* before the sockets have their turn */
 	DROPPED_PACE_MS = 1000,
+	SAVE_MS = 600000, /* for a snapshot of all there may be */
 	ANSWER_MS = 2000, /* for the worker's answer to what it can say at once */
 };
 
@@ -30,6 +34,7 @@ struct ctl_loop {
 	uv_signal_t term, interrupt, hangup;
 	struct ctl_admin *admin;
 	struct ctl_slow_udp *slow;
+	struct ctl_snapshot_desk *snapshots;
 	struct ctl_grace *grace;
 	uint64_t grace_told;
 	uint64_t dropped_told; /* of the mailbox, as logged last */
@@ -53,7 +58,8 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	}
 }
 
-static void take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
+/* False: it has to wait. */
+static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 {
 	switch (mail->kind) {
 	case PAXOS_MAIL_REPLY:
@@ -68,13 +74,18 @@ static void take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 	case PAXOS_MAIL_TRACE:
 		take_trace(loop, mail->bytes);
 		break;
+	case PAXOS_MAIL_SNAPSHOT:
+		return ctl_snapshot_desk_mail(loop->snapshots, mail);
 	case PAXOS_MAIL_CLIENT: /* these go the other way */
 	case PAXOS_MAIL_STATUS_ASK:
 	case PAXOS_MAIL_GRACE:
 	case PAXOS_MAIL_RESIGN:
+	case PAXOS_MAIL_SNAPSHOT_ASK:
+	case PAXOS_MAIL_SNAPSHOT_DONE:
 		must(false);
 		break;
 	}
+	return true;
 }
 
 /* Tells the worker of a grace period that passed. False: the mailbox is full, try again. */
@@ -104,8 +115,9 @@ static void drain(struct ctl_loop *loop)
 		atomic_load_explicit(&mailbox->dropped_from_worker, memory_order_relaxed);
 	struct paxos_mail mail;
 
-	for (unsigned i = 0; i < MAILS_MAX && paxos_mailbox_peek_from_worker(mailbox, &mail); i++) {
-		take_mail(loop, &mail);
+	for (unsigned i = 0; i < MAILS_MAX && paxos_mailbox_peek_from_worker(mailbox, &mail) &&
+	                     take_mail(loop, &mail);
+	     i++) {
 		paxos_mailbox_pop_from_worker(mailbox);
 	}
 	if (loop->slow != NULL) {
@@ -133,7 +145,8 @@ static void on_prepare(uv_prepare_t *prepare)
 	struct ctl_loop *loop = prepare->data;
 
 	drain(loop);
-	if (tell_grace(loop) && paxos_mailbox_control_sleeps(loop->config.mailbox)) {
+	if (tell_grace(loop) && ctl_snapshot_desk_tell(loop->snapshots) &&
+	    paxos_mailbox_control_sleeps(loop->config.mailbox)) {
 		must(uv_idle_stop(&loop->idle) == 0);
 	} else {
 		must(uv_idle_start(&loop->idle, on_idle) == 0);
@@ -209,7 +222,38 @@ static const char *begin_status(void *context, const struct paxos_address *addre
 	               : "the worker takes no more mail; try again";
 }
 
+static const char *begin_snapshot(void *context, const struct paxos_address *address,
+                                  const struct ctl_admin_request *request)
+{
+	struct ctl_loop *loop = context;
+
+	if (request->count != 2 || strcmp(request->arguments[0], "save") != 0) {
+		return "it is: snapshot save FILE";
+	}
+	return ctl_snapshot_desk_save(loop->snapshots, address, request->arguments[1]);
+}
+
+static void on_saved(void *context, const struct paxos_address *address,
+                     const struct ctl_snapshot_saved *saved)
+{
+	struct ctl_loop *loop = context;
+	char digest[33];
+
+	if (saved->r < 0) {
+		ctl_admin_refuse(loop->admin, address, saved->reason.text);
+		return;
+	}
+	(void)snprintf(digest, sizeof(digest), "%016" PRIx64 "%016" PRIx64, saved->digest.high,
+	               saved->digest.low);
+	ctl_log(loop->config.logger, CTL_INFO, "snapshot_saved", CTL_NUMBER("index", saved->index),
+	        CTL_TEXT("digest", digest), CTL_NUMBER("took_us", saved->took_ns / 1000));
+	ctl_admin_answer(loop->admin, address,
+	                 json_pack("{s:I, s:s, s:f}", "index", (json_int_t)saved->index, "digest",
+	                           digest, "took_ms", (double)saved->took_ns / 1e6));
+}
+
 static const struct ctl_admin_command commands[] = {
+	{"snapshot", "save FILE: writes the state as it is now", SAVE_MS, begin_snapshot},
 	{"status", "role, ballot, leader, indexes, peers, poll gap, counters", ANSWER_MS,
          begin_status},
 	{0},
@@ -221,6 +265,24 @@ static int open_admin(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 
 	return ctl_admin_open(&loop->admin, &loop->uv, loop->config.config->management, &host,
 	                      ret_reason);
+}
+
+static int open_snapshots(struct ctl_loop *loop, struct ctl_reason *ret_reason)
+{
+	const struct ctl_snapshot_desk_config desk = {
+		.mailbox = loop->config.mailbox,
+		.store = loop->config.store,
+		.cluster = loop->config.config->cluster,
+		.node = (uint8_t)loop->config.config->node,
+		.saved = on_saved,
+		.context = loop,
+	};
+	const int r = ctl_snapshot_desk_open(&loop->snapshots, &loop->uv, &desk);
+
+	if (r < 0) {
+		ctl_reason_say(ret_reason, "no memory for the loop; free some");
+	}
+	return r;
 }
 
 /* libuv's inits fail only without descriptors or memory, which a start may meet. */
@@ -281,6 +343,10 @@ int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *conf
 		goto close_loop;
 	}
 	r = open_admin(loop, ret_reason);
+	if (r < 0) {
+		goto close_loop;
+	}
+	r = open_snapshots(loop, ret_reason);
 	if (r < 0) {
 		goto close_loop;
 	}
@@ -355,6 +421,7 @@ void ctl_loop_close(struct ctl_loop *loop)
 	close_handle((uv_handle_t *)&loop->hangup);
 	ctl_admin_close(loop->admin);
 	ctl_slow_udp_close(loop->slow);
+	ctl_snapshot_desk_close(loop->snapshots);
 	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 	must(uv_loop_close(&loop->uv) == 0);
 	free(loop);

@@ -4,9 +4,9 @@
 /*
  * loop.h - the control thread: everything slow, in one libuv loop
  *
- *      management socket  \                        / PAXOS_MAIL_CLIENT, STATUS_ASK
- *      slow UDP socket      >---  control thread  <  PAXOS_MAIL_GRACE, RESIGN
- *      signals, log        /                       \ <--- REPLY, STATUS, TRACE
+ *      management socket  \                        / PAXOS_MAIL_CLIENT, STATUS_ASK, GRACE,
+ *      slow UDP socket      >---  control thread  <  RESIGN, SNAPSHOT_ASK, SNAPSHOT_DONE
+ *      signals, log        /                       \ <--- REPLY, STATUS, TRACE, SNAPSHOT
  *
  * It is the one producer of mail to the worker. Mail from the worker is taken in batches before
  * the loop sleeps and whenever the bell wakes it.
@@ -33,6 +33,7 @@ enum {
 struct ctl_loop_config {
 	const struct ctl_config *config;
 	struct paxos_mailbox *mailbox;
+	struct store *store; /* for the snapshots that are open at the close */
 	struct ctl_logger *logger;
 	/* A worker's PAXOS_MAIL_STATUS as an object; NULL if it makes no sense. */
 	json_t *(*status)(void *context, struct slice bytes);

@@ -90,6 +90,7 @@ static struct store_digest digest_of(const uint8_t tail[DIGEST_SIZE])
 /* --- writing --------------------------------------------------------------------------------- */
 
 struct writer {
+	const ctl_snapshot_cancel_t *cancel;
 	int fd;
 	uint32_t crc;
 	off64_t written, handed; /* bytes; handed: the disk was asked to write them */
@@ -167,6 +168,9 @@ static int put_all(struct writer *writer, const struct ctl_snapshot_head *head,
 		size = store_snapshot_read(snapshot, writer->frame + FRAME_SIZE, CHUNK_SIZE);
 		note_tail(writer->tail, slice_make(writer->frame + FRAME_SIZE, size));
 		r = put_chunk(writer, size); /* the last one is empty: the end */
+		if (writer->cancel != NULL && atomic_load(writer->cancel)) {
+			r = -ECANCELED;
+		}
 	}
 	if (r == 0 && fdatasync(writer->fd) < 0) {
 		r = -errno;
@@ -224,15 +228,19 @@ static int make_file(int folder, const char *name, const char *path, bool fresh,
 
 int ctl_snapshot_write(int folder, const char *name, bool fresh,
                        const struct ctl_snapshot_head *head, struct store_snapshot *snapshot,
-                       struct store_digest *ret_digest, struct ctl_reason *ret_reason)
+                       const ctl_snapshot_cancel_t *cancel, struct store_digest *ret_digest,
+                       struct ctl_reason *ret_reason)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
 	char path[PATH_SIZE];
-	int r;
+	int r = -ENOMEM;
 
 	must(strlen(name) + sizeof(".new") <= sizeof(path));
 	(void)snprintf(path, sizeof(path), "%s.new", name);
-	r = writer == NULL ? -ENOMEM : make_file(folder, name, path, fresh, writer, head, snapshot);
+	if (writer != NULL) {
+		writer->cancel = cancel;
+		r = make_file(folder, name, path, fresh, writer, head, snapshot);
+	}
 	if (r < 0) {
 		ctl_reason_say(ret_reason, "%s: the snapshot cannot be written (%s); %s", name,
 		               strerror(-r),

@@ -21,6 +21,7 @@
  * Threads: any one. Writing and reading block on the disk: never a worker's business.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@
 enum {
 	CTL_SNAPSHOT_NAME_SIZE = sizeof("snapshot-0123456789abcdef"), /* the end included */
 };
+
+/* Set by any thread to end a write early. */
+typedef _Atomic bool ctl_snapshot_cancel_t;
 
 struct ctl_snapshot_head {
 	uint64_t cluster;
@@ -43,12 +47,14 @@ void ctl_snapshot_name(uint64_t index, char ret_name[CTL_SNAPSHOT_NAME_SIZE]);
 /*
  * Writes all of `snapshot` as `name` in `folder` (a descriptor, or AT_FDCWD). With `fresh`, a file
  * of that name must not be there yet. Does not hurry: it never has more than a few MiB waiting for
- * the disk, so that the journal beside it is not held up.
- * Returns 0 and the digest; or a negative errno and the sentence, and no new file is left.
+ * the disk, so that the journal beside it is not held up. `cancel` may be NULL.
+ * Returns 0 and the digest; or a negative errno (-ECANCELED) and the sentence, and no new file is
+ * left.
  */
 int ctl_snapshot_write(int folder, const char *name, bool fresh,
                        const struct ctl_snapshot_head *head, struct store_snapshot *snapshot,
-                       struct store_digest *ret_digest, struct ctl_reason *ret_reason);
+                       const ctl_snapshot_cancel_t *cancel, struct store_digest *ret_digest,
+                       struct ctl_reason *ret_reason);
 
 /*
  * Reads the file and makes it the state of `store`. Returns 0, its head and its digest; -EBADMSG:

@@ -13,6 +13,7 @@
 
 #include <urcu-qsbr.h>
 
+#include "consensus/errand.h"
 #include "control/clock.h"
 #include "control/udp.h"
 #include "store/base/check.h"
@@ -112,10 +113,17 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 	case PAXOS_MAIL_RESIGN:
 		paxos_replica_resign(worker->replica, now_ns);
 		break;
+	case PAXOS_MAIL_SNAPSHOT_ASK:
+		paxos_errand_snapshot(worker->store, worker->mailbox, mail);
+		break;
+	case PAXOS_MAIL_SNAPSHOT_DONE:
+		paxos_errand_snapshot_done(worker->store, mail);
+		break;
 	case PAXOS_MAIL_CLIENT: /* the one socket is ours: nobody else has clients */
 	case PAXOS_MAIL_REPLY:
 	case PAXOS_MAIL_STATUS:
 	case PAXOS_MAIL_TRACE:
+	case PAXOS_MAIL_SNAPSHOT:
 		must(false);
 		break;
 	}

@@ -7,6 +7,7 @@
 
 #include <rte_lcore.h>
 
+#include "consensus/errand.h"
 #include "dataplane/clock.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
@@ -167,9 +168,16 @@ static unsigned take_mail(struct dp_worker *worker)
 		case PAXOS_MAIL_RESIGN:
 			paxos_replica_resign(worker->replica, now_ns);
 			break;
+		case PAXOS_MAIL_SNAPSHOT_ASK:
+			paxos_errand_snapshot(worker->store, worker->mailbox, &mail);
+			break;
+		case PAXOS_MAIL_SNAPSHOT_DONE:
+			paxos_errand_snapshot_done(worker->store, &mail);
+			break;
 		case PAXOS_MAIL_REPLY:
 		case PAXOS_MAIL_STATUS:
 		case PAXOS_MAIL_TRACE:
+		case PAXOS_MAIL_SNAPSHOT:
 			break; /* these go the other way */
 		}
 		paxos_mailbox_pop_to_worker(worker->mailbox);

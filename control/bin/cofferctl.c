@@ -7,6 +7,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/bin/cofferctl_offline.h"
 #include "control/options.h"
 #include "control/status_text.h"
 
@@ -30,7 +32,7 @@ enum {
 	WORDS_MAX = 8,
 };
 
-#define COMMANDS "status|help"
+#define COMMANDS "status | snapshot save FILE | snapshot verify FILE | help"
 
 struct order {
 	const char *socket;
@@ -57,6 +59,31 @@ static void print_help(const struct order *order, const json_t *answer)
 	}
 }
 
+static void print_saved(const struct order *order, const json_t *answer)
+{
+	(void)printf("%s: index %" JSON_INTEGER_FORMAT ", digest %s\n", order->words[2],
+	             json_integer_value(json_object_get(answer, "index")),
+	             json_string_value(json_object_get(answer, "digest")));
+}
+
+/* The server may stand in another folder than the operator: a file is told by its whole path. */
+static int make_absolute(struct order *order, char path[PATH_MAX])
+{
+	char folder[PATH_MAX];
+
+	if (order->words[2][0] == '/') {
+		return 0;
+	}
+	if (getcwd(folder, sizeof(folder)) == NULL) {
+		return -errno;
+	}
+	if (snprintf(path, PATH_MAX, "%s/%s", folder, order->words[2]) >= PATH_MAX) {
+		return -ENAMETOOLONG;
+	}
+	order->words[2] = path;
+	return 0;
+}
+
 /* What can be asked; how many words, the command's own included; how its answer looks as text. */
 static const struct command {
 	const char *name, *action; /* the first two words; action may be NULL */
@@ -65,6 +92,8 @@ static const struct command {
 	void (*print)(const struct order *order, const json_t *answer);
 } commands[] = {
 	{"status", NULL, 1, 5, print_status},
+	{"snapshot", "save", 3, 600, print_saved},
+	{"snapshot", "verify", 3, 0, NULL}, /* without a server */
 	{"help", NULL, 1, 5, print_help},
 };
 
@@ -243,14 +272,19 @@ int main(int argc, char **argv)
 	                                 NULL};
 	const char *named = getenv("COFFER_MANAGEMENT");
 	struct order order = {.socket = named != NULL ? named : CTL_MANAGEMENT_DEFAULT};
-	char *line = NULL;
+	char path[PATH_MAX], *line = NULL;
 	int r;
 
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &order) != 0) {
 		return EXIT_USAGE;
 	}
-	r = ask(&order, &line);
+	if (find_command(&order)->print == NULL) {
+		r = cofferctl_snapshot_verify(order.words[2], order.json);
+		return fflush(stdout) != 0 ? EXIT_REFUSED : r;
+	}
+	r = strcmp(order.words[0], "snapshot") == 0 ? make_absolute(&order, path) : 0;
+	r = r < 0 ? r : ask(&order, &line);
 	if (r < 0) {
 		(void)fprintf(
 			stderr,

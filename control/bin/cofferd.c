@@ -19,6 +19,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "consensus/errand.h"
 #include "consensus/mailbox.h"
 #include "consensus/quorum.h"
 #include "consensus/replica.h"
@@ -398,7 +399,7 @@ static void tell_start(struct server *server)
 
 static int live(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
 {
-	const struct ctl_loop_config loop = {
+	struct ctl_loop_config loop = {
 		.config = &server->config,
 		.mailbox = &server->mailbox,
 		.logger = &server->logger,
@@ -410,6 +411,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	r = open_folder(server, order, ret_reason);
 	r = r < 0 ? r : make_replica(server, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
+	loop.store = server->store;
 	r = r < 0 ? r : ctl_loop_open(&server->loop, &loop, ret_reason);
 	if (r < 0) {
 		if (server->founded) {
@@ -431,6 +433,9 @@ static void end(struct server *server)
 	dp_stop(server->dp);
 	ctl_udp_worker_stop(server->udp_worker);
 	ctl_loop_close(server->loop);
+	if (server->rings != NULL) {
+		paxos_errand_end(server->store, &server->mailbox);
+	}
 	paxos_replica_free(server->replica);
 	store_free(server->store);
 	free(server->rings);

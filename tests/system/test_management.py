@@ -11,7 +11,7 @@ import stat
 
 import harness
 from cluster import Kernel
-from harness import check, wait_for
+from harness import check, parse_json, wait_for
 
 KEYS = ("node role leader ballot length decided applied log_start lease_left_ms deciding "
         "durability transport peers counters drops poll_gap_us").split()
@@ -98,9 +98,43 @@ def test_garbage_does_no_harm(tools):
     cluster.down()
 
 
+def test_snapshot_is_saved_and_verified(tools):
+    cluster = Kernel(tools, 3, relayed=False).up()
+    for number in range(50):
+        done = tools.run([tools.coffer, "set", f"/d/{number}", "v" * 1000 * (number % 30)],
+                         env=cluster.environment())
+        check(done.returncode == 0, "a write", done)
+    cluster.wait_level()
+    digests = set()
+    for number in cluster.nodes:
+        done = cluster.ctl(number, "snapshot", "save", f"copy-{number}", "-o", "json")
+        check(done.returncode == 0, "a copy is saved", done)
+        saved = parse_json(done.stdout, "what was saved")
+        done = cluster.ctl(number, "snapshot", "verify", f"copy-{number}", "-o", "json")
+        check(done.returncode == 0, "the copy is whole", done)
+        found = parse_json(done.stdout, "what is in it")
+        check(found["digest"] == saved["digest"] and found["index"] == saved["index"], found, saved)
+        check(found["cluster"] == cluster.id and found["node"] == number, "whose it is", found)
+        check(found["files"] == 50, "what is in it", found)
+        digests.add(found["digest"])
+    check(len(digests) == 1, "all servers hold the same", digests)
+    done = cluster.ctl(1, "snapshot", "save", "copy-1")
+    check(done.returncode == 1 and "not there yet" in done.stderr, "no file is written over", done)
+    done = cluster.ctl(1, "snapshot", "save", "nowhere/copy")
+    check(done.returncode == 1 and done.stderr.count("\n") == 1, "a wrong place is said", done)
+    path = cluster.folder / "copy-1"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    done = cluster.ctl(1, "snapshot", "verify", "copy-1")
+    check(done.returncode == 1 and "damaged" in done.stderr, "damage is found", done)
+    cluster.down()
+
+
 def test_wrong_use_and_no_server(tools):
     cluster = Kernel(tools, 1, relayed=False).up()
-    for arguments in ((), ("frobnicate",), ("status", "-o", "xml"), ("status", "more")):
+    for arguments in ((), ("frobnicate",), ("status", "-o", "xml"), ("status", "more"),
+                      ("snapshot",), ("snapshot", "save"), ("snapshot", "load", "x")):
         done = cluster.ctl(1, *arguments)
         check(done.returncode == 2, f"cofferctl {arguments}", done.returncode, done.stderr)
     cluster.down()
@@ -123,5 +157,6 @@ def test_sigterm_ends_and_a_restart_rejoins(tools):
 
 if __name__ == "__main__":
     harness.run([test_status_in_text_and_json, test_socket_is_the_owners,
-                 test_garbage_does_no_harm, test_wrong_use_and_no_server,
+                 test_garbage_does_no_harm, test_snapshot_is_saved_and_verified,
+                 test_wrong_use_and_no_server,
                  test_sigterm_ends_and_a_restart_rejoins])

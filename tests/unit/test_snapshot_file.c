@@ -61,7 +61,8 @@ static int write_file(struct store *store, const char *name, bool fresh,
 	store_publish(store);
 	assert_int_equal(store_snapshot_open(store, &snapshot), 0);
 	head.index = store_snapshot_index(snapshot);
-	r = ctl_snapshot_write(house.folder, name, fresh, &head, snapshot, ret_digest, &reason);
+	r = ctl_snapshot_write(house.folder, name, fresh, &head, snapshot, NULL, ret_digest,
+	                       &reason);
 	store_snapshot_close(store, snapshot);
 	return r;
 }
@@ -258,6 +259,7 @@ static void test_what_cannot_be_written_is_said(void **state)
 	struct ctl_snapshot_head head;
 	struct store_snapshot *snapshot;
 	struct ctl_reason reason;
+	ctl_snapshot_cancel_t cancel = true;
 
 	(void)state;
 	fixture_begin(&fixture);
@@ -265,9 +267,13 @@ static void test_what_cannot_be_written_is_said(void **state)
 	assert_int_equal(load_file(fixture.store, "not-there", &head), -ENOENT);
 	head = (struct ctl_snapshot_head){.cluster = 1, .index = 1, .node = 1};
 	assert_int_equal(store_snapshot_open(fixture.store, &snapshot), 0);
-	assert_int_equal(ctl_snapshot_write(AT_FDCWD, "/dev/full/x", true, &head, snapshot, &digest,
-	                                    &reason),
+	assert_int_equal(ctl_snapshot_write(AT_FDCWD, "/dev/full/x", true, &head, snapshot, NULL,
+	                                    &digest, &reason),
 	                 -ENOTDIR);
+	assert_int_equal(ctl_snapshot_write(house.folder, "snapshot-0000000000000001", true, &head,
+	                                    snapshot, &cancel, &digest, &reason),
+	                 -ECANCELED);
+	assert_int_equal(ctl_snapshot_newest(house.folder, UINT64_MAX, &head.index), -ENOENT);
 	store_snapshot_close(fixture.store, snapshot);
 	fixture_end(&fixture);
 }
