@@ -139,7 +139,7 @@ static uint32_t recount(const struct paxos_core *core, const struct paxos_candid
 			named = paxos_core_named(core, store_member_incarnation(core->store, node),
 			                         core->log.length, NULL, node);
 		} else if (intake->has_state) {
-			named = store_restore_member_incarnation(intake->restore, node);
+			named = store_restore_members(intake->restore)->member[node].incarnation;
 			named = paxos_core_named(core, named, core->decided, &intake->stage, node);
 		} else {
 			named = store_member_incarnation(core->store, node);

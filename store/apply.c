@@ -228,9 +228,9 @@ void store_apply(struct store *store, uint64_t index, const struct store_entry *
 		apply_expire(store, entry);
 		return;
 	case STORE_ENTRY_REJOIN:
-		if (entry->node < STORE_NODES_MAX) {
-			store->state.members[entry->node] = entry->incarnation;
-		}
+	case STORE_ENTRY_MEMBERS:
+	case STORE_ENTRY_LEARNER:
+		store_members_apply(&store->state.members, index, entry);
 		return;
 	default:
 		return;

@@ -41,6 +41,31 @@ static void put_request(struct wire_writer *writer, const struct store_entry *en
 	wire_put_u64(writer, entry->first_unanswered);
 }
 
+static void put_address(struct wire_writer *writer, struct store_address address)
+{
+	wire_put_u32(writer, address.ip);
+	wire_put_u16(writer, address.port);
+}
+
+static bool are_members(uint32_t configuration, uint32_t voters, uint32_t learners)
+{
+	const unsigned count = (unsigned)__builtin_popcount(voters);
+
+	return configuration >= 1 && count >= 1 && count <= STORE_VOTERS_MAX &&
+	       (voters & learners) == 0 && (voters | learners) >> STORE_NODES_MAX == 0;
+}
+
+static void put_members(struct wire_writer *writer, const struct store_entry *entry)
+{
+	must(are_members(entry->configuration, entry->voters, entry->learners));
+	wire_put_u32(writer, entry->configuration);
+	wire_put_u16(writer, (uint16_t)entry->voters);
+	wire_put_u16(writer, (uint16_t)entry->learners);
+	for (uint32_t left = entry->voters | entry->learners; left != 0; left &= left - 1) {
+		put_address(writer, entry->addresses[__builtin_ctz(left)]);
+	}
+}
+
 size_t store_entry_encode(const struct store_entry *entry, void *memory, size_t size)
 {
 	struct wire_writer writer = wire_writer_make(memory, size);
@@ -71,6 +96,15 @@ size_t store_entry_encode(const struct store_entry *entry, void *memory, size_t 
 		must(entry->node < STORE_NODES_MAX);
 		wire_put_u8(&writer, entry->node);
 		wire_put_u64(&writer, entry->incarnation);
+		break;
+	case STORE_ENTRY_MEMBERS:
+		put_members(&writer, entry);
+		break;
+	case STORE_ENTRY_LEARNER:
+		must(entry->node < STORE_NODES_MAX);
+		wire_put_u8(&writer, entry->node);
+		wire_put_u8(&writer, entry->is_added ? 1 : 0);
+		put_address(&writer, entry->address);
 		break;
 	default:
 		check_failed("the kind of entry is known", __FILE__, __LINE__);
@@ -115,7 +149,41 @@ static bool take_op(struct wire_reader *reader, struct store_op *ret_op)
 	return true;
 }
 
-/* Everything but the list of an EXPIRE, whose count is returned apart. */
+static struct store_address take_address(struct wire_reader *reader)
+{
+	struct store_address address;
+
+	address.ip = wire_u32(reader);
+	address.port = wire_u16(reader);
+	return address;
+}
+
+/* Sets alone; the addresses are as many as the sets say. */
+static bool take_members(struct wire_reader *reader, struct store_entry *entry)
+{
+	const size_t address_size = sizeof(uint32_t) + sizeof(uint16_t);
+
+	entry->configuration = wire_u32(reader);
+	entry->voters = wire_u16(reader);
+	entry->learners = wire_u16(reader);
+	return wire_ok(reader) &&
+	       are_members(entry->configuration, entry->voters, entry->learners) &&
+	       wire_left(reader) ==
+	               address_size * (unsigned)__builtin_popcount(entry->voters | entry->learners);
+}
+
+static bool take_learner(struct wire_reader *reader, struct store_entry *entry)
+{
+	unsigned added;
+
+	entry->node = wire_u8(reader);
+	added = wire_u8(reader);
+	entry->is_added = added == 1;
+	entry->address = take_address(reader);
+	return wire_done(reader) && entry->node < STORE_NODES_MAX && added <= 1;
+}
+
+/* Everything but the lists of EXPIRE and MEMBERS, which come last. */
 static bool take_body(struct wire_reader *reader, struct store_entry *entry)
 {
 	switch (entry->kind) {
@@ -140,8 +208,22 @@ static bool take_body(struct wire_reader *reader, struct store_entry *entry)
 		entry->node = wire_u8(reader);
 		entry->incarnation = wire_u64(reader);
 		return wire_done(reader) && entry->node < STORE_NODES_MAX;
+	case STORE_ENTRY_MEMBERS:
+		return take_members(reader, entry);
+	case STORE_ENTRY_LEARNER:
+		return take_learner(reader, entry);
 	default:
 		return false;
+	}
+}
+
+static void take_addresses(struct wire_reader *reader, struct store_entry *entry)
+{
+	const uint32_t all = entry->voters | entry->learners;
+
+	for (unsigned node = 0; node < STORE_NODES_MAX; node++) {
+		entry->addresses[node] =
+			(all >> node & 1) != 0 ? take_address(reader) : (struct store_address){0};
 	}
 }
 
@@ -150,10 +232,8 @@ bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry)
 	struct wire_reader reader = wire_reader_make(bytes);
 	struct store_entry entry;
 
-	/* The list is left alone: half a kilobyte that only an EXPIRE looks at. */
+	/* The lists are left alone: half a kilobyte that few kinds look at. */
 	memset(&entry, 0, offsetof(struct store_entry, expired));
-	entry.node = 0;
-	entry.incarnation = 0;
 
 	entry.kind = (enum store_entry_kind)wire_u8(&reader);
 	if (wire_u8(&reader) != 0) {
@@ -165,8 +245,9 @@ bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry)
 	}
 
 	memcpy(ret_entry, &entry, offsetof(struct store_entry, expired));
-	ret_entry->node = entry.node;
-	ret_entry->incarnation = entry.incarnation;
+	if (entry.kind == STORE_ENTRY_MEMBERS) {
+		take_addresses(&reader, ret_entry);
+	}
 	for (unsigned i = 0; i < entry.expired_count; i++) {
 		ret_entry->expired[i] = wire_u64(&reader);
 	}

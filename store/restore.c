@@ -103,6 +103,21 @@ static bool has_room(const struct store_restore *restore, size_t size)
 	return store_alloc_room(restore->store->alloc) >= size + ROOM_MIN;
 }
 
+static bool take_members(struct wire_reader *reader, struct store_members *members, uint64_t index)
+{
+	members->configuration = wire_u32(reader);
+	members->voters = wire_u32(reader);
+	members->learners = wire_u32(reader);
+	members->since = wire_u64(reader);
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
+		members->member[i].incarnation = wire_u64(reader);
+		members->member[i].named = wire_u64(reader);
+		members->member[i].address.ip = wire_u32(reader);
+		members->member[i].address.port = wire_u16(reader);
+	}
+	return store_members_is_good(members, index);
+}
+
 static int take_head(struct store_restore *restore, struct wire_reader *reader)
 {
 	struct store_state *state = &restore->state;
@@ -114,8 +129,8 @@ static int take_head(struct store_restore *restore, struct wire_reader *reader)
 	state->time_ns = wire_u64(reader);
 	state->revision = (store_rev_t)wire_u64(reader);
 	restore->files_left = wire_u64(reader);
-	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
-		state->members[i] = wire_u64(reader);
+	if (!take_members(reader, &state->members, state->index)) {
+		return -EBADMSG;
 	}
 	restore->sessions_left = wire_u32(reader);
 	if (state->revision < 0 || restore->files_left > (uint64_t)state->revision) {
@@ -342,8 +357,7 @@ uint64_t store_restore_index(const struct store_restore *restore)
 	return restore->state.index;
 }
 
-uint64_t store_restore_member_incarnation(const struct store_restore *restore, unsigned node)
+const struct store_members *store_restore_members(const struct store_restore *restore)
 {
-	must(node < STORE_NODES_MAX);
-	return restore->state.members[node];
+	return &restore->state.members;
 }

@@ -3,7 +3,9 @@
  * snapshot.c - the whole store to bytes
  *
  *      head      magic u64, version u32, index u64, time_ns u64, revision i64, files u64,
- *                members 7 x u64, sessions u32
+ *                configuration u32, voters u32,
+ *                learners u32, since u64, 16 members, sessions u32
+ *      member    incarnation u64, named u64, ip u32, port u16
  *      session   id u64, secret u64, base u64, answered u64, ttl_ms u32, and for each bit of
  *                answered: answer u8, revision i64, store_revision i64
  *      file      revision i64, path size u16, value size u32, path, value
@@ -58,6 +60,20 @@ static void stream_init(struct stream *stream, const struct store_root *root)
 	store_tree_seek(root->state.files, slice_text("/"), &stream->place);
 }
 
+static void put_members(struct wire_writer *writer, const struct store_members *members)
+{
+	wire_put_u32(writer, members->configuration);
+	wire_put_u32(writer, members->voters);
+	wire_put_u32(writer, members->learners);
+	wire_put_u64(writer, members->since);
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
+		wire_put_u64(writer, members->member[i].incarnation);
+		wire_put_u64(writer, members->member[i].named);
+		wire_put_u32(writer, members->member[i].address.ip);
+		wire_put_u16(writer, members->member[i].address.port);
+	}
+}
+
 static void put_head(struct wire_writer *writer, const struct store_state *state)
 {
 	wire_put_u64(writer, SNAPSHOT_MAGIC);
@@ -66,9 +82,7 @@ static void put_head(struct wire_writer *writer, const struct store_state *state
 	wire_put_u64(writer, state->time_ns);
 	wire_put_u64(writer, (uint64_t)state->revision);
 	wire_put_u64(writer, state->file_count);
-	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
-		wire_put_u64(writer, state->members[i]);
-	}
+	put_members(writer, &state->members);
 	wire_put_u32(writer, state->sessions.count);
 	must(wire_written(writer).size == SNAPSHOT_HEAD_SIZE);
 }

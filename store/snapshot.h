@@ -52,5 +52,5 @@ void store_restore_abort(struct store_restore *restore);
 /* The index of the state being fed; 0 if it was not fed yet. */
 uint64_t store_restore_index(const struct store_restore *restore);
 
-/* The incarnation that the state being fed names for a member; 0 if that was not fed yet. */
-uint64_t store_restore_member_incarnation(const struct store_restore *restore, unsigned node);
+/* The members of the state being fed; all zeros if they were not fed yet. */
+const struct store_members *store_restore_members(const struct store_restore *restore);

@@ -15,6 +15,7 @@
 #include "store/answer.h"
 #include "store/event.h"
 #include "store/limits.h"
+#include "store/members.h"
 #include "store/reclaim.h"
 #include "store/session.h"
 #include "store/tree.h"
@@ -33,7 +34,7 @@ struct store_state {
 	store_rev_t revision;
 	uint64_t bytes; /* logical, as the quota counts */
 	uint64_t file_count;
-	uint64_t members[STORE_NODES_MAX]; /* incarnations */
+	struct store_members members;
 };
 
 struct store_root {

@@ -102,7 +102,7 @@ void store_refound(struct store *store, store_rev_t raise)
 	state->revision += raise;
 	store_tree_list(&state->sessions.root, &store->reclaim);
 	state->sessions.count = 0;
-	memset(state->members, 0, sizeof(state->members));
+	memset(&state->members, 0, sizeof(state->members));
 	store_events_clear(&store->events, &store->reclaim, state->revision);
 	store_state_publish(store);
 	store_state_collect(store);
@@ -165,10 +165,15 @@ uint32_t store_session_count(const struct store *store)
 	return store->state.sessions.count;
 }
 
+const struct store_members *store_members(const struct store *store)
+{
+	return &store->state.members;
+}
+
 uint64_t store_member_incarnation(const struct store *store, unsigned node)
 {
 	must(node < STORE_NODES_MAX);
-	return store->state.members[node];
+	return store->state.members.member[node].incarnation;
 }
 
 /* --- readers ---------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@
 #include "store/answer.h"
 #include "store/base/slice.h"
 #include "store/event.h"
+#include "store/members.h"
 #include "store/op.h"
 #include "store/session.h"
 
@@ -118,6 +119,9 @@ bool store_session_result(const struct store *store, uint64_t id, uint64_t numbe
 /* Sessions in the order of their ids: the first with id > after, or NULL. Writer only. */
 const struct store_session *store_session_next(const struct store *store, uint64_t after);
 uint32_t store_session_count(const struct store *store);
+
+/* As applied so far. Good until the next store_apply(). Writer only. */
+const struct store_members *store_members(const struct store *store);
 
 /* The incarnation under which a member takes part; 0 until a REJOIN entry named one. */
 uint64_t store_member_incarnation(const struct store *store, unsigned node);

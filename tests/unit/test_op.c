@@ -108,6 +108,41 @@ static void test_other_kinds_come_back(void **state)
 	assert_int_equal(out.incarnation, 1 << 30);
 }
 
+static void test_members_come_back(void **state)
+{
+	struct store_entry entry = {
+		.kind = STORE_ENTRY_MEMBERS, .configuration = 9, .voters = 0x8003, .learners = 4};
+	struct store_entry out;
+	size_t size;
+
+	(void)state;
+	entry.addresses[15] = (struct store_address){0x0a000010, 8046};
+	entry.addresses[2] = (struct store_address){0x0a000003, 1};
+	size = store_entry_encode(&entry, memory, sizeof(memory));
+	assert_in_range(size, 1, STORE_ENTRY_HEADER_MAX);
+	assert_true(store_entry_decode(slice_make(memory, size), &out));
+	assert_int_equal(out.configuration, 9);
+	assert_int_equal(out.voters, 0x8003);
+	assert_int_equal(out.learners, 4);
+	for (unsigned node = 0; node < STORE_NODES_MAX; node++) {
+		assert_int_equal(out.addresses[node].ip, entry.addresses[node].ip);
+		assert_int_equal(out.addresses[node].port, entry.addresses[node].port);
+	}
+	assert_false(store_entry_decode(slice_make(memory, size - 1), &out));
+	memory[14] |= 4; /* votes and learns */
+	assert_false(store_entry_decode(slice_make(memory, size), &out));
+
+	entry = (struct store_entry){.kind = STORE_ENTRY_LEARNER,
+	                             .node = 15,
+	                             .is_added = true,
+	                             .address = {0x0a000010, 8046}};
+	size = store_entry_encode(&entry, memory, sizeof(memory));
+	assert_true(store_entry_decode(slice_make(memory, size), &out));
+	assert_true(out.is_added && out.node == 15 && out.address.ip == 0x0a000010);
+	memory[11] = 2;
+	assert_false(store_entry_decode(slice_make(memory, size), &out));
+}
+
 static void test_nop_is_written_in_one_way(void **state)
 {
 	const struct store_entry entry = {.kind = STORE_ENTRY_OP, .op = {.verb = STORE_VERB_NOP}};
@@ -182,10 +217,18 @@ static void test_what_is_decoded_encodes_to_the_same(void **state)
 		struct store_entry entry = set_entry(), out;
 		size_t size;
 
-		entry.kind = (enum store_entry_kind)(1 + prng_below(&prng, 5));
+		entry.kind = (enum store_entry_kind)(1 + prng_below(&prng, 7));
 		entry.node = (uint8_t)prng_below(&prng, STORE_NODES_MAX);
 		entry.expired_count = (uint16_t)prng_below(&prng, 4);
 		entry.op.path.size = prng_below(&prng, 5);
+		entry.configuration = 1 + (uint32_t)prng_below(&prng, 3);
+		entry.voters = 1 + (uint32_t)prng_below(&prng, 127);
+		entry.learners = (uint32_t)prng_below(&prng, 4) << 7;
+		entry.address = (struct store_address){0x0a000001, 8046};
+		for (unsigned node = 0; node < STORE_NODES_MAX; node++) {
+			entry.addresses[node] =
+				(struct store_address){0x0a000001 + node, (uint16_t)node};
+		}
 		size = store_entry_encode(&entry, memory, sizeof(memory));
 		for (uint64_t flips = prng_below(&prng, 3); flips > 0; flips--) {
 			memory[prng_below(&prng, size)] ^= (uint8_t)(1u << prng_below(&prng, 8));
@@ -205,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_operation_comes_back),
 		cmocka_unit_test(test_largest_entry_fits_and_its_memory_is_checked),
 		cmocka_unit_test(test_other_kinds_come_back),
+		cmocka_unit_test(test_members_come_back),
 		cmocka_unit_test(test_nop_is_written_in_one_way),
 		cmocka_unit_test(test_time_can_be_stamped),
 		cmocka_unit_test(test_nonsense_is_refused_and_writes_nothing),

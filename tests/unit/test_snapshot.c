@@ -288,6 +288,7 @@ static void test_damaged_bytes_change_nothing(void **state)
 /* A snapshot by hand: sessions and files as given, the digest right. */
 struct hand {
 	uint64_t index, revision, files;
+	uint32_t voters; /* 0: 1, 2 and 3 */
 	uint32_t sessions;
 	struct {
 		uint64_t id, base, answered;
@@ -311,8 +312,15 @@ static struct slice write_hand(const struct hand *hand)
 	wire_put_u64(&writer, 5);
 	wire_put_u64(&writer, hand->revision);
 	wire_put_u64(&writer, hand->files);
+	wire_put_u32(&writer, 1); /* configuration, voters, learners, since */
+	wire_put_u32(&writer, hand->voters != 0 ? hand->voters : 7);
+	wire_put_u32(&writer, 1 << 5);
+	wire_put_u64(&writer, 1);
 	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
 		wire_put_u64(&writer, i);
+		wire_put_u64(&writer, 0);
+		wire_put_u32(&writer, 0);
+		wire_put_u16(&writer, 0);
 	}
 	wire_put_u32(&writer, hand->sessions);
 	for (unsigned i = 0; i < hand->sessions && i < 2; i++) {
@@ -402,6 +410,9 @@ static void test_wrong_content_is_refused_though_the_digest_is_right(void **stat
 	REFUSED(hand.session[1].answer = STORE_ANSWER_COUNT, -EBADMSG);
 	REFUSED(hand.sessions = 3, -EDQUOT);
 	REFUSED(hand.files = 3, -EBADMSG);
+	REFUSED(hand.voters = 1 << 5, -EBADMSG); /* a learner, too */
+	REFUSED(hand.voters = 255, -EBADMSG);
+	REFUSED(hand.voters = 1 << 16, -EBADMSG);
 	hand = good_hand();
 	for (unsigned i = 0; i < 2; i++) {
 		hand.file[i].size = STORE_VALUE_SIZE_MAX;
