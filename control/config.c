@@ -401,6 +401,38 @@ static int check_listen(struct reading *reading)
 	return 0;
 }
 
+/* By a link, or by an ethdev under the address that the other servers know us by. */
+static bool has_way_to(const struct ctl_config *config, unsigned number)
+{
+	for (unsigned i = 0; i < CTL_PORTS_MAX; i++) {
+		const struct ctl_port *port = &config->ports[i];
+
+		if (port->given &&
+		    (port->kind == CTL_PORT_LINK
+		             ? port->peer == number
+		             : port->address == config->servers[config->node - 1].ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int check_ways(struct reading *reading)
+{
+	const struct ctl_config *config = &reading->config;
+
+	for (unsigned number = 1; number <= config->count; number++) {
+		if (number != config->node && !has_way_to(config, number)) {
+			return REFUSE(reading, reading->server_lines[number - 1],
+			              "no port leads to `server.%u`; add `port.N = link PATH %s "
+			              "peer %u`, or an ethdev with the address of `server.%u`",
+			              number, config->node > number ? "second" : "first", number,
+			              (unsigned)config->node);
+		}
+	}
+	return 0;
+}
+
 static int check_ports(struct reading *reading)
 {
 	const struct ctl_config *config = &reading->config;
@@ -432,7 +464,7 @@ static int check_ports(struct reading *reading)
 		return REFUSE(reading, line_named(reading, "transport"),
 		              "`transport = dpdk` needs ports; add `%s` for each", "port.N = ...");
 	}
-	return 0;
+	return config->transport == CTL_TRANSPORT_DPDK ? check_ways(reading) : 0;
 }
 
 static int check_rest(struct reading *reading)

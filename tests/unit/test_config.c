@@ -120,6 +120,10 @@ static void test_wrong_line_is_refused_by_place_and_mend(void **state)
 		{"server.x = 127.0.0.1:1", "x.conf:6:", "unknown key"},
 		{"server.4 = 127.0.0.1:8104", "x.conf:", "1, 3, 5 or 7"},
 		{"transport = dpdk", "x.conf:6:", "port.N"},
+		{"transport = dpdk\nport.1 = link /a first clients", "x.conf:3:", "second peer 1"},
+		{"transport = dpdk\nport.1 = link /a second peer 1", "x.conf:5:", "first peer 3"},
+		{"transport = dpdk\nport.1 = ethdev e address 10.0.0.1/24",
+	         "x.conf:3:", "address of `server.2`"},
 		{"port.1 = link /a", "x.conf:6:", "link PATH"},
 		{"port.1 = pipe /a", "x.conf:6:", "ethdev"},
 		{"port.1 = link /a first peer 1", "x.conf:6:", "second"},
@@ -155,6 +159,18 @@ static void test_wrong_line_is_refused_by_place_and_mend(void **state)
 		assert_null(strchr(reason.text, '\n'));
 		assert_int_equal(config.node, 77);
 	}
+}
+
+static void test_ethdev_leads_to_whoever_has_no_link(void **state)
+{
+	struct ctl_config config;
+	struct ctl_reason reason;
+
+	(void)state;
+	assert_int_equal(parse(&config, &reason,
+	                       GOOD "transport = dpdk\nport.1 = link /a first peer 3\n"
+	                            "port.2 = ethdev net_af_packet0,iface=x address 127.0.0.1/8\n"),
+	                 0);
 }
 
 static void test_missing_keys_are_named(void **state)
@@ -278,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_given_has_its_default),
 		cmocka_unit_test(test_every_key_is_read),
 		cmocka_unit_test(test_wrong_line_is_refused_by_place_and_mend),
+		cmocka_unit_test(test_ethdev_leads_to_whoever_has_no_link),
 		cmocka_unit_test(test_missing_keys_are_named),
 		cmocka_unit_test(test_line_that_is_too_long_is_refused),
 		cmocka_unit_test(test_file_that_is_not_there_is_named),
