@@ -21,34 +21,62 @@ void paxos_errand_snapshot(struct store *store, struct paxos_mailbox *mailbox,
 	}
 }
 
-static void close_snapshot(struct store *store, const struct paxos_mail *mail)
+void paxos_errand_point(struct paxos_replica *replica, uint64_t now_ns,
+                        struct paxos_mailbox *mailbox, struct store_snapshot *snapshot)
+{
+	const struct paxos_mail_snapshot told = {.snapshot = snapshot, .is_point = true};
+	const struct paxos_mail mail = {.kind = PAXOS_MAIL_SNAPSHOT,
+	                                .bytes = slice_make(&told, sizeof(told))};
+
+	if (!paxos_mailbox_put_from_worker(mailbox, &mail)) {
+		paxos_replica_snapshot_done(replica, now_ns, snapshot, NULL);
+	}
+}
+
+static struct paxos_mail_snapshot told_by(const struct paxos_mail *mail)
 {
 	struct paxos_mail_snapshot told;
 
 	must(mail->bytes.size == sizeof(told));
 	memcpy(&told, mail->bytes.data, sizeof(told));
-	store_snapshot_close(store, told.snapshot);
+	return told;
 }
 
-void paxos_errand_snapshot_done(struct store *store, const struct paxos_mail *mail)
+void paxos_errand_snapshot_done(struct paxos_replica *replica, uint64_t now_ns, struct store *store,
+                                const struct paxos_mail *mail)
 {
+	const struct paxos_mail_snapshot told = told_by(mail);
+
 	must(mail->kind == PAXOS_MAIL_SNAPSHOT_DONE);
-	close_snapshot(store, mail);
+	if (told.is_point) {
+		paxos_replica_snapshot_done(replica, now_ns, told.snapshot,
+		                            told.r == 0 ? &told.digest : NULL);
+	} else {
+		store_snapshot_close(store, told.snapshot);
+	}
 }
 
-void paxos_errand_end(struct store *store, struct paxos_mailbox *mailbox)
+void paxos_errand_end(struct paxos_mailbox *mailbox, enum paxos_end end)
+{
+	const struct paxos_mail mail = {.kind = PAXOS_MAIL_END,
+	                                .bytes = slice_make(&end, sizeof(end))};
+
+	(void)paxos_mailbox_put_from_worker(mailbox, &mail); /* counted; such a replica is silent */
+}
+
+void paxos_errand_close(struct store *store, struct paxos_mailbox *mailbox)
 {
 	struct paxos_mail mail;
 
 	while (paxos_mailbox_peek_to_worker(mailbox, &mail)) {
 		if (mail.kind == PAXOS_MAIL_SNAPSHOT_DONE) {
-			close_snapshot(store, &mail);
+			store_snapshot_close(store, told_by(&mail).snapshot);
 		}
 		paxos_mailbox_pop_to_worker(mailbox);
 	}
 	while (paxos_mailbox_peek_from_worker(mailbox, &mail)) {
 		if (mail.kind == PAXOS_MAIL_SNAPSHOT) {
-			close_snapshot(store, &mail);
+			store_snapshot_close(store, told_by(&mail).snapshot);
 		}
 		paxos_mailbox_pop_from_worker(mailbox);
 	}

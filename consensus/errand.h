@@ -11,14 +11,23 @@
  */
 
 #include "consensus/mailbox.h"
+#include "consensus/replica.h"
 #include "store/store.h"
 
 /* SNAPSHOT_ASK: opens a snapshot of what is published, and gives it out as SNAPSHOT. */
 void paxos_errand_snapshot(struct store *store, struct paxos_mailbox *mailbox,
                            const struct paxos_mail *mail);
 
-/* SNAPSHOT_DONE: closes it. */
-void paxos_errand_snapshot_done(struct store *store, const struct paxos_mail *mail);
+/* PAXOS_EFFECT_SNAPSHOT: gives it out as SNAPSHOT, a point. */
+void paxos_errand_point(struct paxos_replica *replica, uint64_t now_ns,
+                        struct paxos_mailbox *mailbox, struct store_snapshot *snapshot);
+
+/* SNAPSHOT_DONE: a point goes back to the replica, a copy is closed. */
+void paxos_errand_snapshot_done(struct paxos_replica *replica, uint64_t now_ns, struct store *store,
+                                const struct paxos_mail *mail);
+
+/* PAXOS_EFFECT_END: says so to the slow path, which ends the process. */
+void paxos_errand_end(struct paxos_mailbox *mailbox, enum paxos_end end);
 
 /* Closes what is still on its way in either direction. When both threads are gone. */
-void paxos_errand_end(struct store *store, struct paxos_mailbox *mailbox);
+void paxos_errand_close(struct store *store, struct paxos_mailbox *mailbox);

@@ -6,7 +6,7 @@
  *
  *      control                                     worker
  *      to_worker:    CLIENT, STATUS_ASK, GRACE, RESIGN, SNAPSHOT_ASK, SNAPSHOT_DONE --->
- *      <------------ REPLY, TRACE, STATUS, SNAPSHOT                        :from_worker
+ *      <------------ REPLY, TRACE, STATUS, SNAPSHOT, END                   :from_worker
  *
  * A record is one kind byte, an address (CLIENT, REPLY) and bytes. The last byte of an address in
  * mail is zero: a worker's own addresses have something else there. One producer and one consumer
@@ -35,15 +35,16 @@ enum paxos_mail_kind {
 	PAXOS_MAIL_RESIGN,       /* to worker: SIGTERM came */
 	PAXOS_MAIL_SNAPSHOT_ASK, /* to worker: an operator wants a copy; address is echoed */
 	PAXOS_MAIL_SNAPSHOT,     /* from worker: struct paxos_mail_snapshot, to be written */
+	PAXOS_MAIL_END,          /* from worker: enum paxos_end; of no use any more */
 	PAXOS_MAIL_SNAPSHOT_DONE, /* to worker: struct paxos_mail_snapshot, given back */
 };
-
-struct store_snapshot;
 
 /* The bytes of SNAPSHOT and SNAPSHOT_DONE. */
 struct paxos_mail_snapshot {
 	struct store_snapshot *snapshot; /* SNAPSHOT: NULL if it could not be opened, see r */
 	int r;                           /* 0 or a negative errno; DONE: of the writing */
+	bool is_point;              /* cut at an index where all servers cut, for the data folder */
+	struct store_digest digest; /* DONE, of a point that was written */
 };
 
 struct paxos_mail {

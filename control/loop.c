@@ -40,6 +40,7 @@ struct ctl_loop {
 	uint64_t dropped_told; /* of the mailbox, as logged last */
 	uint64_t dropped_told_ms;
 	bool stopping;
+	enum paxos_end end; /* 0: none came */
 };
 
 /* --- mail ------------------------------------------------------------------------------------ */
@@ -73,6 +74,11 @@ static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 		break;
 	case PAXOS_MAIL_TRACE:
 		take_trace(loop, mail->bytes);
+		break;
+	case PAXOS_MAIL_END:
+		must(mail->bytes.size == sizeof(loop->end));
+		memcpy(&loop->end, mail->bytes.data, sizeof(loop->end));
+		uv_stop(&loop->uv);
 		break;
 	case PAXOS_MAIL_SNAPSHOT:
 		return ctl_snapshot_desk_mail(loop->snapshots, mail);
@@ -233,6 +239,15 @@ static const char *begin_snapshot(void *context, const struct paxos_address *add
 	return ctl_snapshot_desk_save(loop->snapshots, address, request->arguments[1]);
 }
 
+static void log_snapshot(struct ctl_loop *loop, const char *event,
+                         const struct ctl_snapshot_saved *saved, char ret_digest[33])
+{
+	(void)snprintf(ret_digest, 33, "%016" PRIx64 "%016" PRIx64, saved->digest.high,
+	               saved->digest.low);
+	ctl_log(loop->config.logger, CTL_INFO, event, CTL_NUMBER("index", saved->index),
+	        CTL_TEXT("digest", ret_digest), CTL_NUMBER("took_us", saved->took_ns / 1000));
+}
+
 static void on_saved(void *context, const struct paxos_address *address,
                      const struct ctl_snapshot_saved *saved)
 {
@@ -243,13 +258,23 @@ static void on_saved(void *context, const struct paxos_address *address,
 		ctl_admin_refuse(loop->admin, address, saved->reason.text);
 		return;
 	}
-	(void)snprintf(digest, sizeof(digest), "%016" PRIx64 "%016" PRIx64, saved->digest.high,
-	               saved->digest.low);
-	ctl_log(loop->config.logger, CTL_INFO, "snapshot_saved", CTL_NUMBER("index", saved->index),
-	        CTL_TEXT("digest", digest), CTL_NUMBER("took_us", saved->took_ns / 1000));
+	log_snapshot(loop, "snapshot_saved", saved, digest);
 	ctl_admin_answer(loop->admin, address,
 	                 json_pack("{s:I, s:s, s:f}", "index", (json_int_t)saved->index, "digest",
 	                           digest, "took_ms", (double)saved->took_ns / 1e6));
+}
+
+static void on_kept(void *context, const struct ctl_snapshot_saved *saved)
+{
+	struct ctl_loop *loop = context;
+	char digest[33];
+
+	if (saved->r < 0) {
+		ctl_log(loop->config.logger, CTL_ERROR, "snapshot_failed",
+		        CTL_NUMBER("index", saved->index), CTL_TEXT("why", saved->reason.text));
+	} else {
+		log_snapshot(loop, "snapshot_written", saved, digest);
+	}
 }
 
 static const struct ctl_admin_command commands[] = {
@@ -274,7 +299,9 @@ static int open_snapshots(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 		.store = loop->config.store,
 		.cluster = loop->config.config->cluster,
 		.node = (uint8_t)loop->config.config->node,
+		.folder = loop->config.folder,
 		.saved = on_saved,
+		.kept = on_kept,
 		.context = loop,
 	};
 	const int r = ctl_snapshot_desk_open(&loop->snapshots, &loop->uv, &desk);
@@ -368,7 +395,7 @@ close_loop:
 	return r;
 }
 
-int ctl_loop_run(struct ctl_loop *loop, struct ctl_reason *ret_reason)
+int ctl_loop_run(struct ctl_loop *loop, enum paxos_end *ret_end, struct ctl_reason *ret_reason)
 {
 	const struct paxos_bell bell = {.ring = ring_bell, .context = &loop->grace_bell};
 	int r;
@@ -380,6 +407,7 @@ int ctl_loop_run(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 	ctl_grace_stop(loop->grace);
 	loop->grace = NULL;
+	*ret_end = loop->end;
 	return 0;
 }
 

@@ -34,6 +34,7 @@ struct ctl_loop_config {
 	const struct ctl_config *config;
 	struct paxos_mailbox *mailbox;
 	struct store *store; /* for the snapshots that are open at the close */
+	int folder;          /* the data folder, for snapshots */
 	struct ctl_logger *logger;
 	/* A worker's PAXOS_MAIL_STATUS as an object; NULL if it makes no sense. */
 	json_t *(*status)(void *context, struct slice bytes);
@@ -50,8 +51,11 @@ struct ctl_loop;
 int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *config,
                   struct ctl_reason *ret_reason);
 
-/* Starts the grace thread and turns the loop until a signal ends it. 0 or as above. */
-int ctl_loop_run(struct ctl_loop *loop, struct ctl_reason *ret_reason);
+/*
+ * Starts the grace thread and turns the loop until a signal or the replica (PAXOS_EFFECT_END) ends
+ * it: *ret_end says why, 0 if it was a signal. 0 or as above.
+ */
+int ctl_loop_run(struct ctl_loop *loop, enum paxos_end *ret_end, struct ctl_reason *ret_reason);
 
 /* The slow path's counters; all zero with transport kernel or `listen = none`. */
 void ctl_loop_counters(const struct ctl_loop *loop, struct ctl_slow_udp_counters *ret_counters);

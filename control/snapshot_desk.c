@@ -26,6 +26,7 @@ enum state {
 struct save {
 	struct ctl_snapshot_desk *desk;
 	enum state state;
+	bool is_point;
 	struct paxos_address address;
 	uint64_t began_ns;
 	struct store_snapshot *snapshot;
@@ -40,7 +41,7 @@ struct ctl_snapshot_desk {
 	ctl_snapshot_cancel_t cancel;
 	unsigned works; /* on threads of the pool */
 	bool closing;
-	struct save saves[SAVES_MAX];
+	struct save saves[SAVES_MAX + 1]; /* the last is for points, one at a time */
 };
 
 int ctl_snapshot_desk_open(struct ctl_snapshot_desk **ret_desk, uv_loop_t *loop,
@@ -97,29 +98,49 @@ const char *ctl_snapshot_desk_save(struct ctl_snapshot_desk *desk,
 
 /* --- on a thread of the pool ----------------------------------------------------------------- */
 
+/* What fails leaves a file too many, nothing worse; the next one tries again. */
+static void remove_old(const struct save *save)
+{
+	const int folder = save->desk->config.folder;
+	uint64_t former;
+
+	if (ctl_snapshot_newest(folder, save->saved.index, &former) == 0) {
+		(void)ctl_snapshot_remove_below(folder, former);
+	}
+}
+
 static void write_file(uv_work_t *work)
 {
 	struct save *save = work->data;
-	const struct ctl_snapshot_head head = {.cluster = save->desk->config.cluster,
-	                                       .index = save->saved.index,
-	                                       .node = save->desk->config.node};
+	const struct ctl_snapshot_desk_config *config = &save->desk->config;
+	const struct ctl_snapshot_head head = {
+		.cluster = config->cluster, .index = save->saved.index, .node = config->node};
 
-	save->saved.r =
-		ctl_snapshot_write(AT_FDCWD, save->path, true, &head, save->snapshot,
-	                           &save->desk->cancel, &save->saved.digest, &save->saved.reason);
+	save->saved.r = ctl_snapshot_write(
+		save->is_point ? config->folder : AT_FDCWD, save->path, !save->is_point, &head,
+		save->snapshot, &save->desk->cancel, &save->saved.digest, &save->saved.reason);
+	if (save->is_point && save->saved.r == 0) {
+		remove_old(save);
+	}
 }
 
 /* --- on the control thread again ------------------------------------------------------------- */
 
-static void tell_operator(struct save *save)
+static void tell(struct save *save)
 {
+	const struct ctl_snapshot_desk_config *config = &save->desk->config;
+
 	save->saved.took_ns = ctl_clock_ns() - save->began_ns;
-	save->desk->config.saved(save->desk->config.context, &save->address, &save->saved);
+	if (save->is_point) {
+		config->kept(config->context, &save->saved);
+	} else {
+		config->saved(config->context, &save->address, &save->saved);
+	}
 }
 
 static void end(struct ctl_snapshot_desk *desk)
 {
-	for (unsigned i = 0; i < SAVES_MAX; i++) {
+	for (unsigned i = 0; i <= SAVES_MAX; i++) {
 		if (desk->saves[i].state == WRITTEN) {
 			store_snapshot_close(desk->config.store, desk->saves[i].snapshot);
 		}
@@ -137,7 +158,7 @@ static void after_write(uv_work_t *work, int status)
 	desk->works--;
 	save->state = WRITTEN;
 	if (!desk->closing) {
-		tell_operator(save);
+		tell(save);
 	} else if (desk->works == 0) {
 		end(desk);
 	}
@@ -155,11 +176,10 @@ static bool begin_write(struct save *save)
 	return true;
 }
 
-static bool give_back(struct ctl_snapshot_desk *desk, struct store_snapshot *snapshot, int r)
+static bool give_back(struct ctl_snapshot_desk *desk, const struct paxos_mail_snapshot *told)
 {
-	const struct paxos_mail_snapshot told = {.snapshot = snapshot, .r = r};
 	const struct paxos_mail mail = {.kind = PAXOS_MAIL_SNAPSHOT_DONE,
-	                                .bytes = slice_make(&told, sizeof(told))};
+	                                .bytes = slice_make(told, sizeof(*told))};
 
 	return paxos_mailbox_put_to_worker(desk->config.mailbox, &mail);
 }
@@ -177,16 +197,37 @@ static struct save *find_asked(struct ctl_snapshot_desk *desk, const struct paxo
 	return NULL;
 }
 
+/* The place of a new point, or NULL if the last one is still here. */
+static struct save *begin_point(struct ctl_snapshot_desk *desk,
+                                const struct store_snapshot *snapshot)
+{
+	struct save *save = &desk->saves[SAVES_MAX];
+
+	if (save->state != FREE) {
+		return NULL;
+	}
+	memset(save, 0, sizeof(*save));
+	save->desk = desk;
+	save->is_point = true;
+	save->began_ns = ctl_clock_ns();
+	ctl_snapshot_name(store_snapshot_index(snapshot), save->path);
+	return save;
+}
+
 bool ctl_snapshot_desk_mail(struct ctl_snapshot_desk *desk, const struct paxos_mail *mail)
 {
-	struct save *save = find_asked(desk, &mail->address);
 	struct paxos_mail_snapshot told;
+	struct save *save;
 
 	must(mail->bytes.size == sizeof(told)); /* our own worker's */
 	memcpy(&told, mail->bytes.data, sizeof(told));
+	save = told.is_point ? begin_point(desk, told.snapshot) : find_asked(desk, &mail->address);
+	if (save == NULL && told.snapshot != NULL) {
+		told.r = -EBUSY; /* or it was given up */
+		return give_back(desk, &told);
+	}
 	if (save == NULL) {
-		/* It was given up. */
-		return told.r != 0 || give_back(desk, told.snapshot, 0);
+		return true;
 	}
 	save->snapshot = told.snapshot;
 	save->saved.r = told.r;
@@ -200,17 +241,21 @@ bool ctl_snapshot_desk_mail(struct ctl_snapshot_desk *desk, const struct paxos_m
 	ctl_reason_say(&save->saved.reason, "the state could not be kept for it (%s); try again",
 	               strerror(-save->saved.r));
 	save->state = told.r == 0 ? WRITTEN : FREE;
-	tell_operator(save);
+	tell(save);
 	return true;
 }
 
 bool ctl_snapshot_desk_tell(struct ctl_snapshot_desk *desk)
 {
-	for (unsigned i = 0; i < SAVES_MAX; i++) {
+	for (unsigned i = 0; i <= SAVES_MAX; i++) {
 		struct save *save = &desk->saves[i];
+		const struct paxos_mail_snapshot told = {.snapshot = save->snapshot,
+		                                         .r = save->saved.r,
+		                                         .is_point = save->is_point,
+		                                         .digest = save->saved.digest};
 
 		if (save->state == WRITTEN) {
-			if (!give_back(desk, save->snapshot, save->saved.r)) {
+			if (!give_back(desk, &told)) {
 				return false;
 			}
 			save->state = FREE;

@@ -11,6 +11,10 @@
  *                                  |
  *      operator <-- saved() -------+ --SNAPSHOT_DONE--> worker: unpins it
  *
+ * The worker gives *points* out by itself: all servers cut them at the same indexes, for their
+ * data folders. The two newest are kept there: should the newest be damaged, the one before it and
+ * a longer piece of the journal may do. kept() tells each.
+ *
  * Threads: the control thread's.
  */
 
@@ -21,7 +25,7 @@
 
 struct ctl_snapshot_desk;
 
-/* What came of an operator's save. */
+/* What came of a writing. */
 struct ctl_snapshot_saved {
 	int r; /* 0, or a negative errno and the reason */
 	uint64_t index;
@@ -35,8 +39,10 @@ struct ctl_snapshot_desk_config {
 	struct store *store;           /* touched only at the close */
 	uint64_t cluster;
 	uint8_t node; /* number from 1 */
+	int folder;   /* the data folder, for points; borrowed until close */
 	void (*saved)(void *context, const struct paxos_address *address,
 	              const struct ctl_snapshot_saved *saved);
+	void (*kept)(void *context, const struct ctl_snapshot_saved *saved);
 	void *context;
 };
 

@@ -117,13 +117,14 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 		paxos_errand_snapshot(worker->store, worker->mailbox, mail);
 		break;
 	case PAXOS_MAIL_SNAPSHOT_DONE:
-		paxos_errand_snapshot_done(worker->store, mail);
+		paxos_errand_snapshot_done(worker->replica, now_ns, worker->store, mail);
 		break;
 	case PAXOS_MAIL_CLIENT: /* the one socket is ours: nobody else has clients */
 	case PAXOS_MAIL_REPLY:
 	case PAXOS_MAIL_STATUS:
 	case PAXOS_MAIL_TRACE:
 	case PAXOS_MAIL_SNAPSHOT:
+	case PAXOS_MAIL_END:
 		must(false);
 		break;
 	}
@@ -145,8 +146,9 @@ static unsigned read_mail(struct ctl_udp_worker *worker, uint64_t now_ns)
 /* --- out ------------------------------------------------------------------------------------- */
 
 /* The bytes of effects stay until the replica's next call, so they leave without a copy. */
-static unsigned obey_effects(struct ctl_udp_worker *worker)
+static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 {
+	struct store_snapshot *point = NULL;
 	struct paxos_effect effect;
 	struct ctl_address client;
 	unsigned done = 0;
@@ -163,11 +165,16 @@ static unsigned obey_effects(struct ctl_udp_worker *worker)
 			client = ctl_udp_address_of(&effect.address);
 			ctl_udp_queue(&worker->udp, &client, effect.bytes);
 			break;
+		case PAXOS_EFFECT_SNAPSHOT:
+			must(point == NULL); /* one at a time */
+			point = effect.snapshot;
+			break;
+		case PAXOS_EFFECT_END:
+			paxos_errand_end(worker->mailbox, effect.end);
+			break;
 		case PAXOS_EFFECT_PERSIST:
 		case PAXOS_EFFECT_FORGET:
-		case PAXOS_EFFECT_SNAPSHOT:
-		case PAXOS_EFFECT_END:
-			must(false); /* mode memory has no journal, and no snapshots are cut */
+			must(false); /* mode memory has no journal */
 			break;
 		case PAXOS_EFFECT_TRACE:
 			(void)paxos_mailbox_put_from_worker(
@@ -180,6 +187,9 @@ static unsigned obey_effects(struct ctl_udp_worker *worker)
 		}
 	}
 	ctl_udp_flush(&worker->udp);
+	if (point != NULL) {
+		paxos_errand_point(worker->replica, now_ns, worker->mailbox, point);
+	}
 	return done;
 }
 
@@ -284,7 +294,7 @@ static void turn(struct ctl_udp_worker *worker)
 	handle(worker, received, now_ns);
 	done += read_mail(worker, now_ns);
 	paxos_replica_tick(worker->replica, now_ns);
-	done += obey_effects(worker);
+	done += obey_effects(worker, now_ns);
 
 	atomic_store_explicit(&worker->mailbox->grace_wanted, store_grace_wanted(worker->store),
 	                      memory_order_release);

@@ -83,6 +83,7 @@ static void tell_trace(struct dp_worker *worker, const struct paxos_trace *trace
 
 static unsigned obey(struct dp_worker *worker, uint64_t now_ns)
 {
+	struct store_snapshot *point = NULL;
 	struct paxos_effect effect;
 	unsigned done = 0;
 
@@ -97,13 +98,21 @@ static unsigned obey(struct dp_worker *worker, uint64_t now_ns)
 		case PAXOS_EFFECT_TRACE:
 			tell_trace(worker, &effect.trace);
 			break;
+		case PAXOS_EFFECT_SNAPSHOT:
+			must(point == NULL); /* one at a time */
+			point = effect.snapshot;
+			break;
+		case PAXOS_EFFECT_END:
+			paxos_errand_end(worker->mailbox, effect.end);
+			break;
 		case PAXOS_EFFECT_PERSIST:
 		case PAXOS_EFFECT_FORGET:
-		case PAXOS_EFFECT_SNAPSHOT:
-		case PAXOS_EFFECT_END:
 			must(effect.kind == PAXOS_EFFECT_SEND); /* dp_start() took memory only */
 			break;
 		}
+	}
+	if (point != NULL) {
+		paxos_errand_point(worker->replica, now_ns, worker->mailbox, point);
 	}
 	return done;
 }
@@ -172,12 +181,13 @@ static unsigned take_mail(struct dp_worker *worker)
 			paxos_errand_snapshot(worker->store, worker->mailbox, &mail);
 			break;
 		case PAXOS_MAIL_SNAPSHOT_DONE:
-			paxos_errand_snapshot_done(worker->store, &mail);
+			paxos_errand_snapshot_done(worker->replica, now_ns, worker->store, &mail);
 			break;
 		case PAXOS_MAIL_REPLY:
 		case PAXOS_MAIL_STATUS:
 		case PAXOS_MAIL_TRACE:
 		case PAXOS_MAIL_SNAPSHOT:
+		case PAXOS_MAIL_END:
 			break; /* these go the other way */
 		}
 		paxos_mailbox_pop_to_worker(worker->mailbox);

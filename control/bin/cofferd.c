@@ -397,6 +397,44 @@ static void tell_start(struct server *server)
 	        CTL_TEXT("durability", "memory"), CTL_NUMBER("pid", (uint64_t)getpid()));
 }
 
+/* The replica has said that this process is of no use any more. */
+static int say_end(const struct server *server, enum paxos_end end, struct ctl_reason *ret_reason)
+{
+	const char *data = server->config.data;
+
+	switch (end) {
+	case PAXOS_END_BEYOND_REPAIR:
+		ctl_reason_say(ret_reason,
+		               "%s: more of the log is damaged than the other servers can bring "
+		               "back piece by piece; start this server again, it then fetches all "
+		               "of it",
+		               data);
+		break;
+	case PAXOS_END_ROLLED_BACK:
+		ctl_reason_say(
+			ret_reason,
+			"%s: is an older copy of what this server had acknowledged; start it "
+			"again, it then joins as one that has lost its memory",
+			data);
+		break;
+	case PAXOS_END_DIFFERS:
+		ctl_reason_say(ret_reason,
+		               "%s: a majority holds another state than this server at the same "
+		               "index; keep this folder for those who look for the reason, and "
+		               "replace the server",
+		               data);
+		break;
+	case PAXOS_END_DISK_FAILED:
+	default:
+		ctl_reason_say(ret_reason,
+		               "%s: a write to the disk failed, so nothing more can be promised "
+		               "there; mend or replace the disk, then start this server again",
+		               data);
+		break;
+	}
+	return -EIO;
+}
+
 static int live(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
 {
 	struct ctl_loop_config loop = {
@@ -406,12 +444,14 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 		.status = make_status,
 		.context = server,
 	};
+	enum paxos_end end = (enum paxos_end)0;
 	int r;
 
 	r = open_folder(server, order, ret_reason);
 	r = r < 0 ? r : make_replica(server, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
 	loop.store = server->store;
+	loop.folder = server->folder;
 	r = r < 0 ? r : ctl_loop_open(&server->loop, &loop, ret_reason);
 	if (r < 0) {
 		if (server->founded) {
@@ -425,7 +465,8 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	}
 	tell_start(server);
 	tell_memory(server);
-	return ctl_loop_run(server->loop, ret_reason);
+	r = ctl_loop_run(server->loop, &end, ret_reason);
+	return r < 0 || end == 0 ? r : say_end(server, end, ret_reason);
 }
 
 static void end(struct server *server)
@@ -434,7 +475,7 @@ static void end(struct server *server)
 	ctl_udp_worker_stop(server->udp_worker);
 	ctl_loop_close(server->loop);
 	if (server->rings != NULL) {
-		paxos_errand_end(server->store, &server->mailbox);
+		paxos_errand_close(server->store, &server->mailbox);
 	}
 	paxos_replica_free(server->replica);
 	store_free(server->store);

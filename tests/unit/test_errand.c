@@ -43,7 +43,7 @@ static void give_back(struct store *store, struct paxos_mail_snapshot told)
 	const struct paxos_mail mail = {.kind = PAXOS_MAIL_SNAPSHOT_DONE,
 	                                .bytes = slice_make(&told, sizeof(told))};
 
-	paxos_errand_snapshot_done(store, &mail);
+	paxos_errand_snapshot_done(NULL, 0, store, &mail);
 }
 
 static void test_state_is_given_out_and_taken_back(void **state)
@@ -132,7 +132,7 @@ static void test_full_mailbox_leaves_nothing_pinned(void **state)
 		&mailbox, &(struct paxos_mail){.kind = PAXOS_MAIL_SNAPSHOT_DONE,
 	                                       .bytes = slice_make(&told, sizeof(told))}));
 	paxos_errand_snapshot(fixture.store, &mailbox, &ask);
-	paxos_errand_end(fixture.store, &mailbox);
+	paxos_errand_close(fixture.store, &mailbox);
 	fixture_end(&fixture);
 }
 
