@@ -5,6 +5,8 @@ const struct argp_option ctl_cofferd_options[] = {
 	{"config", 'c', "FILE", 0, "configuration file", 0},
 	{"new-cluster", CTL_OPTION_NEW_CLUSTER, NULL, 0,
          "the very first start of this server, in a new cluster: makes the data folder", 0},
+	{"restore", CTL_OPTION_RESTORE, "FILE", 0,
+         "with --new-cluster: begin with the files of a snapshot that another cluster saved", 0},
 	{"check", CTL_OPTION_CHECK, NULL, 0, "read the configuration, say if it is good, and end",
          0},
 	{"print-config", CTL_OPTION_PRINT_CONFIG, NULL, 0,

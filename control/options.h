@@ -11,6 +11,7 @@
 
 enum {
 	CTL_OPTION_NEW_CLUSTER = 256, /* without a letter */
+	CTL_OPTION_RESTORE,
 	CTL_OPTION_CHECK,
 	CTL_OPTION_PRINT_CONFIG,
 };

@@ -27,6 +27,7 @@
 #include "control/logger.h"
 #include "control/loop.h"
 #include "control/options.h"
+#include "control/restore.h"
 #include "control/status.h"
 #include "control/superblock.h"
 #include "control/udp.h"
@@ -49,6 +50,7 @@ static_assert(MAILBOX_BYTES / 4 > sizeof(struct paxos_status) + 4096, "a status 
 
 struct order {
 	const char *config;
+	const char *restore; /* a snapshot that a new cluster begins with, or NULL */
 	bool new_cluster, check, print_config;
 };
 
@@ -189,21 +191,41 @@ static struct store_config store_config_of(const struct ctl_config *config)
 	};
 }
 
-static int make_replica(struct server *server, struct ctl_reason *ret_reason)
+static int make_store(struct server *server, struct ctl_reason *ret_reason)
 {
-	const struct ctl_config *config = &server->config;
-	const struct store_config store_config = store_config_of(config);
-	struct paxos_config paxos;
-	int r;
+	const struct store_config config = store_config_of(&server->config);
+	const int r = store_new(&server->store, &config);
 
-	r = store_new(&server->store, &store_config);
 	if (r < 0) {
 		ctl_reason_say(ret_reason,
 		               "the store cannot be made (%s); lower quota_mb or "
 		               "sessions_max",
 		               strerror(-r));
-		return r;
 	}
+	return r;
+}
+
+/* A new cluster that begins with a snapshot of another one. */
+static int restore(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
+{
+	const struct ctl_config *config = &server->config;
+	struct store_digest digest;
+	int r;
+
+	if (order->restore == NULL) {
+		return 0;
+	}
+	r = ctl_restore(server->store, order->restore, server->folder, config->cluster,
+	                (uint8_t)config->node, &digest, ret_reason);
+	return r < 0 ? r : paxos_replica_recover_snapshot(server->replica, &digest);
+}
+
+static int make_replica(struct server *server, struct ctl_reason *ret_reason)
+{
+	const struct ctl_config *config = &server->config;
+	struct paxos_config paxos;
+	int r;
+
 	memset(&paxos, 0, sizeof(paxos));
 	paxos_config_default(&paxos);
 	paxos.node = (uint8_t)(config->node - 1);
@@ -448,7 +470,9 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	int r;
 
 	r = open_folder(server, order, ret_reason);
+	r = r < 0 ? r : make_store(server, ret_reason);
 	r = r < 0 ? r : make_replica(server, ret_reason);
+	r = r < 0 ? r : restore(server, order, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
 	loop.store = server->store;
 	loop.folder = server->folder;
@@ -530,6 +554,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case CTL_OPTION_NEW_CLUSTER:
 		order->new_cluster = true;
 		return 0;
+	case CTL_OPTION_RESTORE:
+		order->restore = argument;
+		return 0;
 	case CTL_OPTION_CHECK:
 		order->check = true;
 		return 0;
@@ -540,6 +567,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		argp_error(state, "%s: cofferd takes options only", argument);
 		return 0;
 	case ARGP_KEY_END:
+		if (order->restore != NULL && !order->new_cluster) {
+			argp_error(state,
+			           "--restore begins a new cluster: it goes with --new-cluster");
+		}
 		if (order->config == NULL && !order->print_config) {
 			argp_error(state, "name a configuration file with -c");
 		}

@@ -69,6 +69,7 @@ class Cluster:
         self.nodes = {n: Node(n, self.folder) for n in range(1, count + 1)}
         self.pairs = [(a, b) for a in self.nodes for b in self.nodes if a < b]
         self.is_down = False
+        self.first_arguments = []  # of every server's very first start
 
     # --- what a transport says ------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class Cluster:
         check(node.process is None or not node.process.is_running(), "starts twice")
         arguments = [self.tools.cofferd, "-c", node.config.name]
         if node.starts == 0:
-            arguments.append("--new-cluster")
+            arguments += ["--new-cluster", *self.first_arguments]
         node.starts += 1
         node.log_offset = node.log.stat().st_size if node.log.exists() else 0
         node.process = Process(self.tools, f"cofferd-{number}",

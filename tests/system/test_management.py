@@ -129,6 +129,31 @@ def test_snapshot_is_saved_and_verified(tools):
     done = cluster.ctl(1, "snapshot", "verify", "copy-1")
     check(done.returncode == 1 and "damaged" in done.stderr, "damage is found", done)
     cluster.down()
+    restore(tools, cluster.folder / "copy-2", cluster.folder / "copy-1", cluster.id)
+
+
+def restore(tools, copy, damaged, old_id):
+    """Another cluster begins with the copy."""
+    cluster = Kernel(tools, 3, relayed=False)
+    new_id, cluster.id = cluster.id, old_id
+    cluster.prepare()
+    for number, path, text in ((1, copy, "id of its own"), (1, damaged, "damaged")):
+        cluster.write_config(number)
+        done = tools.run([tools.cofferd, "-c", cluster.nodes[number].config.name, "--new-cluster",
+                          "--restore", path], cwd=cluster.folder)
+        check(done.returncode == 1 and text in done.stderr and done.stderr.count("\n") == 1,
+              "what cannot be restored is said", done)
+        cluster.id = new_id
+    cluster.nodes[1].log.unlink()  # with the errors that were asked for
+    cluster.first_arguments = ["--restore", copy]
+    cluster.up()
+    done = tools.run([tools.coffer, "stat", "/d/7", "-o", "json"], env=cluster.environment())
+    check(done.returncode == 0, "a file is there again", done)
+    old = parse_json(done.stdout, "of a file")["revision"]
+    done = tools.run([tools.coffer, "set", "/d/7", "new", "--if-rev", str(old)],
+                     env=cluster.environment())
+    check(done.returncode == 0 and int(done.stdout) > 2**40, "revisions go on higher", done)
+    cluster.down()
 
 
 def test_wrong_use_and_no_server(tools):

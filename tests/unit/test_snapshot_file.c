@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "control/restore.h"
 #include "control/snapshot_file.h"
 #include "tests/unit/store_fixture.h"
 
@@ -302,6 +303,50 @@ static void test_another_cluster_begins_higher(void **state)
 	fixture_end(&fixture);
 }
 
+static struct store *new_store(void)
+{
+	const struct store_config config = {
+		.quota_bytes = 16 << 20, .sessions_max = 64, .events_max = 1024};
+	struct store *store;
+
+	assert_int_equal(store_new(&store, &config), 0);
+	return store;
+}
+
+static void test_restore_begins_another_cluster(void **state)
+{
+	struct fixture from;
+	struct store *a, *b;
+	struct ctl_snapshot_head head;
+	struct ctl_reason reason;
+	struct store_digest digest, other;
+	char path[128];
+
+	(void)state;
+	fixture_begin(&from);
+	fill(&from);
+	assert_int_equal(write_file(from.store, "copy", true, &digest), 0);
+	(void)snprintf(path, sizeof(path), "%s/copy", house.path);
+	a = new_store();
+	b = new_store();
+	assert_int_equal(ctl_restore(a, path, house.folder, 78, 1, &digest, &reason), 0);
+	assert_int_equal(ctl_restore(b, path, house.folder, 78, 2, &other, &reason), 0);
+	assert_true(digest.low == other.low && digest.high == other.high);
+	assert_true(store_root_revision(store_root(a)) == 100 + CTL_RESTORE_RAISE);
+	/* What the next start finds. */
+	store_free(b);
+	b = new_store();
+	assert_int_equal(load_file(b, "snapshot-0000000000000065", &head), 0);
+	assert_true(head.cluster == 78 && head.node == 2);
+	store_free(b);
+	b = new_store();
+	assert_int_equal(ctl_restore(b, path, house.folder, 77, 1, &digest, &reason), -EEXIST);
+	assert_non_null(strstr(reason.text, "id of its own"));
+	store_free(a);
+	store_free(b);
+	fixture_end(&from);
+}
+
 #define IN_HOUSE(test) cmocka_unit_test_setup_teardown(test, open_house, close_house)
 
 int main(void)
@@ -313,6 +358,7 @@ int main(void)
 		IN_HOUSE(test_folder_tells_the_newest),
 		IN_HOUSE(test_what_cannot_be_written_is_said),
 		IN_HOUSE(test_another_cluster_begins_higher),
+		IN_HOUSE(test_restore_begins_another_cluster),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
