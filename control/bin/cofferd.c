@@ -24,6 +24,7 @@
 #include "consensus/quorum.h"
 #include "consensus/replica.h"
 #include "control/config.h"
+#include "control/end.h"
 #include "control/logger.h"
 #include "control/loop.h"
 #include "control/options.h"
@@ -419,44 +420,6 @@ static void tell_start(struct server *server)
 	        CTL_TEXT("durability", "memory"), CTL_NUMBER("pid", (uint64_t)getpid()));
 }
 
-/* The replica has said that this process is of no use any more. */
-static int say_end(const struct server *server, enum paxos_end end, struct ctl_reason *ret_reason)
-{
-	const char *data = server->config.data;
-
-	switch (end) {
-	case PAXOS_END_BEYOND_REPAIR:
-		ctl_reason_say(ret_reason,
-		               "%s: more of the log is damaged than the other servers can bring "
-		               "back piece by piece; start this server again, it then fetches all "
-		               "of it",
-		               data);
-		break;
-	case PAXOS_END_ROLLED_BACK:
-		ctl_reason_say(
-			ret_reason,
-			"%s: is an older copy of what this server had acknowledged; start it "
-			"again, it then joins as one that has lost its memory",
-			data);
-		break;
-	case PAXOS_END_DIFFERS:
-		ctl_reason_say(ret_reason,
-		               "%s: a majority holds another state than this server at the same "
-		               "index; keep this folder for those who look for the reason, and "
-		               "replace the server",
-		               data);
-		break;
-	case PAXOS_END_DISK_FAILED:
-	default:
-		ctl_reason_say(ret_reason,
-		               "%s: a write to the disk failed, so nothing more can be promised "
-		               "there; mend or replace the disk, then start this server again",
-		               data);
-		break;
-	}
-	return -EIO;
-}
-
 static int live(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
 {
 	struct ctl_loop_config loop = {
@@ -490,7 +453,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	tell_start(server);
 	tell_memory(server);
 	r = ctl_loop_run(server->loop, &end, ret_reason);
-	return r < 0 || end == 0 ? r : say_end(server, end, ret_reason);
+	return r < 0 || end == 0 ? r : ctl_end_say(end, server->config.data, ret_reason);
 }
 
 static void end(struct server *server)
