@@ -213,6 +213,21 @@ static void take_hint(struct paxos_core *core)
 	core->log.trim_to = core->decided;
 }
 
+/* So that the log, and recovery in the same way, may forget what is decided. */
+static void record_hint(struct paxos_core *core)
+{
+	if (paxos_core_is_disk(core) && core->hint < core->decided) {
+		const struct paxos_record record = {
+			.kind = PAXOS_RECORD_ENTRIES,
+			.decided = core->decided,
+			.place = core->persisted,
+		};
+
+		paxos_core_record(core, &record);
+		take_hint(core);
+	}
+}
+
 void paxos_core_flush(struct paxos_core *core)
 {
 	uint64_t number;
@@ -229,6 +244,10 @@ void paxos_core_flush(struct paxos_core *core)
 		}
 		take_hint(core);
 	}
+	/* A log that is full takes no entry whose record would tell. */
+	if (paxos_log_is_half_full(&core->log)) {
+		record_hint(core);
+	}
 }
 
 void paxos_core_flush_staged(struct paxos_core *core, const struct paxos_log *stage,
@@ -242,21 +261,6 @@ void paxos_core_flush_staged(struct paxos_core *core, const struct paxos_log *st
 	paxos_core_flush(core);
 	while (persisted->index <= stage->length) {
 		*persisted = persist_some(core, PAXOS_RECORD_STAGED, stage, *persisted, &number);
-	}
-}
-
-/* So that recovery may forget what an adoption needs the room of. */
-static void record_hint(struct paxos_core *core)
-{
-	if (paxos_core_is_disk(core) && core->hint < core->decided) {
-		const struct paxos_record record = {
-			.kind = PAXOS_RECORD_ENTRIES,
-			.decided = core->decided,
-			.place = core->persisted,
-		};
-
-		paxos_core_record(core, &record);
-		take_hint(core);
 	}
 }
 

@@ -144,6 +144,15 @@ bool paxos_log_append_part(struct paxos_log *log, uint32_t size, uint32_t offset
 	return true;
 }
 
+bool paxos_log_is_half_full(const struct paxos_log *log)
+{
+	const uint64_t kept = log->trim_to > log->base ? log->trim_to : log->base;
+
+	return kept < log->length &&
+	       (log->length - kept >= log->slots_count / 2 ||
+	        log->head - slot_of(log, kept + 1)->at >= log->bytes_size / 2);
+}
+
 void paxos_log_cut(struct paxos_log *log, uint64_t length)
 {
 	must(length >= log->base);

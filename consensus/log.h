@@ -63,6 +63,9 @@ bool paxos_log_append(struct paxos_log *log, struct slice entry);
 bool paxos_log_append_part(struct paxos_log *log, uint32_t size, uint32_t offset,
                            struct slice chunk);
 
+/* True if entries above trim_to take half of a ring. If not, an entry of any size has room. */
+bool paxos_log_is_half_full(const struct paxos_log *log);
+
 /* Forgets everything above `length`. base <= length (must). */
 void paxos_log_cut(struct paxos_log *log, uint64_t length);
 

@@ -82,6 +82,43 @@ static void test_follower_that_cannot_speak_disturbs_nobody(void **state)
 	story_end(world);
 }
 
+static void write_until(struct world *world, uint64_t decided)
+{
+	assert_true(world_until(world, world_has_leader, MS(PATIENCE_MS)));
+	while (world_status(world, (unsigned)world_leader(world)).decided < decided) {
+		assert_true(world_does(world, 0, "set 1", MS(PATIENCE_MS)));
+	}
+}
+
+static bool third_has_snapshot(const struct world *world)
+{
+	return world_status(world, 2).traces[PAXOS_TRACE_SNAPSHOT_IN] != 0;
+}
+
+/* A log full of what is decided, but was not recorded as such when it came, makes room. */
+static void test_burst_that_fills_a_small_log_is_not_its_end(void **state)
+{
+	struct world_options options;
+	struct world *world;
+
+	(void)state;
+	world_options_default(&options);
+	options.server.paxos.durability = PAXOS_DISK;
+	options.server.paxos.log_entries = 16;
+	world = world_new(&options);
+	write_until(world, 8);
+	world_isolate(world, 2);
+	write_until(world, 32);
+	world_heal(world);
+	assert_true(world_until(world, third_has_snapshot, MS(PATIENCE_MS)));
+	/* The next it hears is all that its log can hold. */
+	world_pause(world, 2, MS(40));
+	write_until(world, world_status(world, 2).decided + 15);
+	world_run(world, MS(100));
+	assert_true(world_does(world, 0, "set 1", MS(PATIENCE_MS)));
+	story_end(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -90,6 +127,7 @@ int main(void)
 		cmocka_unit_test(test_leader_that_cannot_hear_is_replaced),
 		cmocka_unit_test(test_leader_that_cannot_speak_is_replaced),
 		cmocka_unit_test(test_follower_that_cannot_speak_disturbs_nobody),
+		cmocka_unit_test(test_burst_that_fills_a_small_log_is_not_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

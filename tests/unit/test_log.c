@@ -149,6 +149,31 @@ static void test_stream_refuses_gaps_and_nonsense(void **state)
 	paxos_log_deinit(&log);
 }
 
+static void test_half_full_log_has_room_once_it_is_trimmed(void **state)
+{
+	struct paxos_log log;
+
+	(void)state;
+	assert_int_equal(paxos_log_init(&log, ENTRIES, BYTES), 0);
+	assert_false(paxos_log_is_half_full(&log));
+	for (uint32_t i = 1; i <= ENTRIES / 2; i++) {
+		assert_false(paxos_log_is_half_full(&log));
+		assert_true(paxos_log_append(&log, entry_of(1)));
+	}
+	assert_true(paxos_log_is_half_full(&log));
+	log.trim_to = 1;
+	assert_false(paxos_log_is_half_full(&log));
+	log.trim_to = log.length;
+	while (!paxos_log_is_half_full(&log)) { /* now by bytes, wherever the ring wraps */
+		assert_true(paxos_log_append(&log, entry_of(17 * 100)));
+	}
+	assert_true(log.length - log.trim_to < ENTRIES / 2);
+	log.trim_to = log.length;
+	assert_false(paxos_log_is_half_full(&log));
+	assert_true(paxos_log_append(&log, entry_of(17 * 100)));
+	paxos_log_deinit(&log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_sizes_that_cannot_be_are_refused),
 		cmocka_unit_test(test_stream_carries_every_entry_in_chunks_of_any_size),
 		cmocka_unit_test(test_stream_refuses_gaps_and_nonsense),
+		cmocka_unit_test(test_half_full_log_has_room_once_it_is_trimmed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
