@@ -6,6 +6,11 @@
 /* How long a silent server is passed over before it gets another chance. */
 #define SILENT_NS ((uint64_t)300 * 1000 * 1000)
 
+/* And one that others call the leader, in time-outs: to ask it in vain costs one of them. */
+enum {
+	NAMED_TIMEOUTS = 2
+};
+
 void client_route_init(struct client_route *route, unsigned count, uint64_t seed)
 {
 	must(count >= 1 && count <= CLIENT_ROUTE_SERVERS_MAX);
@@ -94,14 +99,39 @@ static unsigned find_node(const struct client_route *route, uint8_t node)
 	return route->count;
 }
 
+/* The time-out of a first sending, doubled `times`, within its bounds. */
+static uint64_t doubled(const struct client_route *route, unsigned times, uint64_t most_ns)
+{
+	uint64_t ns = route->first_ns;
+
+	if (route->smooth_ns != 0) {
+		ns = route->smooth_ns + 4 * route->variation_ns;
+	}
+	if (ns < route->min_ns) {
+		ns = route->min_ns;
+	}
+	for (unsigned i = 0; i < times && ns < most_ns; i++) {
+		ns *= 2;
+	}
+	return ns < most_ns ? ns : most_ns;
+}
+
+static bool may_be_asked(const struct client_route *route, uint64_t now_ns, unsigned leader)
+{
+	const uint64_t wait_ns = NAMED_TIMEOUTS * doubled(route, 0, route->max_ns);
+
+	return !client_route_is_silent(route, now_ns, leader) ||
+	       now_ns >= route->servers[leader].struck_ns + wait_ns;
+}
+
 bool client_route_redirect(struct client_route *route, uint64_t now_ns, unsigned server,
                            uint8_t leader)
 {
 	const unsigned hinted = leader == 0 ? route->count : find_node(route, leader);
 
 	must(server < route->count);
-	if (hinted < route->count && hinted != server &&
-	    !client_route_is_silent(route, now_ns, hinted)) {
+	if (hinted < route->count && hinted != server && may_be_asked(route, now_ns, hinted)) {
+		route->servers[hinted].silent_until_ns = 0; /* its next silence sets it again */
 		route->aim = hinted;
 		return true;
 	}
@@ -129,23 +159,6 @@ void client_route_sample(struct client_route *route, uint64_t round_trip_ns)
 	if (route->smooth_ns == 0) {
 		route->smooth_ns = 1;
 	}
-}
-
-/* The time-out of a first sending, doubled `times`, within its bounds. */
-static uint64_t doubled(const struct client_route *route, unsigned times, uint64_t most_ns)
-{
-	uint64_t ns = route->first_ns;
-
-	if (route->smooth_ns != 0) {
-		ns = route->smooth_ns + 4 * route->variation_ns;
-	}
-	if (ns < route->min_ns) {
-		ns = route->min_ns;
-	}
-	for (unsigned i = 0; i < times && ns < most_ns; i++) {
-		ns *= 2;
-	}
-	return ns < most_ns ? ns : most_ns;
 }
 
 uint64_t client_route_timeout_ns(struct client_route *route, unsigned silences)

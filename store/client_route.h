@@ -8,8 +8,9 @@
  *      near   any server that answers: stale reads and SELF go there
  *
  * The aim follows answers and hints. A server that was silent twice in a row is passed over for a
- * while. Servers are indexes into the client's list; which node each is, is learned from its
- * answers, and guessed to be the order of the list until then.
+ * while; for two time-outs only if others say that it leads. Servers are indexes into the client's
+ * list; which node each is, is learned from its answers, and guessed to be the order of the list
+ * until then.
  *
  * The time-out is that of RFC 6298 (smoothed round trip + 4 x its variation), without its floor of
  * one second.

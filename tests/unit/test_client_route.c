@@ -85,6 +85,24 @@ static void test_hints_are_followed_unless_silent(void **state)
 	assert_int_equal(route.aim, 0);
 }
 
+static void test_silent_server_that_is_named_leader_is_soon_asked_again(void **state)
+{
+	struct client_route route = make(3);
+
+	(void)state;
+	client_route_refused(&route, 10, 2);
+	assert_false(client_route_redirect(&route, 10 + 199 * MS, 0, 3));
+	assert_int_equal(route.aim, 1);
+	assert_true(client_route_redirect(&route, 10 + 200 * MS, 1, 3));
+	assert_int_equal(route.aim, 2);
+	/* One more silence, and it is passed over for as long again. */
+	client_route_silence(&route, 300 * MS, 2, 210 * MS);
+	assert_int_equal(route.aim, 0);
+	assert_false(client_route_redirect(&route, 499 * MS, 0, 3));
+	client_route_sample(&route, 4 * MS); /* 4 + 4 * 2 */
+	assert_true(client_route_redirect(&route, 324 * MS, 1, 3));
+}
+
 static void test_only_server_stays_the_aim(void **state)
 {
 	struct client_route route = make(1);
@@ -134,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_word_from_a_server_outweighs_a_loss),
 		cmocka_unit_test(test_silent_servers_are_passed_over),
 		cmocka_unit_test(test_hints_are_followed_unless_silent),
+		cmocka_unit_test(test_silent_server_that_is_named_leader_is_soon_asked_again),
 		cmocka_unit_test(test_only_server_stays_the_aim),
 		cmocka_unit_test(test_time_outs_stay_in_bounds),
 		cmocka_unit_test(test_smoothing_follows_the_samples),
