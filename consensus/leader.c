@@ -80,9 +80,6 @@ void paxos_leader_accepted(struct paxos_core *core, struct paxos_leader *leader,
 		return;
 	}
 	same = follower->incarnation == msg->incarnation && follower->start == msg->start;
-	if (!same && (msg->incarnation < follower->incarnation || msg->start < follower->start)) {
-		return; /* sent before it restarted */
-	}
 	if (follower->state != PAXOS_LEVEL || !same) {
 		await(core, follower, PAXOS_LEVEL);
 		follower->incarnation = msg->incarnation;

@@ -7,6 +7,11 @@
 #define LEASE_LEFT_MAX_NS ((uint64_t)60 * 1000 * 1000 * 1000)
 #define ROUND_MAX         ((uint64_t)1 << 62)
 
+/* How long an incarnation or start that was only heard shuts out lower ones, in suspicion times. */
+enum {
+	HEARD_SUSPICIONS = 10
+};
+
 static int against_promised(const struct paxos_core *core, const struct paxos_msg *msg)
 {
 	return paxos_ballot_compare(msg->ballot, core->promised);
@@ -372,14 +377,27 @@ static void dispatch(struct paxos_replica *replica, const struct paxos_msg *msg)
 }
 
 /*
+ * What a member calls itself is a hint that saves work for what is older; only the incarnation
+ * that the log names binds for ever. So one datagram of a life that never was passes by.
+ */
+static void forget_heard(const struct paxos_core *core, struct paxos_peer *peer)
+{
+	if (core->now_ns >= peer->heard_ns + HEARD_SUSPICIONS * core->config.suspicion_ns) {
+		peer->incarnation = 0;
+		peer->start = 0;
+	}
+}
+
+/*
  * An incarnation counts its starts in the upper half (DESIGN 4.1 i): below the named one it is a
  * life that is over; with the same count it is somebody else.
  */
-static bool incarnation_is_over(const struct paxos_core *core, const struct paxos_msg *msg)
+static bool incarnation_is_over(const struct paxos_core *core, struct paxos_peer *peer,
+                                const struct paxos_msg *msg)
 {
-	const struct paxos_peer *peer = &core->peers[msg->node];
 	const uint64_t named = store_member_incarnation(core->store, msg->node);
 
+	forget_heard(core, peer);
 	if (msg->incarnation < named || msg->incarnation < peer->incarnation) {
 		return true;
 	}
@@ -430,7 +448,7 @@ void paxos_peers_hear(struct paxos_replica *replica, int peer,
 		paxos_core_drop(core, PAXOS_DROP_IMPOSTOR);
 	} else if (msg.configuration != core->configuration) {
 		paxos_core_drop(core, PAXOS_DROP_CONFIGURATION);
-	} else if (incarnation_is_over(core, &msg)) {
+	} else if (incarnation_is_over(core, &core->peers[peer], &msg)) {
 		paxos_core_drop(core, PAXOS_DROP_INCARNATION);
 	} else {
 		note_sender(core, &msg);

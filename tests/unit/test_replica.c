@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <urcu-qsbr.h>
 
+#include "consensus/msg.h"
 #include "consensus/quorum.h"
 #include "consensus/replica.h"
 #include "store/base/check.h"
@@ -24,7 +25,8 @@
 enum {
 	NODES = 3,
 	QUEUE_MAX = 4096,
-	STEP_NS = 100000
+	STEP_NS = 100000,
+	SUSPICION_MS = 80, /* paxos_config_default() */
 };
 
 struct letter {
@@ -446,6 +448,56 @@ static void test_garbage_is_dropped_and_counted(void **state)
 	trio_free(trio);
 }
 
+/* Says it to everybody else in the name of `node`, of a life that never was. */
+static void forge(struct trio *trio, unsigned node, struct paxos_msg msg)
+{
+	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX];
+	size_t size;
+
+	msg.node = (uint8_t)node;
+	msg.configuration = 1;
+	msg.incarnation = UINT64_MAX;
+	msg.start = UINT32_MAX;
+	size = store_datagram_close(bytes, paxos_msg_encode(&msg, bytes + STORE_DATAGRAM_HEADER),
+	                            STORE_DATAGRAM_PEER, 0, 77);
+	for (unsigned to = 0; to < NODES; to++) {
+		if (to != node) {
+			post(trio, (int)node, to, slice_make(bytes, size));
+		}
+	}
+}
+
+static void test_forged_incarnation_is_forgotten(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio);
+	const unsigned other = (leader + 1) % NODES;
+	struct paxos_status status;
+
+	(void)state;
+	assert_int_equal(open_session(trio, leader), STORE_OK);
+	run_ms(trio, 50);
+	paxos_replica_status(trio->replicas[leader], &status);
+	forge(trio, other, (struct paxos_msg){.kind = PAXOS_MSG_HEARTBEAT, .round = 1});
+	forge(trio, other,
+	      (struct paxos_msg){.kind = PAXOS_MSG_ACCEPTED,
+	                         .ballot = status.promised,
+	                         .length = status.length,
+	                         .number = 1});
+	run_ms(trio, 100);
+	paxos_replica_status(trio->replicas[leader], &status);
+	assert_false(status.peers[other].connected);
+	assert_true(status.drops[PAXOS_DROP_INCARNATION] > 0);
+	run_ms(trio, 11 * SUSPICION_MS);
+	paxos_replica_status(trio->replicas[leader], &status);
+	assert_int_equal(leader_of(trio), leader);
+	assert_true(status.peers[other].connected);
+	/* Its word counts again: without the third it is the majority. */
+	stop_node(trio, (leader + 2) % NODES);
+	assert_int_equal(set(trio, leader, 1, "/a", "one"), STORE_OK);
+	trio_free(trio);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_snapshot_brings_a_server_that_missed_too_much),
 		cmocka_unit_test(test_large_value_travels_in_chunks),
 		cmocka_unit_test(test_garbage_is_dropped_and_counted),
+		cmocka_unit_test(test_forged_incarnation_is_forgotten),
 	};
 	int failed;
 
