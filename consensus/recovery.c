@@ -74,8 +74,12 @@ static int redo_adopt(struct paxos_replica *replica, const struct paxos_record *
 	struct paxos_intake *intake = &replica->intake;
 	const bool has_state = (record->flags & PAXOS_RECORD_HAS_STATE) != 0;
 	const uint64_t cut = record->place.index;
-	const bool staged = intake->stage.base == cut && intake->stage.length > cut;
+	/* Else what is staged, if anything, was given up: its ADOPT never came. */
+	const bool staged = record->length > cut;
 
+	if (staged && (intake->stage.base != cut || intake->stage.length != record->length)) {
+		return -EBADMSG;
+	}
 	if (cut < core->decided || (!has_state && cut > core->log.length) ||
 	    paxos_ballot_compare(record->ballot, core->accepted) < 0 ||
 	    paxos_ballot_compare(record->ballot, core->promised) > 0) {

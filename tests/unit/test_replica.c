@@ -17,6 +17,7 @@
 
 #include "consensus/msg.h"
 #include "consensus/quorum.h"
+#include "consensus/record.h"
 #include "consensus/replica.h"
 #include "store/base/check.h"
 #include "store/base/prng.h"
@@ -498,6 +499,72 @@ static void test_forged_incarnation_is_forgotten(void **state)
 	trio_free(trio);
 }
 
+static int redo(struct paxos_replica *replica, uint64_t number, struct paxos_record record,
+                const char *entry)
+{
+	uint8_t bytes[PAXOS_RECORD_HEADER + 64];
+	struct wire_writer writer = wire_writer_make(bytes, sizeof(bytes));
+
+	paxos_record_encode(&record, bytes);
+	writer.next += PAXOS_RECORD_HEADER;
+	if (entry != NULL) {
+		wire_put_u32(&writer, (uint32_t)strlen(entry));
+		wire_put(&writer, slice_text(entry));
+	}
+	return paxos_replica_recover(replica, number, wire_written(&writer));
+}
+
+/* A crash behind: log taken in 3 begun, 4 promised instead, own log adopted in 4. */
+static void test_recovery_leaves_out_what_was_staged_and_given_up(void **state)
+{
+	const struct paxos_ballot three = {.configuration = 1, .round = 3, .node = 2};
+	const struct paxos_ballot four = {.configuration = 1, .round = 4, .node = 0};
+	struct trio *trio = trio_new();
+	struct paxos_config config = {.founders = paxos_first(NODES),
+	                              .cluster = 77,
+	                              .incarnation = 1,
+	                              .start = 2,
+	                              .seed = 1};
+	struct paxos_replica *replica;
+	struct paxos_status status;
+
+	(void)state;
+	paxos_config_default(&config);
+	config.durability = PAXOS_DISK;
+	assert_int_equal(paxos_replica_new(&replica, &config, trio->stores[0]), 0);
+	assert_int_equal(redo(replica, 1,
+	                      (struct paxos_record){.kind = PAXOS_RECORD_ENTRIES, .place = {1, 0}},
+	                      "one"),
+	                 0);
+	assert_int_equal(redo(replica, 2,
+	                      (struct paxos_record){.kind = PAXOS_RECORD_PROMISE, .ballot = three},
+	                      NULL),
+	                 0);
+	assert_int_equal(redo(replica, 3,
+	                      (struct paxos_record){.kind = PAXOS_RECORD_STAGE, .place = {2, 0}},
+	                      NULL),
+	                 0);
+	assert_int_equal(redo(replica, 4,
+	                      (struct paxos_record){.kind = PAXOS_RECORD_STAGED, .place = {2, 0}},
+	                      "two"),
+	                 0);
+	assert_int_equal(redo(replica, 5,
+	                      (struct paxos_record){.kind = PAXOS_RECORD_PROMISE, .ballot = four},
+	                      NULL),
+	                 0);
+	assert_int_equal(redo(replica, 6,
+	                      (struct paxos_record){.kind = PAXOS_RECORD_ADOPT,
+	                                            .ballot = four,
+	                                            .place = {1, 0},
+	                                            .length = 1},
+	                      NULL),
+	                 0);
+	paxos_replica_status(replica, &status);
+	assert_int_equal(status.length, 1);
+	paxos_replica_free(replica);
+	trio_free(trio);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_large_value_travels_in_chunks),
 		cmocka_unit_test(test_garbage_is_dropped_and_counted),
 		cmocka_unit_test(test_forged_incarnation_is_forgotten),
+		cmocka_unit_test(test_recovery_leaves_out_what_was_staged_and_given_up),
 	};
 	int failed;
 
