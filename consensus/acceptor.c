@@ -118,11 +118,29 @@ static bool take_one_early(struct paxos_core *core, struct paxos_acceptor *accep
 		unpacked = paxos_stream_unpack(&core->log, early->place,
 		                               slice_make(early->bytes, early->size));
 		core->unpersisted_bytes += early->size;
+		if (unpacked == PAXOS_UNPACK_FULL) {
+			return false; /* it was acknowledged as taken, so it stays */
+		}
 		early->number = 0;
 		acceptor->early_count--;
 		return unpacked == PAXOS_UNPACK_TAKEN;
 	}
 	return false;
+}
+
+void paxos_acceptor_take_early(struct paxos_core *core, struct paxos_acceptor *acceptor)
+{
+	const uint64_t length = core->log.length;
+
+	if (acceptor->early_count == 0 || !paxos_ballot_equal(acceptor->ballot, core->accepted) ||
+	    !paxos_core_has_room(core, acceptor->early_count * STORE_DATAGRAM_SIZE_MAX)) {
+		return;
+	}
+	while (take_one_early(core, acceptor)) {
+	}
+	if (core->log.length != length) {
+		acceptor->ack_due = true;
+	}
 }
 
 void paxos_acceptor_accept(struct paxos_core *core, struct paxos_acceptor *acceptor,
@@ -158,9 +176,8 @@ void paxos_acceptor_accept(struct paxos_core *core, struct paxos_acceptor *accep
 	}
 	if (taken) {
 		note_number(acceptor, msg->number);
-		while (take_one_early(core, acceptor)) {
-		}
 	}
+	paxos_acceptor_take_early(core, acceptor);
 	paxos_acceptor_told(core, acceptor, msg->ballot, msg->decided);
 }
 

@@ -5,7 +5,7 @@
  * acceptor.h - the follower's half: promise, accept, acknowledge
  *
  *      ACCEPT in order --> log --> (tick: record) --> ACCEPTED, held until durable
- *      ACCEPT early    --> buffer, taken when the gap is filled
+ *      ACCEPT early    --> buffer, taken when the gap is filled and the log has room
  *
  * One ACCEPTED a turn: the length, and which datagrams were taken (number, 64-bit mask).
  * DESIGN 4.1 a, d, e. Private to consensus/. Pure. Threads: the replica's.
@@ -50,6 +50,9 @@ void paxos_acceptor_ask(struct paxos_core *core, unsigned peer, struct paxos_bal
 /* ACCEPT, with promised == accepted == its ballot (must). */
 void paxos_acceptor_accept(struct paxos_core *core, struct paxos_acceptor *acceptor,
                            const struct paxos_msg *msg);
+
+/* Takes from the buffer what fits now. Once a turn: the log may have been full. */
+void paxos_acceptor_take_early(struct paxos_core *core, struct paxos_acceptor *acceptor);
 
 /* An acknowledgement is due to the leader of `accepted`. */
 void paxos_acceptor_owe(struct paxos_core *core, struct paxos_acceptor *acceptor);

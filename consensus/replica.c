@@ -325,6 +325,7 @@ static void tick_follower(struct paxos_replica *replica)
 			paxos_acceptor_owe(core, &replica->acceptor);
 		}
 	}
+	paxos_acceptor_take_early(core, &replica->acceptor);
 	paxos_core_flush(core);
 	paxos_acceptor_flush(core, &replica->acceptor);
 	if (!replica->resigned && paxos_election_may_stand(core, &replica->election)) {
