@@ -2,6 +2,7 @@
 #include "consensus/acceptor.h"
 
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 void paxos_acceptor_init(struct paxos_acceptor *acceptor)
 {
@@ -33,7 +34,7 @@ void paxos_acceptor_promise(struct paxos_core *core, unsigned candidate)
 	must(core->role == PAXOS_FOLLOWER);
 	paxos_core_flush(core);
 	msg.length = core->log.length;
-	paxos_core_send(core, candidate, &msg, true);
+	paxos_core_send(core, candidate, &msg, !mutant(1));
 }
 
 void paxos_acceptor_nack(struct paxos_core *core, unsigned peer, struct paxos_ballot ballot)
@@ -118,7 +119,7 @@ static bool take_one_early(struct paxos_core *core, struct paxos_acceptor *accep
 		unpacked = paxos_stream_unpack(&core->log, early->place,
 		                               slice_make(early->bytes, early->size));
 		core->unpersisted_bytes += early->size;
-		if (unpacked == PAXOS_UNPACK_FULL) {
+		if (unpacked == PAXOS_UNPACK_FULL && !mutant(36)) {
 			return false; /* it was acknowledged as taken, so it stays */
 		}
 		early->number = 0;
@@ -227,5 +228,5 @@ void paxos_acceptor_flush(struct paxos_core *core, struct paxos_acceptor *accept
 	msg.length = core->log.length;
 	msg.number = acceptor->highest;
 	msg.mask = acceptor->mask;
-	paxos_core_send(core, core->accepted.node, &msg, true);
+	paxos_core_send(core, core->accepted.node, &msg, !mutant(2));
 }

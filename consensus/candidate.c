@@ -3,6 +3,7 @@
 
 #include "consensus/quorum.h"
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 void paxos_vow_take(struct paxos_vow *vow, const struct paxos_msg *msg, uint64_t now_ns)
 {
@@ -88,7 +89,7 @@ static int rank_compare(const struct paxos_vow *a, const struct paxos_vow *b)
 {
 	const int compared = paxos_ballot_compare(a->accepted, b->accepted);
 
-	if (compared != 0) {
+	if (compared != 0 && !mutant(8)) {
 		return compared;
 	}
 	return a->length < b->length ? -1 : a->length > b->length;
@@ -145,7 +146,7 @@ static uint32_t recount(const struct paxos_core *core, const struct paxos_candid
 			named = store_member_incarnation(core->store, node);
 			named = paxos_core_named(core, named, intake->cut, &intake->stage, node);
 		}
-		set |= vow->incarnation >= named ? paxos_bit(node) : 0;
+		set |= vow->incarnation >= named || mutant(31) ? paxos_bit(node) : 0;
 	}
 	return set;
 }
@@ -184,7 +185,7 @@ static uint64_t defer_until_ns(const struct paxos_core *core,
 		const struct paxos_vow *vow = &candidate->vows[node];
 		uint64_t end_ns;
 
-		if (!vow->have || vow->lease_left_ns == 0 ||
+		if (mutant(14) || !vow->have || vow->lease_left_ns == 0 ||
 		    (!vow->lease_unknown && is_revoked(candidate, vow->lease_ballot))) {
 			continue;
 		}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 #include "store/datagram.h"
 
 /* Bytes that one turn may append, so that their records fit the outbox. */
@@ -245,7 +246,7 @@ void paxos_core_flush(struct paxos_core *core)
 		take_hint(core);
 	}
 	/* A log that is full takes no entry whose record would tell. */
-	if (paxos_log_is_half_full(&core->log)) {
+	if (paxos_log_is_half_full(&core->log) && !mutant(34)) {
 		record_hint(core);
 	}
 }
@@ -325,7 +326,7 @@ void paxos_core_durable(struct paxos_core *core, uint64_t record)
 
 uint64_t paxos_core_own_vote(const struct paxos_core *core)
 {
-	if (!paxos_core_is_disk(core)) {
+	if (!paxos_core_is_disk(core) || (mutant(4) && core->role == PAXOS_LEADER)) {
 		return core->log.length;
 	}
 	return core->outbox.record_durable >= core->accept_record ? core->durable_length : 0;
@@ -344,6 +345,9 @@ void paxos_core_apply(struct paxos_core *core, struct store_entry *ret_entry,
 
 	must(index <= paxos_core_own_vote(core));
 	if (store_entry_decode(bytes, ret_entry)) {
+		if (mutant(16) && core->now_ns > core->grant.until_ns) {
+			ret_entry->expired_count = 0;
+		}
 		store_apply(core->store, index, ret_entry, ret_result);
 	} else {
 		store_apply(core->store, index, &nonsense, ret_result);

@@ -2,6 +2,7 @@
 #include "consensus/intake.h"
 
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 int paxos_intake_init(struct paxos_intake *intake, const struct paxos_config *config)
 {
@@ -203,7 +204,7 @@ static void end_state(struct paxos_core *core, struct paxos_intake *intake)
 {
 	intake->wants_state = false;
 	intake->has_state = true;
-	intake->cut = intake->state_index;
+	intake->cut = intake->state_index + mutant(19);
 	paxos_log_reset(&intake->stage, intake->cut);
 	intake->staged = (struct paxos_place){.index = intake->cut + 1};
 	if (intake->purpose != PAXOS_INTAKE_CATCHUP) {

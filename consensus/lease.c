@@ -3,6 +3,7 @@
 
 #include "consensus/quorum.h"
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 uint64_t paxos_lease_with_drift(uint64_t ns, uint32_t drift_ppm)
 {
@@ -35,7 +36,7 @@ void paxos_rounds_answer(struct paxos_rounds *rounds, uint64_t number, unsigned 
 	if (sent_ns == 0 || *answered == 0) {
 		return;
 	}
-	*answered |= paxos_bit(node);
+	*answered |= mutant(6) && paxos_has(*answered, node) ? *answered << 1 : paxos_bit(node);
 	if (paxos_is_majority(*answered, voters) && number > rounds->majority_number) {
 		must(sent_ns >= rounds->majority_sent_ns);
 		rounds->majority_number = number;

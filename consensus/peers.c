@@ -3,6 +3,7 @@
 
 #include "consensus/quorum.h"
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 #define LEASE_LEFT_MAX_NS ((uint64_t)60 * 1000 * 1000 * 1000)
 #define ROUND_MAX         ((uint64_t)1 << 62)
@@ -113,6 +114,9 @@ static void on_heartbeat_ack(struct paxos_replica *replica, const struct paxos_m
 	if ((msg->flags & PAXOS_FLAG_GRANTED) != 0 && core->role == PAXOS_LEADER &&
 	    is_own_ballot(replica, msg)) {
 		paxos_rounds_answer(rounds, msg->round, msg->node, core->voters);
+		if (mutant(13) && rounds->majority_number == msg->round) {
+			rounds->majority_sent_ns = core->now_ns;
+		}
 		paxos_desk_lease(core, &replica->desk, paxos_replica_lease_end_ns(replica));
 	}
 }
@@ -218,7 +222,7 @@ static void begin_sync(struct paxos_replica *replica, const struct paxos_msg *ms
 	 * The promise may have waited for the disk while what stood before it became durable and
 	 * was decided: what is decided here is in every log that can be adopted, and need not come.
 	 */
-	const uint64_t cut = msg->base < core->decided ? core->decided : msg->base;
+	const uint64_t cut = msg->base < core->decided && !mutant(9) ? core->decided : msg->base;
 	const bool same = intake->purpose == PAXOS_INTAKE_SYNC && intake->peer == msg->node &&
 	                  paxos_ballot_equal(intake->ballot, msg->ballot);
 
@@ -266,8 +270,11 @@ static void on_accept(struct paxos_replica *replica, const struct paxos_msg *msg
 static void on_accepted(struct paxos_replica *replica, const struct paxos_msg *msg)
 {
 	/* "A reply counts only for the ballot it was asked for." */
-	if (replica->core.role == PAXOS_LEADER && is_own_ballot(replica, msg)) {
-		paxos_leader_accepted(&replica->core, &replica->leader, msg);
+	if (replica->core.role == PAXOS_LEADER && (is_own_ballot(replica, msg) || mutant(5))) {
+		struct paxos_msg own = *msg;
+
+		own.ballot = replica->leader.ballot;
+		paxos_leader_accepted(&replica->core, &replica->leader, &own);
 	}
 }
 
@@ -397,6 +404,9 @@ static bool incarnation_is_over(const struct paxos_core *core, struct paxos_peer
 {
 	const uint64_t named = store_member_incarnation(core->store, msg->node);
 
+	if (mutant(25)) {
+		return false;
+	}
 	forget_heard(core, peer);
 	if (msg->incarnation < named || msg->incarnation < peer->incarnation) {
 		return true;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/base/mutant.h"
 #include "store/limits.h"
 
 static inline uint32_t paxos_bit(unsigned node)
@@ -51,7 +52,7 @@ static inline bool paxos_each(uint32_t set, unsigned *node)
 
 static inline unsigned paxos_majority(uint32_t voters)
 {
-	return paxos_count(voters) / 2 + 1;
+	return paxos_count(voters) / 2 + !mutant(7);
 }
 
 static inline bool paxos_is_majority(uint32_t set, uint32_t voters)

@@ -10,6 +10,7 @@
 #include "consensus/body.h"
 #include "consensus/replica.h"
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 static int redo_entries(struct paxos_replica *replica, const struct paxos_record *record)
 {
@@ -75,7 +76,8 @@ static int redo_adopt(struct paxos_replica *replica, const struct paxos_record *
 	const bool has_state = (record->flags & PAXOS_RECORD_HAS_STATE) != 0;
 	const uint64_t cut = record->place.index;
 	/* Else what is staged, if anything, was given up: its ADOPT never came. */
-	const bool staged = record->length > cut;
+	const bool staged = mutant(35) ? intake->stage.base == cut && intake->stage.length > cut
+	                               : record->length > cut;
 
 	if (staged && (intake->stage.base != cut || intake->stage.length != record->length)) {
 		return -EBADMSG;

@@ -8,6 +8,7 @@
 #include "consensus/peers.h"
 #include "consensus/quorum.h"
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 enum {
 	APPLY_MAX = 4096
@@ -66,12 +67,16 @@ void paxos_replica_start(struct paxos_replica *replica, uint64_t now_ns)
 	must(core->recovering);
 	core->now_ns = now_ns;
 	core->recovering = false;
+	if (mutant(3)) {
+		core->promised = core->accepted;
+	}
 	paxos_intake_end(&replica->intake);
 	paxos_log_cut(&core->log, core->log.length);
 	core->persisted = (struct paxos_place){.index = core->log.length + 1};
 	core->durable_length = core->log.length;
 	core->hint = core->decided;
-	core->takes_part = core->config.durability == PAXOS_DISK || core->config.founding;
+	core->takes_part =
+		core->config.durability == PAXOS_DISK || core->config.founding || mutant(32);
 	core->role = core->takes_part ? PAXOS_FOLLOWER : PAXOS_OUTSIDER;
 	/* "A server that starts behaves as if it had granted to an unknown ballot" (f). */
 	paxos_grant_start(&core->grant, now_ns,
@@ -97,7 +102,7 @@ void paxos_replica_receive(struct paxos_replica *replica, uint64_t now_ns,
 	struct store_datagram datagram;
 	const enum store_datagram_fault fault = store_datagram_open(bytes, &datagram);
 
-	core->now_ns = now_ns;
+	core->now_ns = mutant(11) ? core->now_ns : now_ns;
 	core->counted.datagrams_in++;
 	if (fault != STORE_DATAGRAM_GOOD) {
 		count_fault(replica, fault);
@@ -245,6 +250,9 @@ static void apply(struct paxos_replica *replica)
 		paxos_desk_applied(core, &replica->desk, core->decided, &entry, &result);
 	}
 	replica->more = core->decided < target;
+	if (mutant(29) && applied != 0) {
+		return;
+	}
 	if (applied != 0 || store_root_index(store_root(core->store)) != core->decided) {
 		store_publish(core->store);
 	}
@@ -389,7 +397,7 @@ uint64_t paxos_replica_lease_end_ns(const struct paxos_replica *replica)
 	const uint64_t sent_ns = replica->election.rounds.majority_sent_ns;
 
 	if (core->role != PAXOS_LEADER || core->config.lease_ns == 0 || sent_ns == 0 ||
-	    core->decided < replica->leader.adopted || replica->more) {
+	    (core->decided < replica->leader.adopted && !mutant(33)) || replica->more) {
 		return 0;
 	}
 	return sent_ns + core->config.lease_ns;

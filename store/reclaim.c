@@ -2,6 +2,7 @@
 #include "store/reclaim.h"
 
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 void store_reclaim_init(struct store_reclaim *reclaim, struct store_alloc *alloc, uint64_t batch)
 {
@@ -66,7 +67,8 @@ uint64_t store_reclaim_publish(struct store_reclaim *reclaim)
 
 void store_reclaim_collect(struct store_reclaim *reclaim, uint64_t oldest, uint64_t blocks_max)
 {
-	const uint64_t limit = oldest < reclaim->passed ? oldest : reclaim->passed;
+	const uint64_t passed = mutant(28) ? reclaim->wanted : reclaim->passed;
+	const uint64_t limit = oldest < passed ? oldest : passed;
 
 	for (uint64_t i = 0; i < blocks_max; i++) {
 		struct store_block *block = reclaim->first;

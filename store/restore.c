@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 #include "store/base/wire.h"
 #include "store/file.h"
 #include "store/path.h"
@@ -339,6 +340,9 @@ int store_restore_end(struct store *store, struct store_restore *restore)
 	store_tree_list(&store->state.sessions.root, &store->reclaim);
 	store_events_clear(&store->events, &store->reclaim, restore->state.revision);
 	store->state = restore->state;
+	if (mutant(15)) {
+		store->state.sessions = (struct store_sessions){0};
+	}
 	store_alloc_give(store->alloc, restore->memory);
 	store_state_publish(store);
 	store_state_collect(store);

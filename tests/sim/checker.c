@@ -179,9 +179,8 @@ static void check_indexes(struct checker *checker, uint64_t now_ns, unsigned nod
 	}
 }
 
-/* Below 0 if rank a is below rank b. */
-static int compare_rank(struct paxos_ballot a, uint64_t a_length, struct paxos_ballot b,
-                        uint64_t b_length)
+int checker_compare_rank(struct paxos_ballot a, uint64_t a_length, struct paxos_ballot b,
+                         uint64_t b_length)
 {
 	const int order = paxos_ballot_compare(a, b);
 
@@ -204,7 +203,8 @@ static void check_steps(struct checker *checker, uint64_t now_ns, unsigned node,
 	if (paxos_ballot_compare(status->promised, before->promised) < 0) {
 		scroll_fail(checker->scroll, now_ns, "server %u: its promise falls", node);
 	}
-	if (compare_rank(status->accepted, status->length, before->accepted, before->length) < 0) {
+	if (checker_compare_rank(status->accepted, status->length, before->accepted,
+	                         before->length) < 0) {
 		scroll_fail(checker->scroll, now_ns,
 		            "server %u: its log's rank falls, length %" PRIu64 " to %" PRIu64, node,
 		            before->length, status->length);
@@ -326,7 +326,7 @@ void checker_started(struct checker *checker, uint64_t now_ns, unsigned node,
 		scroll_fail(checker->scroll, now_ns,
 		            "server %u forgot in a restart what it had promised durably", node);
 	}
-	if (compare_rank(status.accepted, status.length, word.accepted, word.length) < 0) {
+	if (checker_compare_rank(status.accepted, status.length, word.accepted, word.length) < 0) {
 		scroll_fail(checker->scroll, now_ns,
 		            "server %u lost in a restart what it had accepted durably, %" PRIu64
 		            " entries of %" PRIu64,

@@ -90,6 +90,10 @@ void checker_started(struct checker *checker, uint64_t now_ns, unsigned node,
 /* It is gone; `word` is what its disk still says (mode disk). */
 void checker_stopped(struct checker *checker, unsigned node, const struct disk_word *word);
 
+/* Below 0 if a log's rank a is below rank b. */
+int checker_compare_rank(struct paxos_ballot a, uint64_t a_length, struct paxos_ballot b,
+                         uint64_t b_length);
+
 /* A server told this. */
 void checker_trace(struct checker *checker, uint64_t now_ns, unsigned node,
                    const struct paxos_trace *trace);

@@ -56,7 +56,7 @@ bool disk_append(struct disk *disk, uint64_t number, struct slice bytes)
 
 void disk_give_word(struct disk *disk, const struct disk_word *word)
 {
-	if (disk->count > disk->run_base) {
+	if (disk->count != 0) {
 		disk->records[disk->count - 1].word = *word;
 	}
 }

@@ -24,7 +24,7 @@ enum {
 
 struct choices {
 	uint64_t first, seeds;
-	bool is_many, demands, is_twice;
+	bool is_many, demands, is_twice, until;
 	unsigned jobs, lines;
 	struct plan_limits limits;
 	const char *history;
@@ -212,15 +212,17 @@ static int run_many(const struct choices *choices)
 	struct job jobs[JOBS_MAX] = {0};
 	struct tally sum = {0};
 	uint64_t started = 0, ended = 0, failed = 0, digest = 0, calm_ns = 0, calm_stands = 0;
-	uint64_t bad[FAILURES_SHOWN_MAX];
+	uint64_t bad[FAILURES_SHOWN_MAX], lowest = UINT64_MAX;
 
 	printf("seeds %" PRIu64 " to %" PRIu64 "\n", choices->first,
 	       choices->first + choices->seeds - 1);
 	fflush(stdout);
-	while (ended < choices->seeds) {
+	while (ended < (choices->until && failed != 0 ? started : choices->seeds)) {
 		struct report report;
 
-		for (unsigned i = 0; i < choices->jobs && started < choices->seeds; i++) {
+		for (unsigned i = 0; i < choices->jobs && started < choices->seeds &&
+		                     !(choices->until && failed != 0);
+		     i++) {
 			if (jobs[i].pid == 0) {
 				start_job(choices, &jobs[i], choices->first + started++);
 			}
@@ -231,9 +233,16 @@ static int run_many(const struct choices *choices)
 		digest += report.digest; /* a sum: jobs end in any order */
 		calm_ns = report.calm_ns > calm_ns ? report.calm_ns : calm_ns;
 		calm_stands = report.calm_stands > calm_stands ? report.calm_stands : calm_stands;
-		if (!report.is_good && failed++ < FAILURES_SHOWN_MAX) {
-			bad[failed - 1] = report.seed;
+		if (!report.is_good) {
+			lowest = report.seed < lowest ? report.seed : lowest;
+			if (failed++ < FAILURES_SHOWN_MAX) {
+				bad[failed - 1] = report.seed;
+			}
 		}
+	}
+	if (choices->until && failed != 0) {
+		printf("failed after %" PRIu64 " seeds\n", lowest - choices->first + 1);
+		return 1;
 	}
 	tally_print(&sum, stdout);
 	printf("longest calm %" PRIu64 " ms, most candidacies in it %" PRIu64 "\n",
@@ -298,6 +307,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'd':
 		choices->demands = true;
 		break;
+	case 'u':
+		choices->until = true;
+		break;
 	case 't':
 		choices->is_twice = true;
 		break;
@@ -328,6 +340,7 @@ int main(int argc, char **argv)
 		{"servers", 's', "N", 0, "3, 5 or 7 instead of what the seed says", 0},
 		{"mode", 'm', "MODE", 0, "memory or disk instead of what the seed says", 0},
 		{"demand", 'd', NULL, 0, "Fail unless enough of each rare thing happened", 0},
+		{"until", 'u', NULL, 0, "End with the first seed that fails", 0},
 		{"twice", 't', NULL, 0, "Run the seed twice and compare the digests", 0},
 		{"lines", 'l', "N", 0, "Events to print on failure (200)", 0},
 		{"history", 'h', "FILE", 0, "Write what the clients did, for coffer-lincheck", 0},

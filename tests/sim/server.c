@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "consensus/msg.h"
 #include "consensus/quorum.h"
 #include "store/base/check.h"
 #include "tests/sim/aside.h"
@@ -53,9 +54,20 @@ static void fault(struct server *server, struct stage *stage, enum scroll_fault 
 	scroll_put(&stage->scroll, stage->now_ns, SCROLL_FAULT, server->node, kind, a, b);
 }
 
+/* The disk stands by what the server stands by, once all it was told is durable. */
+static void give_word(struct server *server, const struct paxos_status *status)
+{
+	disk_give_word(&server->disk, &(struct disk_word){.is_given = true,
+	                                                  .promised = status->promised,
+	                                                  .accepted = status->accepted,
+	                                                  .length = status->length});
+}
+
 /* Reads the disk back. */
 static void recover(struct server *server, struct stage *stage)
 {
+	struct paxos_status status;
+
 	for (size_t i = 0; i < server->disk.count; i++) {
 		const int r = paxos_replica_recover(server->replica, i + 1,
 		                                    disk_record(&server->disk, i));
@@ -67,6 +79,9 @@ static void recover(struct server *server, struct stage *stage)
 			return;
 		}
 	}
+	/* A turn that a crash cut short gave none for what it left there. */
+	paxos_replica_status(server->replica, &status);
+	give_word(server, &status);
 }
 
 /* Plans a turn, unless an earlier one is planned. */
@@ -111,6 +126,7 @@ void server_start(struct server *server, struct stage *stage, bool founding)
 	server->counts.starts++;
 	server->durable_told = 0;
 	server->grace_told = 0;
+	server->held = NULL;
 	server->grace_runs = false;
 	server->crash_after = -1;
 	server->stall_ns = 0;
@@ -216,13 +232,53 @@ static struct paxos_source source_of(const struct packet *packet)
 	return source;
 }
 
+/* True if it is a peer's, of a life that this server's log calls over (DESIGN 4.1 i). */
+static bool is_of_the_dead(const struct server *server, const struct packet *packet)
+{
+	const struct slice bytes = slice_make(packet->bytes, packet->size);
+	struct store_datagram datagram;
+	struct paxos_msg msg;
+
+	return server->options->paxos.durability == PAXOS_MEMORY && packet->source < NET_CLIENT &&
+	       store_datagram_open(bytes, &datagram) == STORE_DATAGRAM_GOOD &&
+	       datagram.kind == STORE_DATAGRAM_PEER && paxos_msg_decode(datagram.body, &msg) &&
+	       msg.node == packet->source &&
+	       msg.incarnation < store_member_incarnation(server->store, msg.node);
+}
+
+static uint64_t drops(const struct server *server)
+{
+	const struct paxos_status status = server_status(server);
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < PAXOS_DROP_COUNT; i++) {
+		sum += status.drops[i];
+	}
+	return sum;
+}
+
+static void hand_over(struct server *server, struct stage *stage, uint64_t local_ns,
+                      const struct packet *packet)
+{
+	const struct slice bytes = slice_make(packet->bytes, packet->size);
+	const struct paxos_source source = source_of(packet);
+	const bool is_dead = is_of_the_dead(server, packet);
+	const uint64_t before = is_dead ? drops(server) : 0;
+
+	paxos_replica_receive(server->replica, local_ns, &source, bytes);
+	if (is_dead && drops(server) == before) {
+		scroll_fail(&stage->scroll, stage->now_ns,
+		            "server %u hears server %u of a life that is over", server->node,
+		            packet->source);
+	}
+}
+
 static void receive(struct server *server, struct stage *stage, uint64_t local_ns)
 {
 	unsigned packets = 0;
 
 	for (struct packet *packet = server->first; packet != NULL; packet = packet->next) {
 		const struct slice bytes = slice_make(packet->bytes, packet->size);
-		const struct paxos_source source = source_of(packet);
 
 		scroll_put(&stage->scroll, stage->now_ns, SCROLL_ARRIVE, server->node,
 		           packet->source, bytes.size, stage_kind(bytes));
@@ -234,11 +290,39 @@ static void receive(struct server *server, struct stage *stage, uint64_t local_n
 			server->counts.aside++;
 			continue;
 		}
-		paxos_replica_receive(server->replica, local_ns, &source, bytes);
+		hand_over(server, stage, local_ns, packet);
 	}
 	server->counts.packets += packets;
 	scroll_put(&stage->scroll, stage->now_ns, SCROLL_TURN, server->node, 0, packets, local_ns);
 	drop_packets(server, stage);
+}
+
+/* What is told to others stands on the disk (DESIGN 4.1 a, d). */
+static void check_word(struct server *server, struct stage *stage, struct slice bytes)
+{
+	const struct disk_word word = disk_word(&server->disk);
+	struct paxos_msg msg;
+
+	if (!paxos_msg_decode(slice_make(bytes.data + STORE_DATAGRAM_HEADER,
+	                                 bytes.size - STORE_DATAGRAM_HEADER),
+	                      &msg)) {
+		scroll_fail(&stage->scroll, stage->now_ns, "server %u sends what makes no sense",
+		            server->node);
+		return;
+	}
+	if (server->options->paxos.durability != PAXOS_DISK) {
+		return;
+	}
+	if (msg.kind == PAXOS_MSG_PROMISE && paxos_ballot_compare(word.promised, msg.ballot) < 0) {
+		scroll_fail(&stage->scroll, stage->now_ns,
+		            "server %u tells a promise that is not on its disk", server->node);
+	}
+	if (msg.kind == PAXOS_MSG_ACCEPTED &&
+	    checker_compare_rank(word.accepted, word.length, msg.ballot, msg.length) < 0) {
+		scroll_fail(&stage->scroll, stage->now_ns,
+		            "server %u tells that it accepted what is not on its disk",
+		            server->node);
+	}
 }
 
 static void obey(struct server *server, struct stage *stage, const struct paxos_effect *effect)
@@ -253,6 +337,7 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 			            server->node, effect->peer);
 			break;
 		}
+		check_word(server, stage, effect->bytes);
 		stage_send(stage, stage->now_ns + server->stall_ns, server->node, effect->peer,
 		           effect->bytes);
 		break;
@@ -288,17 +373,6 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 	}
 }
 
-/* The disk stands by what the server stands by now, once all it was told is durable. */
-static void give_word(struct server *server, struct stage *stage)
-{
-	const struct paxos_status *status = &stage->checker.server[server->node].status;
-
-	disk_give_word(&server->disk, &(struct disk_word){.is_given = true,
-	                                                  .promised = status->promised,
-	                                                  .accepted = status->accepted,
-	                                                  .length = status->length});
-}
-
 static void begin_write(struct server *server, struct stage *stage)
 {
 	uint64_t ns;
@@ -332,6 +406,33 @@ static void want_grace(struct server *server, struct stage *stage)
 			  .node = server->node,
 			  .tag = server->run,
 			  .value = wanted});
+}
+
+/*
+ * Now and then a reader on another core finds a root and is slow: it holds it until the grace
+ * period that begins after it is about to end. What it reads must not have changed.
+ */
+static void begin_slow_read(struct server *server)
+{
+	if (server->held == NULL && !server->grace_runs && server->counts.turns % 64 == 0) {
+		server->held = store_root(server->store);
+		server->held_digest = store_digest(server->store, server->held);
+	}
+}
+
+static void end_slow_read(struct server *server, struct stage *stage)
+{
+	struct store_digest digest;
+
+	if (server->held == NULL) {
+		return;
+	}
+	digest = store_digest(server->store, server->held);
+	server->held = NULL;
+	if (digest.low != server->held_digest.low || digest.high != server->held_digest.high) {
+		scroll_fail(&stage->scroll, stage->now_ns,
+		            "server %u: a reader's root changed under it", server->node);
+	}
 }
 
 /* Lines for the scroll when something changed. */
@@ -373,7 +474,7 @@ static bool take_effects(struct server *server, struct stage *stage)
 		server->crash_after -= taken;
 	}
 	if (server->disk.count != records) {
-		give_word(server, stage);
+		give_word(server, &stage->checker.server[server->node].status);
 	}
 	server->stall_ns = 0;
 	return true;
@@ -406,6 +507,7 @@ void server_turn_due(struct server *server, struct stage *stage, uint64_t tag)
 		measure_gap(server, stage->now_ns - server->paused_from_ns);
 		server->paused_ns = 0;
 	}
+	begin_slow_read(server);
 	receive(server, stage, local_ns);
 	durable = disk_durable_number(&server->disk);
 	if (durable != server->durable_told) {
@@ -449,6 +551,7 @@ void server_grace_due(struct server *server, struct stage *stage, uint64_t run, 
 	if (!server->is_up || run != server->run) {
 		return;
 	}
+	end_slow_read(server, stage);
 	store_grace_passed(server->store, number);
 	server->grace_runs = false;
 	want_grace(server, stage);

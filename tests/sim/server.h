@@ -65,6 +65,8 @@ struct server {
 	uint64_t durable_told;
 	uint64_t grace_told; /* number of the last grace period that was begun */
 	bool grace_runs;
+	const struct store_root *held; /* by a slow reader; NULL: there is none */
+	struct store_digest held_digest;
 	uint64_t gap_ns; /* largest lateness of a turn, told to the replica */
 	uint8_t role;
 	uint64_t decided;

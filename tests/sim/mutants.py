@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""mutants.py - plants a mistake, runs seeds until a checker finds it, and does so for each
+
+usage: mutants.py [--seeds N] [--jobs N] SOURCE BUILD [MUTANT ...]
+
+Builds the simulator of SOURCE in BUILD with -DMUTANT=n (store/base/mutant.h) and runs it until
+the first seed that fails, at most N (10,000). Says for each how many seeds that took and what was
+found; the last line is their median. Exit: 0 all were found.
+"""
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+MUTANTS = {
+    1: "promise sent before it is durable",
+    2: "accept acknowledged before it is durable",
+    3: "vote forgotten at restart",
+    4: "leader's own vote counted before its flush",
+    5: "acknowledgement of another ballot counted",
+    6: "doubled answer counted twice",
+    7: "quorum of n/2",
+    8: "new leader picks the longest log",
+    9: "log cut below the decided index",
+    10: "hole in the log skipped",
+    11: "lease checked before the packets are received",
+    13: "lease counted from the arrival of the answer",
+    14: "deferral at a new leader left out",
+    15: "session table missing from the snapshot",
+    16: "session expiry by a server's own clock",
+    19: "snapshot index off by one",
+    25: "packet of an old incarnation heard",
+    28: "grace period skipped",
+    29: "reply before the root is published",
+    31: "promise of an old incarnation counted",
+    32: "server without memory takes part without REJOIN",
+    33: "read by lease before L0 is applied",
+    34: "decided index recorded only with further entries",
+    35: "staged entries of a given up adoption recovered",
+    36: "early datagram acknowledged, then dropped",
+}
+
+
+def build(arguments, mutant):
+    words = f"-Dc_args=-DMUTANT={mutant}"
+    if os.path.exists(os.path.join(arguments.build, "build.ninja")):
+        command = ["meson", "configure", arguments.build, words]
+    else:
+        command = ["meson", "setup", arguments.build, arguments.source, "--buildtype=release",
+                   "-Ddebug=true", words]
+    for step in (command, ["ninja", "-C", arguments.build, "-j", str(arguments.jobs),
+                           "tests/sim/coffer-sim"]):
+        done = subprocess.run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            sys.exit(f"mutants: {' '.join(step)} failed:\n{done.stdout}")
+
+
+def hunt(arguments):
+    """Returns (seeds it took, what was found), or None if it lives."""
+    command = [os.path.join(arguments.build, "tests/sim/coffer-sim"), "--until", "--lines", "0",
+               "--seeds", str(arguments.seeds), "--jobs", str(arguments.jobs)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace")
+    took = re.search(r"^failed after (\d+) seeds$", done.stdout, re.M)
+    if took is None:
+        return None
+    found = re.search(rf"^seed {took.group(1)} FAILED: (?:at [0-9.]+ us: )?(.*)$", done.stdout,
+                      re.M)
+    said = re.search(r"broken promise: .*$", done.stdout, re.M)
+    what = found.group(1) if found else "the process ended"
+    if what.startswith("signal") and said:
+        what = said.group()
+    return int(took.group(1)), what
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=10000)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("source")
+    parser.add_argument("build")
+    parser.add_argument("mutants", nargs="*", type=int, metavar="MUTANT")
+    arguments = parser.parse_args()
+    took, alive = {}, []
+    for mutant in arguments.mutants or MUTANTS:
+        build(arguments, mutant)
+        result = hunt(arguments)
+        if result is None:
+            alive.append(mutant)
+            print(f"{mutant:3} {MUTANTS[mutant]}: NOT FOUND in {arguments.seeds} seeds")
+        else:
+            took[mutant] = result[0]
+            print(f"{mutant:3} {MUTANTS[mutant]}: {result[0]} seeds: {result[1]}")
+        sys.stdout.flush()
+    median = int(statistics.median(took.values())) if took else 0
+    most = max(took.values(), default=0)
+    print(f"summary: {len(took)} of {len(took) + len(alive)} mutants found, "
+          f"median {median} seeds, most {most}")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
