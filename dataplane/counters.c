@@ -24,6 +24,7 @@ static const char *const texts[DP_COUNTER_COUNT] = {
 	[DP_DROP_NO_MBUF] = "drop_no_mbuf",
 	[DP_DROP_LINK] = "drop_link",
 	[DP_DROP_RING] = "drop_ring",
+	[DP_DROP_PORT] = "drop_port",
 	[DP_ARP_ANSWERED] = "arp_answered",
 	[DP_ICMP_ANSWERED] = "icmp_answered",
 	[DP_PASSED] = "passed",

@@ -19,7 +19,7 @@ enum dp_counter {
 	DP_TX_BYTES,
 	DP_TX_FULL,    /* backlog full: freed, the peer asks again */
 	DP_DROP_SHORT, /* less than its headers */
-	DP_DROP_ETHERTYPE,
+	DP_DROP_ETHERTYPE, /* neither IPv4 nor ARP; a VLAN's tag too */
 	DP_DROP_IP_HEADER, /* version, length, checksum, time to live */
 	DP_DROP_FRAGMENT,
 	DP_DROP_PROTOCOL,
@@ -31,6 +31,7 @@ enum dp_counter {
 	DP_DROP_NO_MBUF,
 	DP_DROP_LINK, /* a damaged slot of a shared-file link */
 	DP_DROP_RING, /* the ring between two workers is full */
+	DP_DROP_PORT, /* lost by an ethdev or its driver: queue full, frame over its buffer */
 	DP_ARP_ANSWERED,
 	DP_ICMP_ANSWERED,
 	DP_PASSED, /* by a worker beyond 0 to worker 0 */

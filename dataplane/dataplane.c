@@ -319,4 +319,7 @@ void dp_counters(const struct dp *dp, uint64_t ret_counters[DP_COUNTER_COUNT])
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		dp_counters_add(ret_counters, &dp->workers[i]->counters);
 	}
+	for (unsigned i = 0; i < dp->port_count; i++) {
+		ret_counters[DP_DROP_PORT] += dp_port_lost(&dp->ports[i]);
+	}
 }

@@ -9,7 +9,7 @@
  *      consensus/mailbox.h: slow path, status ---------+
  *
  * Threads: dp_start and dp_stop belong to the thread that calls both. dp_counters may be asked by
- * any thread.
+ * any thread, by one at a time.
  */
 
 #include <stdint.h>
@@ -26,7 +26,7 @@ struct dp;
  * Starts EAL, ports and workers; once in a process. The replica must have been made and not
  * started; worker 0 starts it and turns it from now on. Sets mailbox->worker_bell; control_bell is
  * the caller's. A PAXOS_MAIL_STATUS is struct paxos_status, then the counters as dp_counters()
- * gives them. Ignores SIGPIPE.
+ * gives them, without drop_port. Ignores SIGPIPE.
  *
  * Returns 0, or a negative errno; then ret_reason (if not NULL) holds one sentence that says
  * what, where and how to mend it, in at most 256 bytes.

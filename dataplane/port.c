@@ -289,6 +289,16 @@ unsigned dp_port_send(struct dp_port *port, unsigned worker, struct rte_mbuf **m
 	return rte_eth_tx_burst(port->id, (uint16_t)worker, mbufs, (uint16_t)count);
 }
 
+uint64_t dp_port_lost(const struct dp_port *port)
+{
+	struct rte_eth_stats lost;
+
+	if (port->kind != DP_PORT_ETHDEV || rte_eth_stats_get(port->id, &lost) != 0) {
+		return 0;
+	}
+	return lost.imissed + lost.ierrors + lost.rx_nombuf;
+}
+
 void dp_port_look_after(struct dp_port *port, struct dp_counters *counters)
 {
 	struct dp_link_counters counted;

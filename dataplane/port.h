@@ -80,5 +80,11 @@ unsigned dp_port_receive(struct dp_port *port, unsigned worker, struct rte_mbuf 
 unsigned dp_port_send(struct dp_port *port, unsigned worker, struct rte_mbuf **mbufs,
                       unsigned count);
 
+/*
+ * Frames that the device or its driver has lost before a worker could read them; 0 for a link. May
+ * ask the device: not for a worker, and for one thread at a time.
+ */
+uint64_t dp_port_lost(const struct dp_port *port);
+
 /* LINK: looks after the file (once a second is enough) and counts what the link has counted. */
 void dp_port_look_after(struct dp_port *port, struct dp_counters *counters);

@@ -4,6 +4,7 @@
     cluster = Kernel(tools, 3)      one UDP socket each; a relay between each two, so it can be cut
     cluster = Shm(tools, 3)         DPDK over shared-file links, or through a relay (relayed=True)
     cluster = Veth(tools, 3, "af_packet")   namespaces, a bridge, a DPDK port on each veth
+    cluster = Veth(tools, 1, "af_packet", direct_mtu=1500)  no bridge: p1 in the hub is the wire
 
     cluster.up()                    new, with a leader, all level
     cluster.kill(n), start(n), stop(n), go_on(n), cut(a, b), isolate(n), heal()
@@ -323,10 +324,26 @@ class Kernel(Relayed):
                 f"{self.seen(b, b)}" for a, b in self.pairs])
 
 
-def hugepages_free():
-    """Free hugepages of 2 MiB."""
-    path = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
-    return int(path.read_text()) if path.exists() else 0
+def need_hugepages(tools, count):
+    """Sees that `count` pages of 2 MiB are free; what was added is given back at the end."""
+    folder = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+
+    def number(name):
+        return int((folder / name).read_text())
+
+    def add(more):
+        (folder / "nr_hugepages").write_text(str(max(0, number("nr_hugepages") + more)))
+
+    if os.geteuid() != 0 or not folder.exists():
+        raise Skip(f"needs root and {count} hugepages of 2 MiB")
+    before = number("nr_hugepages")
+    missing = count - number("free_hugepages") + number("resv_hugepages")
+    if missing > 0:
+        add(missing)
+        added = number("nr_hugepages") - before
+        tools.undo.append(lambda: add(-added))
+        if added < missing:
+            raise Skip(f"{count} hugepages of 2 MiB: the kernel has no memory for so many")
 
 
 class Shm(Relayed):
@@ -337,8 +354,8 @@ class Shm(Relayed):
         self.net = loopback_net()
         self.no_huge = no_huge
         self.relayed = relayed
-        if not no_huge and (os.geteuid() != 0 or hugepages_free() < 70 * count):
-            raise Skip(f"needs root and {70 * count} free hugepages of 2 MiB")
+        if not no_huge:
+            need_hugepages(tools, 70 * count)
 
     def client_address(self, number):
         return (f"{self.net}.{number}", PORT)
@@ -367,13 +384,14 @@ class Veth(Cluster):
 
     transport = "veth"
 
-    def __init__(self, tools, count, driver, settings=()):
+    def __init__(self, tools, count, driver, settings=(), direct_mtu=None):
         super().__init__(tools, count, settings, "veth")
         if os.geteuid() != 0:
             raise Skip("needs root, for network namespaces")
         if self.ip("link", "help").returncode not in (0, 255):
             raise Skip("needs iproute2")
         self.driver = driver
+        self.direct_mtu = direct_mtu
         self.mark = f"cft{os.getpid()}x{secrets.token_hex(2)}"
         self.hub = f"{self.mark}h"
 
@@ -403,19 +421,28 @@ class Veth(Cluster):
 
     def prepare(self):
         self.add_namespace(self.hub)
-        self.must_ip("-n", self.hub, "link", "add", "name", "br0", "type", "bridge")
-        self.must_ip("-n", self.hub, "link", "set", "dev", "br0", "up")
-        self.must_ip("-n", self.hub, "addr", "add", "10.77.0.254/24", "dev", "br0")
-        self.no_offload(self.hub, "br0")
+        if self.direct_mtu is None:
+            self.must_ip("-n", self.hub, "link", "add", "name", "br0", "type", "bridge")
+            self.must_ip("-n", self.hub, "link", "set", "dev", "br0", "up")
+            self.must_ip("-n", self.hub, "addr", "add", "10.77.0.254/24", "dev", "br0")
+            self.no_offload(self.hub, "br0")
         for number in self.nodes:
-            space = self.namespace(number)
-            self.add_namespace(space)
-            self.must_ip("-n", self.hub, "link", "add", "name", f"p{number}", "type", "veth",
-                         "peer", "name", "veth0", "netns", space)
-            self.must_ip("-n", self.hub, "link", "set", "dev", f"p{number}", "master", "br0", "up")
-            self.must_ip("-n", space, "link", "set", "dev", "veth0", "up")
-            self.no_offload(space, "veth0")
-            self.no_offload(self.hub, f"p{number}")
+            self.add_wire(number)
+
+    def add_wire(self, number):
+        """From p<number> in the hub to veth0 of the server."""
+        space, port = self.namespace(number), f"p{number}"
+        self.add_namespace(space)
+        self.must_ip("-n", self.hub, "link", "add", "name", port, "type", "veth",
+                     "peer", "name", "veth0", "netns", space)
+        if self.direct_mtu is None:
+            self.must_ip("-n", self.hub, "link", "set", "dev", port, "master", "br0")
+        for namespace, device in ((self.hub, port), (space, "veth0")):
+            if self.direct_mtu is not None:
+                self.must_ip("-n", namespace, "link", "set", "dev", device, "mtu",
+                             str(self.direct_mtu), "addrgenmode", "none")
+            self.must_ip("-n", namespace, "link", "set", "dev", device, "up")
+            self.no_offload(namespace, device)
 
     def client_address(self, number):
         return (f"10.77.0.{number}", PORT)
