@@ -17,8 +17,8 @@ enum dp_counter {
 	DP_RX_BYTES,
 	DP_TX_FRAMES,
 	DP_TX_BYTES,
-	DP_TX_FULL,    /* backlog full: freed, the peer asks again */
-	DP_DROP_SHORT, /* less than its headers */
+	DP_TX_FULL,        /* backlog full: freed, the peer asks again */
+	DP_DROP_SHORT,     /* less than its headers */
 	DP_DROP_ETHERTYPE, /* neither IPv4 nor ARP; a VLAN's tag too */
 	DP_DROP_IP_HEADER, /* version, length, checksum, time to live */
 	DP_DROP_FRAGMENT,

@@ -61,7 +61,8 @@ inside() {
     ./deploy/local down
     [ ! -e build/local ] || { echo "build/local is still there"; exit 1; }
     [ -z "$(ls /dev/shm)" ] || { echo "left in /dev/shm: $(ls /dev/shm)"; exit 1; }
-    [ "$(cat /proc/sys/vm/nr_hugepages)" = "$before" ] || { echo "hugepages are left"; exit 1; }
+    after=$(cat /proc/sys/vm/nr_hugepages)
+    [ "$after" = "$before" ] || { echo "hugepages: $before before, $after after"; exit 1; }
     for file in /proc/[0-9]*/comm; do
       if grep -qs "^coffer" "$file"; then echo "a process is left: $file"; exit 1; fi
     done
@@ -87,7 +88,7 @@ for argument in "$@"; do
   --keep) keep=yes ;;
   huge | no_huge) passes+=("$argument") ;;
   *)
-    sed -n '5s/^# //p' "$0" >&2
+    sed -n '6s/^# //p' "$0" >&2
     exit 2
     ;;
   esac
@@ -123,6 +124,7 @@ flock -n 9 || fail "another one is at work in $work"
 mapfile -t mirrors < <(archives)
 [ ${#mirrors[@]} -ne 0 ] || fail "apt here knows no archive of $release; set COFFER_MIRROR=URL"
 mirror=${mirrors[0]% *}
+say "archives, as this machine's apt has them: $(printf '%s, ' "${mirrors[@]}" | sed 's/, $//')"
 
 pages_before=$(cat "$pages_file")
 clean_up() {
@@ -136,7 +138,7 @@ trap clean_up EXIT
 # A bare Debian, kept for the next time under build/.
 make_base() {
   [ -d "$work/base" ] && return
-  say "debootstrap --variant=minbase $release from $mirror"
+  say "debootstrap --variant=minbase $release from the first of them"
   rm -rf --one-file-system "$work/base.new"
   timeout 900 debootstrap --variant=minbase "$release" "$work/base.new" "$mirror" \
     >"$work/debootstrap.log" 2>&1 9>&- || {

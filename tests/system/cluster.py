@@ -334,16 +334,19 @@ def need_hugepages(tools, count):
     def add(more):
         (folder / "nr_hugepages").write_text(str(max(0, number("nr_hugepages") + more)))
 
-    if os.geteuid() != 0 or not folder.exists():
-        raise Skip(f"needs root and {count} hugepages of 2 MiB")
-    before = number("nr_hugepages")
+    if not folder.exists():
+        raise Skip("needs hugepages of 2 MiB, and this kernel has none")
     missing = count - number("free_hugepages") + number("resv_hugepages")
-    if missing > 0:
-        add(missing)
-        added = number("nr_hugepages") - before
-        tools.undo.append(lambda: add(-added))
-        if added < missing:
-            raise Skip(f"{count} hugepages of 2 MiB: the kernel has no memory for so many")
+    if missing <= 0:
+        return
+    if os.geteuid() != 0:
+        raise Skip(f"needs {count} free hugepages of 2 MiB, or root to make them")
+    before = number("nr_hugepages")
+    add(missing)
+    added = number("nr_hugepages") - before
+    tools.undo.append(lambda: add(-added))
+    if added < missing:
+        raise Skip(f"{count} hugepages of 2 MiB: the kernel has no memory for so many")
 
 
 class Shm(Relayed):

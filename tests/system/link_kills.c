@@ -391,7 +391,8 @@ static bool run(const struct options *options)
 		return false;
 	}
 	total = look(&ends[0].received) + look(&ends[1].received);
-	(void)printf("kills %lu datagrams %lu seconds %.1f lost_at_reader_death %lu sleeps %lu\n",
+	(void)printf("summary: kills %lu datagrams %lu seconds %.1f lost_at_reader_death %lu "
+	             "sleeps %lu\n",
 	             options->kills, total, (double)(now_ms() - begin_ms) / 1000.0,
 	             look(&ends[0].border) + look(&ends[1].border),
 	             look(&ends[0].sleeps) + look(&ends[1].sleeps));

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Goal:   an ethdev port answers ARP, ICMP echo and clients, and drops every other frame, counted by
+"""Goal:   an ethdev port answers ARP, ICMP echo and clients, and drops any other frame, counted by
         its reason and by nothing else.
 Method: one server whose port (--driver: net_af_packet or net_af_xdp) is one end of a veth; the test
         writes frames into the other end by a raw socket, one wrong in one way each, and then two
