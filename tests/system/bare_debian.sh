@@ -127,13 +127,19 @@ mirror=${mirrors[0]% *}
 say "archives, as this machine's apt has them: $(printf '%s, ' "${mirrors[@]}" | sed 's/, $//')"
 
 pages_before=$(cat "$pages_file")
+inner=
 clean_up() {
+  if [ -n "$inner" ]; then # the whole group, and with its first process all of the namespace
+    kill -KILL -- "-$inner"
+    wait "$inner"
+  fi 2>/dev/null
   [ "$(cat "$pages_file")" = "$pages_before" ] || echo "$pages_before" >"$pages_file"
   if [ "$keep" = no ]; then
     rm -rf --one-file-system "$work"/huge "$work"/no_huge "$work"/base.new
   fi
 }
 trap clean_up EXIT
+trap 'exit 1' INT TERM HUP
 
 # A bare Debian, kept for the next time under build/.
 make_base() {
@@ -169,8 +175,13 @@ for pass in "${passes[@]}"; do
   say "$pass: commit $(git -C "$folder/coffer" -c safe.directory='*' log -1 --format='%h %s')"
   started=$SECONDS
   # --kill-child and the process namespace: nothing started inside outlives it.
-  if timeout -k 30 3000 unshare --mount --pid --fork --kill-child \
-    bash "$0" --inside "$folder" "$flag" "$parts" </dev/null 9>&-; then
+  timeout -k 30 3000 unshare --mount --pid --fork --kill-child \
+    bash "$0" --inside "$folder" "$flag" "$parts" </dev/null 9>&- &
+  inner=$!
+  wait "$inner"
+  result=$?
+  inner=
+  if [ "$result" -eq 0 ]; then
     say "$pass: ok, $((SECONDS - started)) s"
     passed=$((passed + 1))
   else
