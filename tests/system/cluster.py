@@ -12,6 +12,7 @@
     cluster.down()                  ends all by SIGTERM and looks at what they left
 """
 
+import fcntl
 import os
 import pathlib
 import random
@@ -26,6 +27,7 @@ from harness import Failed, Process, Skip, check, parse_json, wait_for
 PORT = 8046
 READY_LIMIT_S = 60
 LEVEL_LIMIT_S = 60
+HUGEPAGES_LIMIT_S = 120
 
 
 def loopback_net():
@@ -324,8 +326,17 @@ class Kernel(Relayed):
                 f"{self.seen(b, b)}" for a, b in self.pairs])
 
 
+def is_locked_now(descriptor):
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
 def need_hugepages(tools, count):
-    """Sees that `count` pages of 2 MiB are free; what was added is given back at the end."""
+    """Sees that `count` pages of 2 MiB are free; what was added is given back at the end. One test
+    at a time, of all that run on this machine."""
     folder = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
 
     def number(name):
@@ -336,6 +347,9 @@ def need_hugepages(tools, count):
 
     if not folder.exists():
         raise Skip("needs hugepages of 2 MiB, and this kernel has none")
+    lock = os.open(folder, os.O_RDONLY)
+    tools.undo.append(lambda: os.close(lock))
+    wait_for("no other test uses hugepages", lambda: is_locked_now(lock), HUGEPAGES_LIMIT_S)
     missing = count - number("free_hugepages") + number("resv_hugepages")
     if missing <= 0:
         return
