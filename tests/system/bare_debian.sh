@@ -3,13 +3,14 @@
 #
 # bare_debian.sh - Coffer on a machine where nothing was installed by hand
 #
-# usage: tests/system/bare_debian.sh [--deploy-only] [--keep] [huge] [no_huge]
+# usage: tests/system/bare_debian.sh [--deploy-only] [--keep] [--slow] [huge] [no_huge]
 #
 # Makes a fresh Debian 12 (debootstrap, minbase), clones the committed state of this repository into
 # it, and runs there, as root: `deploy/local up`, `status`, a client, `down`, then `tests/run`. Once
 # with hugepages, once without (--no-huge), each in a folder of its own, from the same bare start.
 #
 #   --deploy-only   without tests/run
+#   --slow          tests/run without its limit of 15 minutes: for a busy machine
 #   --keep          leave the folders under build/bare_debian/ for a look
 #   huge, no_huge   only this one
 #
@@ -66,10 +67,13 @@ inside() {
     for file in /proc/[0-9]*/comm; do
       if grep -qs "^coffer" "$file"; then echo "a process is left: $file"; exit 1; fi
     done
-    if [ "$PARTS" = all ]; then
-      echo "--- ./tests/run"
-      ./tests/run
-    fi'
+    case $PARTS in
+    all) run=./tests/run ;;
+    slow) run="./tests/run --keep-going-over-limit" ;;
+    deploy) exit ;;
+    esac
+    echo "--- $run"
+    $run'
 }
 
 if [ "${1:-}" = --inside ]; then
@@ -85,6 +89,7 @@ passes=()
 for argument in "$@"; do
   case $argument in
   --deploy-only) parts=deploy ;;
+  --slow) parts=slow ;;
   --keep) keep=yes ;;
   huge | no_huge) passes+=("$argument") ;;
   *)
