@@ -24,7 +24,7 @@ void paxos_acceptor_promise(struct paxos_core *core, unsigned candidate)
 	};
 
 	must(core->takes_part);
-	if (core->grant.unknown) {
+	if (paxos_grant_is_unknown(&core->grant, core->now_ns)) {
 		msg.flags |= PAXOS_FLAG_UNKNOWN;
 	}
 	/*

@@ -4,8 +4,8 @@
 /*
  * body.h - what a replica is made of
  *
- * Private to consensus/: replica.c turns it, peers.c hears the members, recovery.c redoes records,
- * view.c shows it.
+ * Private to consensus/: replica.c turns it, peers.c and note.c hear the members, handover.c gives
+ * its leadership away, recovery.c redoes records, view.c shows it.
  */
 
 #include "consensus/acceptor.h"
@@ -24,6 +24,13 @@ struct paxos_catchup {
 	uint64_t decided;
 };
 
+/* A handover under way, at the one who goes. */
+struct paxos_handover {
+	struct paxos_ballot ballot; /* it is over; none: no handover */
+	unsigned heir;
+	uint64_t again_ns, until_ns;
+};
+
 struct paxos_replica {
 	struct paxos_core core;
 	struct paxos_acceptor acceptor;
@@ -31,6 +38,7 @@ struct paxos_replica {
 	struct paxos_candidate candidate;
 	struct paxos_leader leader;
 	struct paxos_election election;
+	struct paxos_handover handover;
 	struct paxos_desk desk;
 	struct paxos_outlet outlets[STORE_NODES_MAX];
 	struct paxos_catchup catchup;
@@ -39,8 +47,14 @@ struct paxos_replica {
 	bool resigned;
 };
 
-/* A candidate or leader becomes a follower; its lease ends before anything else. */
-void paxos_replica_step_down(struct paxos_replica *replica);
+/*
+ * A candidate or leader becomes a follower; its lease ends before anything else. Who waits for an
+ * answer is referred to `heir`, who may be PAXOS_NOBODY.
+ */
+void paxos_replica_step_down(struct paxos_replica *replica, int heir);
+
+/* More grants may be void than at the adoption: a leader that defers looks again (4.1 g). */
+void paxos_replica_relieve(struct paxos_replica *replica);
 
 /* A member has promised a higher ballot than the one this server stands or leads with. */
 void paxos_replica_nacked(struct paxos_replica *replica);

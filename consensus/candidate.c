@@ -33,7 +33,7 @@ static void own_vow(const struct paxos_core *core, struct paxos_vow *vow)
 		.incarnation = core->config.incarnation,
 		.start = core->config.start,
 		.lease_ballot = core->grant.ballot,
-		.lease_unknown = core->grant.unknown,
+		.lease_unknown = paxos_grant_is_unknown(&core->grant, core->now_ns),
 		.lease_left_ns = paxos_grant_left_ns(&core->grant, core->now_ns),
 		.arrived_ns = core->now_ns,
 	};
@@ -167,17 +167,36 @@ static void fetch(struct paxos_core *core, const struct paxos_candidate *candida
 	                   vow->length, vow->base > cut);
 }
 
-/* "Void are grants to a ballot whose holder said revoked": whoever promised, or stands here. */
-static bool is_revoked(const struct paxos_candidate *candidate, struct paxos_ballot ballot)
+/* A ballot of this process start. */
+static bool is_of(struct paxos_ballot ballot, uint64_t incarnation, uint32_t start)
 {
-	const struct paxos_vow *owner = &candidate->vows[ballot.node];
-
-	return ballot.node < STORE_NODES_MAX && owner->have &&
-	       owner->incarnation == ballot.incarnation && owner->start == ballot.start;
+	return ballot.incarnation == incarnation && ballot.start == start;
 }
 
-static uint64_t defer_until_ns(const struct paxos_core *core,
-                               const struct paxos_candidate *candidate)
+/*
+ * "Void are grants to a ballot whose holder said revoked, or whose owner's process start is
+ * reported dead by the supervisor that reaped it": whoever promised, or stands here; whoever said
+ * that this ballot is over; whose death note came.
+ */
+static bool is_void(const struct paxos_core *core, const struct paxos_candidate *candidate,
+                    struct paxos_ballot ballot)
+{
+	const struct paxos_vow *owner;
+	const struct paxos_peer *peer;
+
+	if (ballot.node >= STORE_NODES_MAX || paxos_ballot_is_none(ballot)) {
+		return false;
+	}
+	owner = &candidate->vows[ballot.node];
+	peer = &core->peers[ballot.node];
+	return (owner->have && is_of(ballot, owner->incarnation, owner->start)) ||
+	       (is_of(ballot, peer->over.incarnation, peer->over.start) &&
+	        paxos_ballot_compare(ballot, peer->over) <= 0) ||
+	       (peer->is_dead && is_of(ballot, peer->dead_incarnation, peer->dead_start));
+}
+
+uint64_t paxos_candidate_defer_until_ns(const struct paxos_core *core,
+                                        const struct paxos_candidate *candidate)
 {
 	uint64_t until_ns = 0;
 
@@ -186,7 +205,7 @@ static uint64_t defer_until_ns(const struct paxos_core *core,
 		uint64_t end_ns;
 
 		if (mutant(14) || !vow->have || vow->lease_left_ns == 0 ||
-		    (!vow->lease_unknown && is_revoked(candidate, vow->lease_ballot))) {
+		    (!vow->lease_unknown && is_void(core, candidate, vow->lease_ballot))) {
 			continue;
 		}
 		end_ns = vow->arrived_ns +
@@ -237,7 +256,7 @@ bool paxos_candidate_advance(struct paxos_core *core, struct paxos_candidate *ca
 	}
 	ret_adoption->rank = candidate->vows[best].accepted;
 	ret_adoption->decided = highest_decided(core, candidate, good);
-	ret_adoption->defer_until_ns = defer_until_ns(core, candidate);
+	ret_adoption->defer_until_ns = paxos_candidate_defer_until_ns(core, candidate);
 	if (own) {
 		paxos_intake_end(intake);
 		paxos_core_adopt(core, candidate->ballot, core->log.length, NULL, false);

@@ -66,5 +66,12 @@ bool paxos_candidate_tick(struct paxos_core *core, struct paxos_candidate *candi
                           const struct paxos_intake *intake);
 uint64_t paxos_candidate_deadline_ns(const struct paxos_candidate *candidate);
 
+/*
+ * Until when nothing may be counted as decided (4.1 g), by the promises at the adoption and what
+ * is known now of their ballots' owners.
+ */
+uint64_t paxos_candidate_defer_until_ns(const struct paxos_core *core,
+                                        const struct paxos_candidate *candidate);
+
 /* Writes what a PROMISE says. */
 void paxos_vow_take(struct paxos_vow *vow, const struct paxos_msg *msg, uint64_t now_ns);

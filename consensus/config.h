@@ -39,6 +39,7 @@ struct paxos_config {
 	bool rejoining;       /* disk: this folder is new to the cluster, or lost what it knew */
 	enum paxos_durability durability;
 	uint8_t priority; /* in elections; higher stands earlier */
+	uint64_t secret;  /* of this start, shared with its supervisor (note.h); 0: has none */
 
 	uint64_t heartbeat_ns; /* between two heartbeats; 10 ms where cores are shared */
 	uint64_t lease_ns;     /* constant of the cluster; 0 = off: every read is a quorum round */
@@ -57,7 +58,10 @@ struct paxos_config {
 
 #define PAXOS_NOBODY (-1) /* in place of the index of a member */
 
-/* Fills in the defaults; node, founders, cluster, incarnation, start, founding, seed are left. */
+/*
+ * Fills in the defaults; node, founders, cluster, incarnation, start, founding, secret and seed are
+ * left.
+ */
 void paxos_config_default(struct paxos_config *config);
 
 /* False if the numbers contradict each other. */

@@ -39,7 +39,13 @@ struct paxos_peer {
 	uint64_t heard_ns;    /* its last datagram; 0: never */
 	uint64_t answered_ns; /* when our latest round that it answered was sent; 0: none */
 	bool unhappy;
+	uint8_t priority; /* in elections, as told */
 	uint64_t poll_gap_ns;
+	uint64_t secret;          /* of this start of its process; 0: it has no supervisor */
+	struct paxos_ballot over; /* the highest of its own that it said is over, for ever */
+	bool is_dead;             /* a start of it was reported dead by who reaped it: this one */
+	uint64_t dead_incarnation;
+	uint32_t dead_start;
 };
 
 struct paxos_core {
@@ -78,6 +84,13 @@ struct paxos_core {
 	struct paxos_status counted; /* only its counters are used */
 	uint8_t *scratch;            /* PAXOS_RECORD_SIZE_MAX bytes */
 };
+
+/* True if the start of its process that was heard of last was reported dead. */
+static inline bool paxos_peer_is_dead(const struct paxos_peer *peer)
+{
+	return peer->is_dead && peer->dead_incarnation == peer->incarnation &&
+	       peer->dead_start == peer->start;
+}
 
 int paxos_core_init(struct paxos_core *core, const struct paxos_config *config,
                     struct store *store);

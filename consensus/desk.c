@@ -582,6 +582,14 @@ void paxos_desk_request(struct paxos_core *core, struct paxos_desk *desk,
 
 void paxos_desk_reset(struct paxos_core *core, struct paxos_desk *desk)
 {
+	for (uint64_t index = core->decided + 1; index <= core->log.length; index++) {
+		const struct paxos_pending *p = pending_of(core, desk, index);
+		const struct proto_head head = {.session = p->session, .number = p->number};
+
+		if (p->index == index && p->epoch == desk->alive.epoch) {
+			refer(core, desk, &p->address, &head, p->verb);
+		}
+	}
 	for (; desk->reads_count != 0; desk->reads_count--) {
 		const struct paxos_waiting_read *read = &desk->reads[desk->reads_first];
 

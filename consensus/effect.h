@@ -78,6 +78,8 @@ enum paxos_trace_kind {
 	PAXOS_TRACE_DAMAGED,      /* a: first, b: last index of entries that are unknown here */
 	PAXOS_TRACE_REPAIRED,     /* a: first, b: last index; they are known again */
 	PAXOS_TRACE_ROLLED_BACK,  /* a: start, b: peer; it has less than it acknowledged: refused */
+	PAXOS_TRACE_HANDOVER,     /* leads no more; a: round, b: to whom, by index */
+	PAXOS_TRACE_REPORTED_DEAD, /* by its supervisor; a: start, b: index of the member */
 	PAXOS_TRACE_COUNT
 };
 

@@ -29,6 +29,7 @@ void paxos_election_heard(struct paxos_core *core, struct paxos_election *electi
 	election->leader_heard_ns = core->now_ns;
 	election->leader_gap_ns = poll_gap_ns;
 	election->unhappy = false;
+	election->bereaved = false;
 }
 
 static void become_unhappy(struct paxos_core *core, struct paxos_election *election)
@@ -52,6 +53,36 @@ static void become_unhappy(struct paxos_core *core, struct paxos_election *elect
 void paxos_election_resigned(struct paxos_core *core, struct paxos_election *election)
 {
 	become_unhappy(core, election);
+}
+
+/* How many of the connected come before this server in taking over from `dead`. */
+static unsigned heirs_before(const struct paxos_core *core, unsigned dead)
+{
+	const unsigned own = (core->config.node + STORE_NODES_MAX - dead) % STORE_NODES_MAX;
+	const uint32_t others = paxos_election_connected(core) & ~paxos_bit(core->config.node);
+	unsigned before = 0;
+
+	for (unsigned peer = 0; paxos_each(others, &peer); peer++) {
+		const unsigned turn = (peer + STORE_NODES_MAX - dead) % STORE_NODES_MAX;
+		const uint8_t priority = core->peers[peer].priority;
+
+		before += priority > core->config.priority ||
+		          (priority == core->config.priority && turn < own);
+	}
+	return before;
+}
+
+void paxos_election_bereaved(struct paxos_core *core, struct paxos_election *election,
+                             unsigned dead)
+{
+	const uint64_t slot_ns = core->config.heartbeat_ns;
+	const unsigned before = heirs_before(core, dead);
+
+	become_unhappy(core, election);
+	election->bereaved = true;
+	/* All know it at once: they stand in turn, lest they stand against each other. */
+	election->may_stand_ns =
+		core->now_ns + before * slot_ns + (before == 0 ? 0 : chance_below(core, slot_ns));
 }
 
 void paxos_election_seen(struct paxos_election *election, uint64_t round)
@@ -100,6 +131,8 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 			.decided = core->decided,
 			.length = core->log.length,
 			.poll_gap_ns = core->poll_gap_ns,
+			.secret = core->config.secret,
+			.priority = core->config.priority,
 		};
 
 		if (peer != core->config.node) {
@@ -145,6 +178,10 @@ bool paxos_election_may_stand(struct paxos_core *core, struct paxos_election *el
 	const uint32_t connected = paxos_election_connected(core);
 	uint32_t unhappy = paxos_bit(core->config.node);
 
+	if (election->called && core->role == PAXOS_FOLLOWER) {
+		election->called = false;
+		return paxos_is_majority(connected, core->voters);
+	}
 	if (!core->takes_part || core->role != PAXOS_FOLLOWER || !election->unhappy ||
 	    core->now_ns < election->may_stand_ns) {
 		return false;
@@ -155,7 +192,7 @@ bool paxos_election_may_stand(struct paxos_core *core, struct paxos_election *el
 		}
 	}
 	return paxos_is_majority(connected, core->voters) &&
-	       paxos_is_majority(unhappy, core->voters);
+	       (election->bereaved || paxos_is_majority(unhappy, core->voters));
 }
 
 bool paxos_election_must_abdicate(const struct paxos_core *core,
@@ -172,6 +209,7 @@ void paxos_election_back_off(struct paxos_core *core, struct paxos_election *ele
 	const uint64_t step_ns = core->config.heartbeat_ns;
 
 	election->may_stand_ns = core->now_ns + step_ns + chance_below(core, 4 * step_ns);
+	election->bereaved = false;
 }
 
 struct paxos_ballot paxos_election_ballot(const struct paxos_core *core,

@@ -7,6 +7,8 @@
  *      every heartbeat, all to all:  HEARTBEAT(round) ->  <- HEARTBEAT_ACK(round, "unhappy?")
  *
  *      FOLLOWER --no leader heard--> unhappy --majority answers, and is unhappy too--> stands
+ *               --leader reported dead--> unhappy --majority answers--> stands, one after another
+ *               --leader hands over--> stands at once
  *      LEADER   --no majority grants a lease for the time of suspicion--> abdicates
  *
  * The answers are the pre-vote notes: a ballot is spent only when a majority of the members are
@@ -28,6 +30,8 @@ struct paxos_election {
 	uint64_t highest_round; /* of any ballot that was shown to us */
 	uint64_t last_turn_ns;
 	bool wants_higher; /* leader: a member has promised higher and cannot follow */
+	bool bereaved;     /* the leader is dead for sure: nobody need be asked about it */
+	bool called;       /* the leader handed over to this server */
 };
 
 void paxos_election_start(struct paxos_core *core, struct paxos_election *election);
@@ -37,6 +41,9 @@ void paxos_election_heard(struct paxos_core *core, struct paxos_election *electi
                           uint64_t poll_gap_ns);
 /* The leader said that it goes. */
 void paxos_election_resigned(struct paxos_core *core, struct paxos_election *election);
+/* The leader is dead, its supervisor says. */
+void paxos_election_bereaved(struct paxos_core *core, struct paxos_election *election,
+                             unsigned dead);
 /* A ballot of this round exists. */
 void paxos_election_seen(struct paxos_election *election, uint64_t round);
 

@@ -53,28 +53,35 @@ void paxos_rounds_end(struct paxos_rounds *rounds)
 	rounds->majority_number = 0;
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void paxos_grant_give(struct paxos_grant *grant, uint64_t now_ns, uint64_t length_ns,
                       struct paxos_ballot ballot)
 {
-	const uint64_t until_ns = now_ns + length_ns;
-
-	if (grant->until_ns <= now_ns) {
-		grant->unknown = false;
-	} else if (!grant->unknown && !paxos_ballot_equal(grant->ballot, ballot)) {
-		grant->unknown = true;
+	if (!paxos_ballot_equal(grant->ballot, ballot)) {
+		grant->others_until_ns = later(grant->others_until_ns, grant->until_ns);
+		grant->until_ns = 0;
+		grant->ballot = ballot;
 	}
-	grant->ballot = ballot;
-	if (until_ns > grant->until_ns) {
-		grant->until_ns = until_ns;
-	}
+	grant->until_ns = later(grant->until_ns, now_ns + length_ns);
 }
 
 void paxos_grant_start(struct paxos_grant *grant, uint64_t now_ns, uint64_t length_ns)
 {
-	*grant = (struct paxos_grant){.until_ns = now_ns + length_ns, .unknown = true};
+	*grant = (struct paxos_grant){.others_until_ns = now_ns + length_ns};
 }
 
 uint64_t paxos_grant_left_ns(const struct paxos_grant *grant, uint64_t now_ns)
 {
-	return grant->until_ns > now_ns ? grant->until_ns - now_ns : 0;
+	const uint64_t until_ns = later(grant->until_ns, grant->others_until_ns);
+
+	return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+bool paxos_grant_is_unknown(const struct paxos_grant *grant, uint64_t now_ns)
+{
+	return grant->others_until_ns > now_ns;
 }

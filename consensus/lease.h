@@ -33,9 +33,9 @@ struct paxos_rounds {
 };
 
 struct paxos_grant {
+	struct paxos_ballot ballot; /* the last one granted to */
 	uint64_t until_ns;
-	struct paxos_ballot ballot; /* meaningless while unknown */
-	bool unknown;               /* more than one ballot, or one from before this start */
+	uint64_t others_until_ns; /* to other ballots, or to any from before this start */
 };
 
 /* `ns` by a clock that may run faster than another by drift_ppm. Rounds up. */
@@ -61,4 +61,7 @@ void paxos_grant_give(struct paxos_grant *grant, uint64_t now_ns, uint64_t lengt
                       struct paxos_ballot ballot);
 /* As after a start: granted to somebody unknown. */
 void paxos_grant_start(struct paxos_grant *grant, uint64_t now_ns, uint64_t length_ns);
+/* What is left, whoever it was given to. */
 uint64_t paxos_grant_left_ns(const struct paxos_grant *grant, uint64_t now_ns);
+/* True if something is left to another ballot than grant->ballot. */
+bool paxos_grant_is_unknown(const struct paxos_grant *grant, uint64_t now_ns);

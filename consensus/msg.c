@@ -24,6 +24,9 @@ enum field {
 	TRANSFER,
 	LEASE_LEFT,
 	POLL_GAP,
+	SECRET,
+	PRIORITY,
+	TARGET,
 	BODY,
 	FIELD_COUNT
 };
@@ -49,11 +52,14 @@ static const struct {
 	[TRANSFER] = {offsetof(struct paxos_msg, transfer), 4},
 	[LEASE_LEFT] = {offsetof(struct paxos_msg, lease_left_ns), 8},
 	[POLL_GAP] = {offsetof(struct paxos_msg, poll_gap_ns), 8},
+	[SECRET] = {offsetof(struct paxos_msg, secret), 8},
+	[PRIORITY] = {offsetof(struct paxos_msg, priority), 1},
+	[TARGET] = {offsetof(struct paxos_msg, target), 1},
 };
 
 /* The message table: what each kind carries, in the order of the wire. */
 static const uint8_t kinds[PAXOS_MSG_COUNT][10] = {
-	[PAXOS_MSG_HEARTBEAT] = {BALLOT, ROUND, DECIDED, LENGTH, POLL_GAP},
+	[PAXOS_MSG_HEARTBEAT] = {BALLOT, ROUND, DECIDED, LENGTH, POLL_GAP, SECRET, PRIORITY},
 	[PAXOS_MSG_HEARTBEAT_ACK] = {BALLOT, ROUND, ROUND_START, POLL_GAP},
 	[PAXOS_MSG_PREPARE] = {BALLOT},
 	[PAXOS_MSG_PROMISE] = {BALLOT, ACCEPTED, LENGTH, DECIDED, BASE, LEASE_BALLOT, LEASE_LEFT},
@@ -65,6 +71,8 @@ static const uint8_t kinds[PAXOS_MSG_COUNT][10] = {
 	[PAXOS_MSG_FETCH] = {BALLOT, TRANSFER, INDEX, OFFSET, BASE, POSITION},
 	[PAXOS_MSG_ENTRIES] = {BALLOT, TRANSFER, BASE, LENGTH, DECIDED, INDEX, OFFSET, BODY},
 	[PAXOS_MSG_STATE] = {BALLOT, TRANSFER, BASE, POSITION, BODY},
+	[PAXOS_MSG_HANDOVER] = {BALLOT, TARGET},
+	[PAXOS_MSG_DEAD] = {SECRET},
 };
 
 static void put_ballot(struct wire_writer *writer, const struct paxos_ballot *ballot)
@@ -179,6 +187,7 @@ const char *paxos_msg_text(enum paxos_msg_kind kind)
 		[PAXOS_MSG_SYNC] = "sync",           [PAXOS_MSG_ACCEPT] = "accept",
 		[PAXOS_MSG_ACCEPTED] = "accepted",   [PAXOS_MSG_FETCH] = "fetch",
 		[PAXOS_MSG_ENTRIES] = "entries",     [PAXOS_MSG_STATE] = "state",
+		[PAXOS_MSG_HANDOVER] = "handover",   [PAXOS_MSG_DEAD] = "dead",
 	};
 
 	return kind > 0 && kind < PAXOS_MSG_COUNT ? texts[kind] : "?";

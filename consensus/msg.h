@@ -15,6 +15,10 @@
  *      SYNC           your log from `index` on shall be this           ACCEPTED, FETCH
  *      ACCEPT         append these entries                             ACCEPTED, NACK, PREPARE_ASK
  *      FETCH          give me entries, or a snapshot                   ENTRIES, STATE
+ *      HANDOVER       from the leader of `ballot`: it is over, stand;  PREPARE
+ *                     to it: hand over to `target`, please             HANDOVER
+ *      DEAD           this start of this server's process is over;
+ *                     from its supervisor, from any address (note.h)
  *
  * Decoding refuses what encoding would not have written. A decoded message borrows its body.
  * Pure.
@@ -40,6 +44,8 @@ enum paxos_msg_kind {
 	PAXOS_MSG_FETCH,
 	PAXOS_MSG_ENTRIES,
 	PAXOS_MSG_STATE,
+	PAXOS_MSG_HANDOVER,
+	PAXOS_MSG_DEAD,
 	PAXOS_MSG_COUNT
 };
 
@@ -81,8 +87,13 @@ struct paxos_msg {
 	uint32_t transfer; /* FETCH, ENTRIES, STATE: whose answer this is */
 	uint64_t lease_left_ns; /* PROMISE */
 	uint64_t poll_gap_ns;   /* HEARTBEAT, _ACK */
+	uint64_t secret;        /* HEARTBEAT, DEAD: of the sender's start; 0: none */
+	uint8_t priority;       /* HEARTBEAT: the sender's, in elections */
+	uint8_t target;         /* HANDOVER: who shall lead, or PAXOS_ANYBODY */
 	struct slice body;      /* SYNC, ACCEPT, ENTRIES: see stream.h; STATE: bytes */
 };
+
+#define PAXOS_ANYBODY 255 /* in place of the index of a member */
 
 /* Room for a body in a datagram of any kind. */
 enum {

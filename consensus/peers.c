@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/peers.h"
 
+#include "consensus/handover.h"
+#include "consensus/note.h"
 #include "consensus/quorum.h"
 #include "store/base/check.h"
 #include "store/base/mutant.h"
@@ -32,6 +34,14 @@ static bool is_own_ballot(const struct paxos_replica *replica, const struct paxo
 	}
 }
 
+static bool ballot_is_the_senders(const struct paxos_core *core, const struct paxos_msg *msg)
+{
+	return msg->ballot.node == msg->node && msg->ballot.incarnation == msg->incarnation &&
+	       msg->ballot.start == msg->start &&
+	       msg->ballot.configuration == core->configuration && msg->ballot.round != 0 &&
+	       msg->ballot.round < ROUND_MAX;
+}
+
 /* --- heartbeats ---------------------------------------------------------------------------- */
 
 static void hear_leader(struct paxos_replica *replica, const struct paxos_msg *msg)
@@ -61,6 +71,19 @@ static void hear_leader(struct paxos_replica *replica, const struct paxos_msg *m
 	paxos_acceptor_told(core, &replica->acceptor, msg->ballot, msg->decided);
 }
 
+/* A leader that goes says that its ballot is over: no grant to it counts any more (4.1 g). */
+static void note_over(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_peer *peer = &replica->core.peers[msg->node];
+
+	if (ballot_is_the_senders(&replica->core, msg) &&
+	    (msg->kind == PAXOS_MSG_HANDOVER || (msg->flags & PAXOS_FLAG_RESIGNED) != 0) &&
+	    paxos_ballot_compare(msg->ballot, peer->over) > 0) {
+		peer->over = msg->ballot;
+		paxos_replica_relieve(replica);
+	}
+}
+
 static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *msg)
 {
 	struct paxos_core *core = &replica->core;
@@ -75,7 +98,10 @@ static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *
 
 	core->peers[msg->node].unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
 	core->peers[msg->node].poll_gap_ns = msg->poll_gap_ns;
+	core->peers[msg->node].secret = msg->secret;
+	core->peers[msg->node].priority = msg->priority;
 	if (leads) {
+		note_over(replica, msg);
 		hear_leader(replica, msg);
 	}
 	if (!core->takes_part) {
@@ -123,14 +149,6 @@ static void on_heartbeat_ack(struct paxos_replica *replica, const struct paxos_m
 
 /* --- prepare ------------------------------------------------------------------------------- */
 
-static bool ballot_is_the_senders(const struct paxos_core *core, const struct paxos_msg *msg)
-{
-	return msg->ballot.node == msg->node && msg->ballot.incarnation == msg->incarnation &&
-	       msg->ballot.start == msg->start &&
-	       msg->ballot.configuration == core->configuration && msg->ballot.round != 0 &&
-	       msg->ballot.round < ROUND_MAX;
-}
-
 static void on_prepare(struct paxos_replica *replica, const struct paxos_msg *msg)
 {
 	struct paxos_core *core = &replica->core;
@@ -149,7 +167,7 @@ static void on_prepare(struct paxos_replica *replica, const struct paxos_msg *ms
 			paxos_core_trace(core, PAXOS_TRACE_GAVE_UP, replica->candidate.ballot.round,
 			                 PAXOS_GAVE_UP_HIGHER);
 		}
-		paxos_replica_step_down(replica);
+		paxos_replica_step_down(replica, PAXOS_NOBODY);
 		paxos_intake_end(&replica->intake);
 		paxos_core_promise(core, msg->ballot);
 		/* It has voted for another: it does not stand against it at once. */
@@ -377,6 +395,11 @@ static void dispatch(struct paxos_replica *replica, const struct paxos_msg *msg)
 	case PAXOS_MSG_STATE:
 		(void)paxos_intake_state(&replica->core, &replica->intake, msg);
 		break;
+	case PAXOS_MSG_HANDOVER:
+		note_over(replica, msg);
+		paxos_handover_hear(replica, msg);
+		break;
+	case PAXOS_MSG_DEAD: /* heard before */
 	case PAXOS_MSG_COUNT:
 	default:
 		must(false);
@@ -411,6 +434,10 @@ static bool incarnation_is_over(const struct paxos_core *core, struct paxos_peer
 	if (msg->incarnation < named || msg->incarnation < peer->incarnation) {
 		return true;
 	}
+	if (peer->is_dead && msg->incarnation == peer->dead_incarnation &&
+	    msg->start == peer->dead_start) {
+		return true;
+	}
 	if (named >> 32 != 0 && msg->incarnation != named &&
 	    msg->incarnation >> 32 == named >> 32) {
 		return true;
@@ -437,6 +464,7 @@ static void note_sender(struct paxos_core *core, const struct paxos_msg *msg)
 		peer->start = msg->start;
 		peer->answered_ns = 0;
 		peer->unhappy = false;
+		peer->secret = 0;
 	}
 	peer->heard_ns = core->now_ns;
 }
@@ -445,14 +473,18 @@ void paxos_peers_hear(struct paxos_replica *replica, int peer,
                       const struct store_datagram *datagram)
 {
 	struct paxos_core *core = &replica->core;
+	/* A death note comes from a supervisor, whatever its address: its secret tells. */
+	const bool is_note = datagram->body.size != 0 && datagram->body.data[0] == PAXOS_MSG_DEAD;
 	struct paxos_msg msg;
 
-	if (peer == PAXOS_NOBODY) {
+	if (peer == PAXOS_NOBODY && !is_note) {
 		paxos_core_drop(core, PAXOS_DROP_NOT_A_PEER);
 	} else if (datagram->cluster != core->config.cluster) {
 		paxos_core_drop(core, PAXOS_DROP_CLUSTER);
 	} else if (!paxos_msg_decode(datagram->body, &msg)) {
 		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
+	} else if (is_note) {
+		paxos_note_hear(replica, &msg);
 	} else if (msg.node != peer || peer == core->config.node ||
 	           !paxos_has(core->voters, msg.node)) {
 		paxos_core_drop(core, PAXOS_DROP_IMPOSTOR);

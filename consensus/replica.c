@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "consensus/body.h"
+#include "consensus/handover.h"
 #include "consensus/peers.h"
 #include "consensus/quorum.h"
 #include "store/base/check.h"
@@ -129,7 +130,7 @@ void paxos_replica_receive(struct paxos_replica *replica, uint64_t now_ns,
 
 /* --- leading, and its end ------------------------------------------------------------------ */
 
-void paxos_replica_step_down(struct paxos_replica *replica)
+void paxos_replica_step_down(struct paxos_replica *replica, int heir)
 {
 	struct paxos_core *core = &replica->core;
 	const bool led = core->role == PAXOS_LEADER;
@@ -139,7 +140,7 @@ void paxos_replica_step_down(struct paxos_replica *replica)
 	}
 	/* "Promising or standing higher ends the leadership first: lease end 0" (4.1 f). */
 	core->role = PAXOS_FOLLOWER;
-	core->leader = PAXOS_NOBODY;
+	core->leader = heir;
 	paxos_desk_lease(core, &replica->desk, 0);
 	paxos_rounds_end(&replica->election.rounds);
 	if (replica->intake.purpose == PAXOS_INTAKE_ADOPT) {
@@ -156,7 +157,7 @@ static void give_up(struct paxos_replica *replica, enum paxos_give_up why)
 {
 	must(replica->core.role == PAXOS_CANDIDATE);
 	paxos_core_trace(&replica->core, PAXOS_TRACE_GAVE_UP, replica->candidate.ballot.round, why);
-	paxos_replica_step_down(replica);
+	paxos_replica_step_down(replica, PAXOS_NOBODY);
 }
 
 void paxos_replica_nacked(struct paxos_replica *replica)
@@ -165,6 +166,14 @@ void paxos_replica_nacked(struct paxos_replica *replica)
 		give_up(replica, PAXOS_GAVE_UP_NACK);
 	} else if (replica->core.role == PAXOS_LEADER) {
 		replica->election.wants_higher = true;
+	}
+}
+
+void paxos_replica_relieve(struct paxos_replica *replica)
+{
+	if (replica->core.role == PAXOS_LEADER && !replica->leader.deciding) {
+		replica->leader.defer_until_ns =
+			paxos_candidate_defer_until_ns(&replica->core, &replica->candidate);
 	}
 }
 
@@ -209,11 +218,24 @@ void paxos_replica_resign(struct paxos_replica *replica, uint64_t now_ns)
 	core->now_ns = now_ns;
 	replica->resigned = true;
 	if (core->role == PAXOS_LEADER) {
-		paxos_replica_step_down(replica);
+		const int heir = paxos_handover_heir(replica, PAXOS_NOBODY);
+
+		if (heir != PAXOS_NOBODY) {
+			paxos_handover_begin(replica, (unsigned)heir);
+		} else {
+			paxos_replica_step_down(replica, PAXOS_NOBODY);
+		}
+		/* The others stand in their time if the heir does not. */
 		paxos_election_round(core, &replica->election, ballot,
 		                     PAXOS_FLAG_LEADER | PAXOS_FLAG_RESIGNED);
 	}
-	paxos_replica_step_down(replica);
+	paxos_replica_step_down(replica, PAXOS_NOBODY);
+}
+
+enum paxos_transfer paxos_replica_transfer(struct paxos_replica *replica, uint64_t now_ns, int to)
+{
+	replica->core.now_ns = now_ns;
+	return paxos_handover_wish(replica, to);
 }
 
 /* --- a turn -------------------------------------------------------------------------------- */
@@ -290,12 +312,12 @@ static void tick_leader(struct paxos_replica *replica)
 
 	if (paxos_election_must_abdicate(core, election, replica->leader.began_ns)) {
 		election->unhappy = false;
-		paxos_replica_step_down(replica);
+		paxos_replica_step_down(replica, PAXOS_NOBODY);
 		return;
 	}
 	if (election->wants_higher && core->now_ns >= election->may_stand_ns &&
 	    paxos_is_majority(paxos_election_connected(core), core->voters)) {
-		paxos_replica_step_down(replica);
+		paxos_replica_step_down(replica, PAXOS_NOBODY);
 		stand(replica);
 		return;
 	}
@@ -336,7 +358,8 @@ static void tick_follower(struct paxos_replica *replica)
 	paxos_acceptor_take_early(core, &replica->acceptor);
 	paxos_core_flush(core);
 	paxos_acceptor_flush(core, &replica->acceptor);
-	if (!replica->resigned && paxos_election_may_stand(core, &replica->election)) {
+	if ((paxos_handover_tick(replica) || paxos_election_may_stand(core, &replica->election)) &&
+	    !replica->resigned) {
 		stand(replica);
 	}
 }
@@ -478,6 +501,8 @@ uint64_t paxos_replica_deadline_ns(const struct paxos_replica *replica)
 	if (replica->more) {
 		return core->now_ns;
 	}
+	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
+	other_ns = paxos_handover_deadline_ns(replica);
 	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
 	if (core->role == PAXOS_LEADER) {
 		other_ns = paxos_leader_deadline_ns(core, &replica->leader);

@@ -129,8 +129,17 @@ uint64_t paxos_replica_deadline_ns(const struct paxos_replica *replica);
  */
 void paxos_replica_poll_gap(struct paxos_replica *replica, uint64_t gap_ns);
 
-/* SIGTERM: a leader stops at once, so that another can stand without waiting for the lease. */
+/*
+ * SIGTERM: a leader hands over at once (handover.h) and never stands again. Call on turning for a
+ * moment: it promises, and refers clients.
+ */
 void paxos_replica_resign(struct paxos_replica *replica, uint64_t now_ns);
+
+/*
+ * An operator wants `to` to lead; PAXOS_NOBODY: anybody else than who leads now. Works at every
+ * member; whether it came about is seen in the status.
+ */
+enum paxos_transfer paxos_replica_transfer(struct paxos_replica *replica, uint64_t now_ns, int to);
 
 /* --- what can be seen -------------------------------------------------------------------- */
 

@@ -24,9 +24,21 @@ enum paxos_drop {
 	PAXOS_DROP_MESSAGE,       /* a peer message that makes no sense */
 	PAXOS_DROP_REQUEST,       /* a request that makes no sense (answered if it could be) */
 	PAXOS_DROP_ANSWER,        /* an answer, sent to a server */
+	PAXOS_DROP_NOTE,          /* a death note of another start, or with a wrong secret */
 	PAXOS_DROP_OUTBOX,        /* our own, because the outbox was full; will be sent again */
 	PAXOS_DROP_ROLLED_BACK,   /* of a server that has less than it acknowledged before */
 	PAXOS_DROP_COUNT
+};
+
+/* What became of an operator's wish that another server leads (replica.h). */
+enum paxos_transfer {
+	PAXOS_TRANSFER_BEGUN = 1, /* it leads no more, and the heir was told */
+	PAXOS_TRANSFER_PASSED_ON, /* the leader was asked to */
+	PAXOS_TRANSFER_LEADS,     /* that member leads already */
+	PAXOS_TRANSFER_NO_LEADER,
+	PAXOS_TRANSFER_NOT_LEVEL, /* it is not connected, or lacks what was decided */
+	PAXOS_TRANSFER_NO_MEMBER, /* there is none of that index */
+	PAXOS_TRANSFER_COUNT
 };
 
 struct paxos_peer_status {

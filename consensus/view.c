@@ -105,6 +105,8 @@ const char *paxos_trace_text(enum paxos_trace_kind kind)
 		[PAXOS_TRACE_DAMAGED] = "damaged",
 		[PAXOS_TRACE_REPAIRED] = "repaired",
 		[PAXOS_TRACE_ROLLED_BACK] = "rolled_back",
+		[PAXOS_TRACE_HANDOVER] = "handover",
+		[PAXOS_TRACE_REPORTED_DEAD] = "reported_dead",
 	};
 
 	return kind > 0 && kind < PAXOS_TRACE_COUNT ? texts[kind] : "?";
@@ -122,6 +124,7 @@ const char *paxos_drop_text(enum paxos_drop drop)
 		[PAXOS_DROP_MESSAGE] = "message",
 		[PAXOS_DROP_REQUEST] = "request",
 		[PAXOS_DROP_ANSWER] = "answer",
+		[PAXOS_DROP_NOTE] = "note",
 		[PAXOS_DROP_OUTBOX] = "outbox",
 		[PAXOS_DROP_ROLLED_BACK] = "rolled_back",
 	};

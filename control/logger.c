@@ -216,6 +216,8 @@ static const struct trace_text traces[PAXOS_TRACE_COUNT] = {
 	[PAXOS_TRACE_DAMAGED] = {"damaged", "first", "last", CTL_WARNING},
 	[PAXOS_TRACE_REPAIRED] = {"repaired", "first", "last", CTL_INFO},
 	[PAXOS_TRACE_ROLLED_BACK] = {"rolled_back", "start", "peer", CTL_ERROR},
+	[PAXOS_TRACE_HANDOVER] = {"handover", "round", "to", CTL_INFO},
+	[PAXOS_TRACE_REPORTED_DEAD] = {"reported_dead", "start", "node", CTL_WARNING},
 };
 
 /* An incarnation is written alike everywhere. */
@@ -237,7 +239,8 @@ static struct ctl_field second_field(const struct paxos_trace *trace)
 		return CTL_TEXT(text->b, why[trace->b <= PAXOS_GAVE_UP_TIME ? trace->b : 0]);
 	}
 	if (trace->kind == PAXOS_TRACE_PROMISED || trace->kind == PAXOS_TRACE_SNAPSHOT_OUT ||
-	    trace->kind == PAXOS_TRACE_DIFFERS || trace->kind == PAXOS_TRACE_ROLLED_BACK) {
+	    trace->kind == PAXOS_TRACE_DIFFERS || trace->kind == PAXOS_TRACE_ROLLED_BACK ||
+	    trace->kind == PAXOS_TRACE_HANDOVER || trace->kind == PAXOS_TRACE_REPORTED_DEAD) {
 		return CTL_NUMBER(text->b, trace->b + 1);
 	}
 	return CTL_NUMBER(text->b, trace->b);

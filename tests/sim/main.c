@@ -42,10 +42,11 @@ static const struct {
 	enum tally_kind kind;
 	uint64_t least;
 } demands[] = {
-	{TALLY_LEADER_CHANGES, 1000}, {TALLY_RESTARTS, 1000},     {TALLY_CUTS, 100},
-	{TALLY_LEASE_REFUSALS, 100},  {TALLY_DUPLICATES, 1000},   {TALLY_SNAPSHOTS, 100},
-	{TALLY_REJOINS, 300},         {TALLY_TORN_TAILS, 100},    {TALLY_BAD_CRC, 1000},
-	{TALLY_READS_LEASE, 1000},    {TALLY_READS_QUORUM, 1000},
+	{TALLY_LEADER_CHANGES, 1000}, {TALLY_RESTARTS, 1000},      {TALLY_CUTS, 100},
+	{TALLY_LEASE_REFUSALS, 100},  {TALLY_DUPLICATES, 1000},    {TALLY_SNAPSHOTS, 100},
+	{TALLY_REJOINS, 300},         {TALLY_TORN_TAILS, 100},     {TALLY_BAD_CRC, 1000},
+	{TALLY_READS_LEASE, 1000},    {TALLY_READS_QUORUM, 1000},  {TALLY_HANDOVERS, 500},
+	{TALLY_NOTES, 1000},          {TALLY_NOTES_REFUSED, 1000},
 };
 
 /* --- one seed -------------------------------------------------------------------------------- */

@@ -10,7 +10,11 @@
 static const char *const fault_names[PLAN_FAULT_COUNT] = {
 	[PLAN_CRASH] = "crash",
 	[PLAN_CRASH_MIDWAY] = "crash midway",
+	[PLAN_CRASH_TOLD] = "crash told",
 	[PLAN_RESIGN] = "resign",
+	[PLAN_HANDOVER] = "handover",
+	[PLAN_OLD_NOTE] = "old note",
+	[PLAN_FALSE_NOTE] = "false note",
 	[PLAN_PAUSE] = "pause",
 	[PLAN_PAUSE_ALL] = "pause all",
 	[PLAN_STALL] = "stall",
@@ -200,8 +204,22 @@ static void crash(struct plan *plan, struct world *world, enum plan_fault fault)
 	} else {
 		server_crash(server, &world->stage);
 	}
+	if (fault == PLAN_CRASH_TOLD) {
+		server_report(server, &world->stage);
+	}
 	if (at_once) {
 		server_start(server, &world->stage, false);
+	}
+}
+
+static void hand_over(struct plan *plan, struct world *world)
+{
+	struct server *server = &world->servers[victim(plan, world)];
+	const unsigned to = (unsigned)prng_below(&plan->prng, world->options.servers);
+
+	if (server->is_up) {
+		(void)server_transfer(server, &world->stage,
+		                      prng_chance(&plan->prng, 1, 2) ? (int)to : PAXOS_NOBODY);
 	}
 }
 
@@ -415,8 +433,18 @@ static void inject(struct plan *plan, struct world *world)
 	switch ((enum plan_fault)fault) {
 	case PLAN_CRASH:
 	case PLAN_CRASH_MIDWAY:
+	case PLAN_CRASH_TOLD:
 	case PLAN_RESIGN:
 		crash(plan, world, (enum plan_fault)fault);
+		break;
+	case PLAN_HANDOVER:
+		hand_over(plan, world);
+		break;
+	case PLAN_OLD_NOTE:
+		server_report(&world->servers[victim(plan, world)], &world->stage);
+		break;
+	case PLAN_FALSE_NOTE:
+		server_slander(&world->servers[victim(plan, world)], &world->stage);
 		break;
 	case PLAN_PAUSE:
 	case PLAN_PAUSE_ALL:

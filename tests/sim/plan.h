@@ -23,7 +23,11 @@
 enum plan_fault {
 	PLAN_CRASH = 0,
 	PLAN_CRASH_MIDWAY, /* between two effects of a turn */
+	PLAN_CRASH_TOLD,   /* and its supervisor tells the others */
 	PLAN_RESIGN,
+	PLAN_HANDOVER,   /* to one of them, or to anybody */
+	PLAN_OLD_NOTE,   /* a true note of an earlier start, again */
+	PLAN_FALSE_NOTE, /* of a start that lives, without its secret */
 	PLAN_PAUSE,
 	PLAN_PAUSE_ALL,
 	PLAN_STALL,

@@ -22,7 +22,8 @@ static const char *const fault_texts[SCROLL_FAULT_COUNT] = {
 	[SCROLL_STALL] = "stall",   [SCROLL_DISK_STALL] = "disk", [SCROLL_CUT] = "cut",
 	[SCROLL_OPEN] = "open",     [SCROLL_HEAL] = "heal",       [SCROLL_CLOG] = "clog",
 	[SCROLL_SLOW] = "slow",     [SCROLL_LOSSY] = "lossy",     [SCROLL_RATE] = "rate",
-	[SCROLL_RESIGN] = "resign", [SCROLL_RELEASE] = "release",
+	[SCROLL_RESIGN] = "resign", [SCROLL_RELEASE] = "release", [SCROLL_HANDOVER] = "handover",
+	[SCROLL_NOTE] = "note",
 };
 
 static void print_end(FILE *file, unsigned end)

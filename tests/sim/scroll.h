@@ -47,7 +47,9 @@ enum scroll_fault {
 	SCROLL_LOSSY, /* all links of node; a: ppm more */
 	SCROLL_RATE,  /* a: ppm */
 	SCROLL_RESIGN,
-	SCROLL_RELEASE, /* a: packets */
+	SCROLL_RELEASE,  /* a: packets */
+	SCROLL_HANDOVER, /* node is told to hand over; a: to whom */
+	SCROLL_NOTE,     /* a death note of node goes out; a: its start, b: true (1) or forged */
 	SCROLL_FAULT_COUNT
 };
 

@@ -116,6 +116,8 @@ void server_start(struct server *server, struct stage *stage, bool founding)
 	}
 	config.node = (uint8_t)server->node;
 	config.incarnation = server->incarnation;
+	server->secret = prng_next(&stage->prng) | 1;
+	config.secret = server->secret;
 	config.start = server->start;
 	config.founding = founding;
 	config.seed = prng_next(&stage->prng);
@@ -165,6 +167,49 @@ static void keep_counts(struct server *server, struct stage *stage)
 	checker_reread(&stage->checker, stage->now_ns, server->node, server->replica);
 }
 
+static struct paxos_note note_of(const struct server *server)
+{
+	return (struct paxos_note){
+		.cluster = server->options->paxos.cluster,
+		.node = (uint8_t)server->node,
+		.incarnation = server->incarnation,
+		.start = server->start,
+		.secret = server->secret,
+	};
+}
+
+static void send_note(struct server *server, struct stage *stage, const struct paxos_note *note)
+{
+	const uint64_t late_ns =
+		chance_exponential(&stage->prng, server->options->paxos.heartbeat_ns / 10);
+	uint8_t datagram[STORE_DATAGRAM_SIZE_MAX];
+	const size_t size = paxos_note_encode(note, datagram);
+
+	for (unsigned peer = 0; paxos_each(server->options->paxos.founders, &peer); peer++) {
+		if (peer != server->node) {
+			stage_send(stage, stage->now_ns + late_ns, server->node, peer,
+			           slice_make(datagram, size));
+		}
+	}
+}
+
+void server_report(struct server *server, struct stage *stage)
+{
+	if (server->buried.start != 0) {
+		fault(server, stage, SCROLL_NOTE, server->buried.start, 1);
+		send_note(server, stage, &server->buried);
+	}
+}
+
+void server_slander(struct server *server, struct stage *stage)
+{
+	struct paxos_note note = note_of(server);
+
+	note.secret ^= (uint64_t)2 << prng_below(&stage->prng, 62);
+	fault(server, stage, SCROLL_NOTE, note.start, 0);
+	send_note(server, stage, &note);
+}
+
 void server_crash(struct server *server, struct stage *stage)
 {
 	struct disk_word word;
@@ -173,6 +218,7 @@ void server_crash(struct server *server, struct stage *stage)
 	keep_counts(server, stage);
 	server->run++;
 	server->is_up = false;
+	server->buried = note_of(server);
 	server->counts.crashes++;
 	disk_crash(&server->disk, &stage->prng);
 	fault(server, stage, SCROLL_CRASH, server->disk.count, 0);
@@ -532,6 +578,18 @@ void server_resign(struct server *server, struct stage *stage)
 	if (take_effects(server, stage)) {
 		server_crash(server, stage);
 	}
+}
+
+enum paxos_transfer server_transfer(struct server *server, struct stage *stage, int to)
+{
+	enum paxos_transfer transfer;
+
+	must(server->is_up);
+	fault(server, stage, SCROLL_HANDOVER, (uint64_t)to, 0);
+	transfer = paxos_replica_transfer(server->replica,
+	                                  clock_local_ns(&server->clock, stage->now_ns), to);
+	plan_turn(server, stage, stage->now_ns);
+	return transfer;
 }
 
 void server_disk_due(struct server *server, struct stage *stage, uint64_t run)

@@ -7,6 +7,7 @@
  * The same turn as in every shell: take what has arrived, read the clock once after it, receive
  * each, tell what became durable, tick once, take all effects (DESIGN 3). What can happen to it:
  *
+ *   note      its supervisor tells the others that it died; or somebody says so falsely
  *   crash     at any time, also between two effects of a turn; memory is gone, the disk keeps
  *             what was durable and perhaps a little more
  *   pause     no turn for a while; packets gather in a ring that overflows, then all come at once
@@ -19,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "consensus/note.h"
 #include "consensus/replica.h"
 #include "store/store.h"
 #include "tests/sim/clock.h"
@@ -51,6 +53,8 @@ struct server {
 	uint64_t up_planned; /* the run whose end has a start planned after it */
 	uint64_t incarnation;
 	uint32_t start;
+	uint64_t secret;          /* of this start, shared with its supervisor */
+	struct paxos_note buried; /* of the last start that crashed; start 0: none */
 	struct clock clock;
 	struct disk disk;
 	struct store *store;           /* owned while up */
@@ -85,6 +89,14 @@ void server_crash(struct server *server, struct stage *stage);
 
 /* SIGTERM: says so to the replica, whose turn then goes out; then it is gone. */
 void server_resign(struct server *server, struct stage *stage);
+
+/* The supervisor of the last start that crashed tells the others, in a moment. */
+void server_report(struct server *server, struct stage *stage);
+/* Somebody says that the present start died, and does not know its secret. */
+void server_slander(struct server *server, struct stage *stage);
+
+/* An operator wants `to` to lead, or anybody (PAXOS_NOBODY). */
+enum paxos_transfer server_transfer(struct server *server, struct stage *stage, int to);
 
 void server_pause(struct server *server, struct stage *stage, uint64_t ns);
 

@@ -18,6 +18,9 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_STANDS] = "candidacies",
 	[TALLY_GAVE_UP] = "given up",
 	[TALLY_ABDICATED] = "abdications",
+	[TALLY_HANDOVERS] = "handovers",
+	[TALLY_NOTES] = "death notes",
+	[TALLY_NOTES_REFUSED] = "notes refused",
 	[TALLY_RESTARTS] = "restarts",
 	[TALLY_CUTS] = "cut suffixes",
 	[TALLY_LEASE_REFUSALS] = "lease refusals",
@@ -59,10 +62,14 @@ static void tally_server(const struct server *server, uint64_t *counts)
 		sum.resent += status.resent;
 		sum.bad_crc += status.faults[STORE_DATAGRAM_BAD_CRC];
 		sum.drops[PAXOS_DROP_INCARNATION] += status.drops[PAXOS_DROP_INCARNATION];
+		sum.drops[PAXOS_DROP_NOTE] += status.drops[PAXOS_DROP_NOTE];
 	}
 	counts[TALLY_STANDS] += sum.traces[PAXOS_TRACE_STANDS];
 	counts[TALLY_GAVE_UP] += sum.traces[PAXOS_TRACE_GAVE_UP];
 	counts[TALLY_ABDICATED] += sum.traces[PAXOS_TRACE_ABDICATED];
+	counts[TALLY_HANDOVERS] += sum.traces[PAXOS_TRACE_HANDOVER];
+	counts[TALLY_NOTES] += sum.traces[PAXOS_TRACE_REPORTED_DEAD];
+	counts[TALLY_NOTES_REFUSED] += sum.drops[PAXOS_DROP_NOTE];
 	counts[TALLY_RESTARTS] += sum.starts - 1;
 	counts[TALLY_CUTS] += sum.traces[PAXOS_TRACE_CUT];
 	counts[TALLY_LEASE_REFUSALS] += sum.lease_refusals;

@@ -72,7 +72,7 @@ static void test_grant_is_never_shortened(void **state)
 	assert_int_equal(paxos_grant_left_ns(&grant, 1200), 300);
 	paxos_grant_give(&grant, 1100, 100, FIRST);
 	assert_int_equal(paxos_grant_left_ns(&grant, 1200), 300);
-	assert_false(grant.unknown);
+	assert_false(paxos_grant_is_unknown(&grant, 1200));
 	assert_int_equal(paxos_grant_left_ns(&grant, 1500), 0);
 }
 
@@ -82,13 +82,27 @@ static void test_two_grants_that_run_are_unknown(void **state)
 
 	(void)state;
 	paxos_grant_give(&grant, 1000, 500, FIRST);
-	paxos_grant_give(&grant, 1400, 500, SECOND);
-	assert_true(grant.unknown);
-	assert_int_equal(paxos_grant_left_ns(&grant, 1400), 500);
-	paxos_grant_give(&grant, 2000, 500, SECOND);
-	assert_false(grant.unknown);
+	paxos_grant_give(&grant, 1400, 50, SECOND);
+	assert_true(paxos_grant_is_unknown(&grant, 1499));
+	assert_int_equal(paxos_grant_left_ns(&grant, 1400), 100);
 	paxos_grant_start(&grant, 3000, 500);
-	assert_true(grant.unknown);
+	paxos_grant_give(&grant, 3400, 50, SECOND);
+	assert_true(paxos_grant_is_unknown(&grant, 3499));
+	assert_int_equal(paxos_grant_left_ns(&grant, 3400), 100);
+}
+
+static void test_grant_is_known_again_once_the_former_one_ran_out(void **state)
+{
+	struct paxos_grant grant = {0};
+
+	(void)state;
+	paxos_grant_give(&grant, 1000, 500, FIRST);
+	for (uint64_t now_ns = 1100; now_ns <= 2000; now_ns += 100) {
+		paxos_grant_give(&grant, now_ns, 500, SECOND);
+		assert_int_equal(paxos_grant_is_unknown(&grant, now_ns), now_ns < 1500);
+		assert_int_equal(paxos_grant_left_ns(&grant, now_ns), 500);
+	}
+	assert_true(paxos_ballot_equal(grant.ballot, SECOND));
 }
 
 static void test_drift_only_adds(void **state)
@@ -152,6 +166,7 @@ int main(void)
 		cmocka_unit_test(test_rounds_that_ended_or_never_were_do_not_count),
 		cmocka_unit_test(test_grant_is_never_shortened),
 		cmocka_unit_test(test_two_grants_that_run_are_unknown),
+		cmocka_unit_test(test_grant_is_known_again_once_the_former_one_ran_out),
 		cmocka_unit_test(test_drift_only_adds),
 		cmocka_unit_test(test_majority_is_more_than_half),
 		cmocka_unit_test(test_only_voters_count),
