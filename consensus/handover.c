@@ -44,8 +44,10 @@ int paxos_handover_heir(const struct paxos_replica *replica, int wanted)
 	return heir;
 }
 
+/* To all: the heir stands, the others forget what they granted. */
 static void tell(struct paxos_replica *replica)
 {
+	struct paxos_core *core = &replica->core;
 	struct paxos_handover *handover = &replica->handover;
 	struct paxos_msg msg = {
 		.kind = PAXOS_MSG_HANDOVER,
@@ -53,8 +55,12 @@ static void tell(struct paxos_replica *replica)
 		.target = (uint8_t)handover->heir,
 	};
 
-	handover->again_ns = replica->core.now_ns + replica->core.config.resend_ns;
-	paxos_core_send(&replica->core, handover->heir, &msg, false);
+	handover->again_ns = core->now_ns + core->config.resend_ns;
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
+		if (peer != core->config.node) {
+			paxos_core_send(core, peer, &msg, false);
+		}
+	}
 }
 
 void paxos_handover_begin(struct paxos_replica *replica, unsigned heir)

@@ -7,7 +7,8 @@
  *      leader                                    heir (LEVEL, connected)
  *      lease end 0, no answer counts any more
  *      who waits is referred to the heir
- *      HANDOVER(b: over, stand) ---------------> stands at once: nobody need be unhappy
+ *      HANDOVER(b is over, stand) -------------> stands at once: nobody need be unhappy
+ *              `--> others: nothing is granted to b any more
  *      <--------------------------------- PREPARE
  *      PROMISE ("revoked") -------------------->  adopts, decides: no grant to b counts (4.1 g)
  *

@@ -69,6 +69,11 @@ void paxos_grant_give(struct paxos_grant *grant, uint64_t now_ns, uint64_t lengt
 	grant->until_ns = later(grant->until_ns, now_ns + length_ns);
 }
 
+void paxos_grant_void(struct paxos_grant *grant)
+{
+	grant->until_ns = 0;
+}
+
 void paxos_grant_start(struct paxos_grant *grant, uint64_t now_ns, uint64_t length_ns)
 {
 	*grant = (struct paxos_grant){.others_until_ns = now_ns + length_ns};

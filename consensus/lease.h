@@ -59,6 +59,8 @@ void paxos_rounds_end(struct paxos_rounds *rounds);
 
 void paxos_grant_give(struct paxos_grant *grant, uint64_t now_ns, uint64_t length_ns,
                       struct paxos_ballot ballot);
+/* The last one granted to holds no lease any more, for sure (4.1 g): nothing is left to it. */
+void paxos_grant_void(struct paxos_grant *grant);
 /* As after a start: granted to somebody unknown. */
 void paxos_grant_start(struct paxos_grant *grant, uint64_t now_ns, uint64_t length_ns);
 /* What is left, whoever it was given to. */

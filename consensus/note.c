@@ -21,11 +21,10 @@ size_t paxos_note_encode(const struct paxos_note *note,
 	return store_datagram_close(ret_datagram, size, STORE_DATAGRAM_PEER, 0, note->cluster);
 }
 
-/* Does the present promise bind this server to a ballot of that start? */
-static bool follows(const struct paxos_core *core, const struct paxos_msg *msg)
+static bool is_of(struct paxos_ballot ballot, const struct paxos_msg *msg)
 {
-	return core->role == PAXOS_FOLLOWER && core->promised.node == msg->node &&
-	       core->promised.incarnation == msg->incarnation && core->promised.start == msg->start;
+	return ballot.node == msg->node && ballot.incarnation == msg->incarnation &&
+	       ballot.start == msg->start;
 }
 
 void paxos_note_hear(struct paxos_replica *replica, const struct paxos_msg *msg)
@@ -45,11 +44,14 @@ void paxos_note_hear(struct paxos_replica *replica, const struct paxos_msg *msg)
 	peer->dead_incarnation = msg->incarnation;
 	peer->dead_start = msg->start;
 	peer->answered_ns = 0;
+	if (is_of(core->grant.ballot, msg)) {
+		paxos_grant_void(&core->grant);
+	}
 	paxos_core_trace(core, PAXOS_TRACE_REPORTED_DEAD, msg->start, msg->node);
 	if (core->leader == msg->node) {
 		core->leader = PAXOS_NOBODY;
 	}
-	if (follows(core, msg)) {
+	if (core->role == PAXOS_FOLLOWER && is_of(core->promised, msg)) {
 		paxos_election_bereaved(core, &replica->election, msg->node);
 	}
 	paxos_replica_relieve(replica);

@@ -80,6 +80,9 @@ static void note_over(struct paxos_replica *replica, const struct paxos_msg *msg
 	    (msg->kind == PAXOS_MSG_HANDOVER || (msg->flags & PAXOS_FLAG_RESIGNED) != 0) &&
 	    paxos_ballot_compare(msg->ballot, peer->over) > 0) {
 		peer->over = msg->ballot;
+		if (paxos_ballot_equal(replica->core.grant.ballot, msg->ballot)) {
+			paxos_grant_void(&replica->core.grant);
+		}
 		paxos_replica_relieve(replica);
 	}
 }
@@ -98,7 +101,9 @@ static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *
 
 	core->peers[msg->node].unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
 	core->peers[msg->node].poll_gap_ns = msg->poll_gap_ns;
-	core->peers[msg->node].secret = msg->secret;
+	if (core->peers[msg->node].secret == 0) {
+		core->peers[msg->node].secret = msg->secret; /* the first that a start tells */
+	}
 	core->peers[msg->node].priority = msg->priority;
 	if (leads) {
 		note_over(replica, msg);

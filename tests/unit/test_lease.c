@@ -103,6 +103,8 @@ static void test_grant_is_known_again_once_the_former_one_ran_out(void **state)
 		assert_int_equal(paxos_grant_left_ns(&grant, now_ns), 500);
 	}
 	assert_true(paxos_ballot_equal(grant.ballot, SECOND));
+	paxos_grant_void(&grant);
+	assert_int_equal(paxos_grant_left_ns(&grant, 2000), 0);
 }
 
 static void test_drift_only_adds(void **state)

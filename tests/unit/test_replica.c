@@ -16,6 +16,7 @@
 #include <urcu-qsbr.h>
 
 #include "consensus/msg.h"
+#include "consensus/note.h"
 #include "consensus/quorum.h"
 #include "consensus/record.h"
 #include "consensus/replica.h"
@@ -126,6 +127,11 @@ static void run_ms(struct trio *trio, unsigned ms)
 	}
 }
 
+static uint64_t secret_of(unsigned node, uint32_t start)
+{
+	return 1000 * start + node;
+}
+
 static void start_node(struct trio *trio, unsigned node, uint32_t start, bool founding)
 {
 	const struct store_config store = {
@@ -137,6 +143,7 @@ static void start_node(struct trio *trio, unsigned node, uint32_t start, bool fo
 		.incarnation = (uint64_t)start << 32 | (node + 1),
 		.start = start,
 		.founding = founding,
+		.secret = secret_of(node, start),
 		.seed = node + 1,
 	};
 
@@ -410,6 +417,80 @@ static void test_large_value_travels_in_chunks(void **state)
 	trio_free(trio);
 }
 
+static void post_note(struct trio *trio, unsigned to, unsigned dead, uint32_t start,
+                      uint64_t secret)
+{
+	const struct paxos_note note = {
+		.cluster = 77,
+		.node = (uint8_t)dead,
+		.incarnation = (uint64_t)start << 32 | (dead + 1),
+		.start = start,
+		.secret = secret,
+	};
+	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX];
+
+	post(trio, PAXOS_NOBODY, to, slice_make(bytes, paxos_note_encode(&note, bytes)));
+}
+
+static void test_death_note_is_believed_from_any_address(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio), other = (leader + 1) % NODES;
+	struct paxos_status status;
+
+	(void)state;
+	run_ms(trio, 50);
+	stop_node(trio, leader);
+	post_note(trio, other, leader, 1, secret_of(leader, 1));
+	run_ms(trio, 2);
+	/* Far less than the suspicion or the lease, and it decides already. */
+	assert_int_equal(leader_of(trio), other);
+	paxos_replica_status(trio->replicas[other], &status);
+	assert_int_equal(status.traces[PAXOS_TRACE_REPORTED_DEAD], 1);
+	trio_free(trio);
+}
+
+static void test_death_note_without_the_secret_or_of_another_start_is_dropped(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio), other = (leader + 1) % NODES;
+	struct paxos_status status;
+
+	(void)state;
+	run_ms(trio, 50);
+	post_note(trio, other, leader, 1, secret_of(leader, 1) + 1);
+	post_note(trio, other, leader, 2, secret_of(leader, 1));
+	post_note(trio, other, leader, 2, secret_of(leader, 2));
+	post_note(trio, other, other, 1, secret_of(other, 1));
+	post_note(trio, other, NODES, 1, secret_of(NODES, 1));
+	run_ms(trio, 20);
+	assert_int_equal(leader_of(trio), leader);
+	paxos_replica_status(trio->replicas[other], &status);
+	assert_int_equal(status.drops[PAXOS_DROP_NOTE], 5);
+	assert_int_equal(status.traces[PAXOS_TRACE_REPORTED_DEAD], 0);
+	trio_free(trio);
+}
+
+static void test_leader_that_resigns_hands_over_and_refers(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio);
+	unsigned heir;
+
+	(void)state;
+	run_ms(trio, 50);
+	assert_int_equal(open_session(trio, leader), STORE_OK);
+	paxos_replica_resign(trio->replicas[leader], trio->now_ns);
+	obey(trio, leader);
+	run_ms(trio, 2);
+	heir = (unsigned)leader_of(trio);
+	assert_int_not_equal(heir, leader);
+	assert_int_equal(set(trio, leader, 1, "/a", "one"), STORE_NOT_LEADER);
+	assert_int_equal(trio->answer.leader, heir + 1);
+	assert_int_equal(set(trio, heir, 1, "/a", "one"), STORE_OK);
+	trio_free(trio);
+}
+
 static void test_garbage_is_dropped_and_counted(void **state)
 {
 	struct trio *trio = trio_new();
@@ -431,7 +512,8 @@ static void test_garbage_is_dropped_and_counted(void **state)
 		}
 		if (i % 2 == 0) {
 			/* Well-formed outside, a random message of a random member inside. */
-			bytes[STORE_DATAGRAM_HEADER] = (uint8_t)prng_below(&prng, 14);
+			bytes[STORE_DATAGRAM_HEADER] =
+				(uint8_t)prng_below(&prng, PAXOS_MSG_COUNT + 1);
 			bytes[STORE_DATAGRAM_HEADER + 1] = (uint8_t)(source.peer & 3);
 			memset(bytes + STORE_DATAGRAM_HEADER + 2, 0, 2);
 			memcpy(bytes + STORE_DATAGRAM_HEADER + 4, &(uint32_t){1}, 4);
@@ -574,6 +656,9 @@ int main(void)
 		cmocka_unit_test(test_restarted_server_rejoins_and_is_level),
 		cmocka_unit_test(test_snapshot_brings_a_server_that_missed_too_much),
 		cmocka_unit_test(test_large_value_travels_in_chunks),
+		cmocka_unit_test(test_death_note_is_believed_from_any_address),
+		cmocka_unit_test(test_death_note_without_the_secret_or_of_another_start_is_dropped),
+		cmocka_unit_test(test_leader_that_resigns_hands_over_and_refers),
 		cmocka_unit_test(test_garbage_is_dropped_and_counted),
 		cmocka_unit_test(test_forged_incarnation_is_forgotten),
 		cmocka_unit_test(test_recovery_leaves_out_what_was_staged_and_given_up),
