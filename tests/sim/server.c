@@ -278,7 +278,10 @@ static struct paxos_source source_of(const struct packet *packet)
 	return source;
 }
 
-/* True if it is a peer's, of a life that this server's log calls over (DESIGN 4.1 i). */
+/*
+ * True if it is a peer's, of a life that this server's log calls over (DESIGN 4.1 i). A death note
+ * is not: it says just that.
+ */
 static bool is_of_the_dead(const struct server *server, const struct packet *packet)
 {
 	const struct slice bytes = slice_make(packet->bytes, packet->size);
@@ -288,7 +291,7 @@ static bool is_of_the_dead(const struct server *server, const struct packet *pac
 	return server->options->paxos.durability == PAXOS_MEMORY && packet->source < NET_CLIENT &&
 	       store_datagram_open(bytes, &datagram) == STORE_DATAGRAM_GOOD &&
 	       datagram.kind == STORE_DATAGRAM_PEER && paxos_msg_decode(datagram.body, &msg) &&
-	       msg.node == packet->source &&
+	       msg.node == packet->source && msg.kind != PAXOS_MSG_DEAD &&
 	       msg.incarnation < store_member_incarnation(server->store, msg.node);
 }
 
