@@ -204,7 +204,7 @@ static enum store_answer check_session(struct paxos_core *core, struct paxos_des
 	if (head->number < session->base) {
 		return STORE_STALE;
 	}
-	if (store_session_result(core->store, head->session, head->number, ret_kept)) {
+	if (store_session_kept(session, head->number, ret_kept)) {
 		*ret_has_kept = true;
 		return STORE_OK;
 	}

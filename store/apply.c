@@ -66,7 +66,9 @@ static bool fits_quota(const struct store *store, const struct store_op *op,
 static struct store_result apply_set(struct store *store, const struct store_op *op)
 {
 	const struct store_item *found = NULL;
-	const enum store_answer answer = store_file_look(store->state.files, op->path, &found);
+	struct store_place place;
+	const enum store_answer answer =
+		store_file_find(store->state.files, op->path, &found, &place);
 	const store_rev_t current = found == NULL ? 0 : found->revision;
 	struct store_item *item, *former;
 
@@ -86,7 +88,9 @@ static struct store_result apply_set(struct store *store, const struct store_op 
 	if (op->value.size != 0) {
 		memcpy(store_item_memory(item), op->value.data, op->value.size);
 	}
-	former = store_tree_put(&store->state.files, &store->reclaim, item);
+	former = found == NULL
+	                 ? store_tree_put(&store->state.files, &store->reclaim, item)
+	                 : store_tree_replace(&store->state.files, &store->reclaim, &place, item);
 	must(former == found);
 	return changed(store, item, former);
 }
@@ -127,7 +131,8 @@ static struct store_result apply_op(struct store *store, const struct store_op *
 }
 
 /* What an OP or CLOSE does once its number is known to be new. */
-static struct store_result run(struct store *store, const struct store_entry *entry)
+static struct store_result run(struct store *store, const struct store_session *session,
+                               const struct store_entry *entry)
 {
 	struct store_sessions *sessions = &store->state.sessions;
 	struct store_result result;
@@ -137,7 +142,7 @@ static struct store_result run(struct store *store, const struct store_entry *en
 		return result_of(store, STORE_OK, store->state.revision);
 	}
 	result = apply_op(store, &entry->op);
-	store_sessions_keep(sessions, &store->reclaim, entry->session, entry->number, &result);
+	store_sessions_keep(sessions, &store->reclaim, session, entry->number, &result);
 	return result;
 }
 
@@ -145,9 +150,10 @@ static struct store_result run(struct store *store, const struct store_entry *en
 static struct store_result apply_request(struct store *store, const struct store_entry *entry)
 {
 	struct store_sessions *sessions = &store->state.sessions;
+	const struct store_session *session = store_sessions_find(sessions, entry->session);
 	struct store_result kept;
 
-	if (store_sessions_find(sessions, entry->session) == NULL) {
+	if (session == NULL) {
 		/* A leader's own NOP has no session; it is there to be counted. */
 		if (entry->kind == STORE_ENTRY_OP && entry->op.verb == STORE_VERB_NOP &&
 		    entry->session == 0) {
@@ -155,7 +161,7 @@ static struct store_result apply_request(struct store *store, const struct store
 		}
 		return result_of(store, STORE_NO_SESSION, 0);
 	}
-	switch (store_sessions_turn(sessions, &store->reclaim, entry->session, entry->number,
+	switch (store_sessions_turn(sessions, &store->reclaim, &session, entry->number,
 	                            entry->first_unanswered, &kept)) {
 	case STORE_TURN_KEPT:
 		return kept;
@@ -165,7 +171,7 @@ static struct store_result apply_request(struct store *store, const struct store
 		return result_of(store, STORE_WINDOW, 0);
 	case STORE_TURN_RUN:
 	default:
-		return run(store, entry);
+		return run(store, session, entry);
 	}
 }
 

@@ -7,6 +7,10 @@
 #include "store/base/check.h"
 #include "store/publish.h"
 
+enum {
+	AHEAD = 4 /* revisions: a turn of one write is worth a cache miss */
+};
+
 struct entry {
 	struct store_block block;
 	struct store_event event;
@@ -62,6 +66,22 @@ static void drop_oldest(struct store_events *events, struct store_reclaim *recla
 	store_reclaim_list(reclaim, &entry->block);
 }
 
+/*
+ * What will be dropped soon was last touched a whole ring ago, and is in no cache any more. The
+ * event is asked for first; a few revisions later, when it is there, the value it owns.
+ */
+static void prefetch_oldest(const struct store_events *events)
+{
+	const struct entry *entry;
+
+	if (events->newest - events->oldest < 2 * AHEAD) {
+		return;
+	}
+	__builtin_prefetch(*slot_of(events, events->oldest + 2 * AHEAD), 1);
+	entry = *slot_of(events, events->oldest + AHEAD);
+	__builtin_prefetch(entry->former, 1);
+}
+
 static bool is_full(const struct store_events *events)
 {
 	const uint64_t count = (uint64_t)(events->newest - events->oldest + 1);
@@ -93,6 +113,7 @@ void store_events_add(struct store_events *events, struct store_reclaim *reclaim
 	while (is_full(events)) {
 		drop_oldest(events, reclaim);
 	}
+	prefetch_oldest(events);
 	store_publish_pointer(slot_of(events, revision), entry);
 	events->newest = revision;
 	events->bytes += cost_of(entry);

@@ -16,20 +16,17 @@ enum store_answer store_file_form(enum store_path_form form)
 	}
 }
 
-enum store_answer store_file_look(const struct store_node *root, struct slice path,
-                                  const struct store_item **ret_item)
+static bool may_be_key(struct slice path)
+{
+	return path.size >= 1 && path.size <= STORE_PATH_SIZE_MAX;
+}
+
+/* Why there is no file of this name. */
+static enum store_answer look_around(const struct store_node *root, struct slice path)
 {
 	const struct store_item *before, *at;
-	enum store_answer answer;
+	const enum store_answer answer = store_file_form(store_path_check(path));
 
-	if (path.size >= 1 && path.size <= STORE_PATH_SIZE_MAX) {
-		at = store_tree_get(root, path);
-		if (at != NULL) {
-			*ret_item = at;
-			return STORE_OK;
-		}
-	}
-	answer = store_file_form(store_path_check(path));
 	if (answer != STORE_OK) {
 		return answer;
 	}
@@ -44,6 +41,31 @@ enum store_answer store_file_look(const struct store_node *root, struct slice pa
 		return STORE_NOT_DIRECTORY;
 	}
 	return STORE_NOT_FOUND;
+}
+
+enum store_answer store_file_look(const struct store_node *root, struct slice path,
+                                  const struct store_item **ret_item)
+{
+	const struct store_item *item = may_be_key(path) ? store_tree_get(root, path) : NULL;
+
+	if (item == NULL) {
+		return look_around(root, path);
+	}
+	*ret_item = item;
+	return STORE_OK;
+}
+
+enum store_answer store_file_find(const struct store_node *root, struct slice path,
+                                  const struct store_item **ret_item, struct store_place *ret_place)
+{
+	const struct store_item *item =
+		may_be_key(path) ? store_tree_find(root, path, ret_place) : NULL;
+
+	if (item == NULL) {
+		return look_around(root, path);
+	}
+	*ret_item = item;
+	return STORE_OK;
 }
 
 uint32_t store_file_children(const struct store_node *root, struct slice directory)

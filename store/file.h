@@ -25,6 +25,11 @@ enum store_answer store_file_form(enum store_path_form form);
 enum store_answer store_file_look(const struct store_node *root, struct slice path,
                                   const struct store_item **ret_item);
 
+/* The same, and for OK the place of the item, for store_tree_replace(). */
+enum store_answer store_file_find(const struct store_node *root, struct slice path,
+                                  const struct store_item **ret_item,
+                                  struct store_place *ret_place);
+
 /* How many names stand directly in a directory. Costs a search for each directory in it. */
 uint32_t store_file_children(const struct store_node *root, struct slice directory);
 

@@ -26,13 +26,18 @@ static uint64_t ranked(uint64_t bytes)
 /* A key that ends earlier goes on with zeros, which no key has. */
 uint64_t store_node_head(struct slice key, size_t prefix)
 {
+	const size_t left = key.size - prefix;
 	uint64_t bytes = 0;
 
 	must(prefix <= key.size);
-	if (key.size - prefix >= sizeof(bytes)) {
+	if (left >= sizeof(bytes)) {
 		memcpy(&bytes, key.data + prefix, sizeof(bytes));
-	} else if (key.size != prefix) {
-		memcpy(&bytes, key.data + prefix, key.size - prefix);
+	} else if (left != 0 && key.size >= sizeof(bytes)) {
+		/* The last eight, and off with those of the prefix: no copy of a size unknown. */
+		memcpy(&bytes, key.data + key.size - sizeof(bytes), sizeof(bytes));
+		bytes >>= 8 * (sizeof(bytes) - left);
+	} else if (left != 0) {
+		memcpy(&bytes, key.data + prefix, left);
 	}
 	return __builtin_bswap64(ranked(bytes));
 }

@@ -77,6 +77,7 @@ void store_reclaim_collect(struct store_reclaim *reclaim, uint64_t oldest, uint6
 			return;
 		}
 		must(block->stamp <= reclaim->wanted);
+		__builtin_prefetch(block->next, 1); /* NULL does no harm */
 		reclaim->first = block->next;
 		count_waiting(reclaim, (uint64_t)0 - store_alloc_size(block));
 		store_reclaim_give(reclaim, block);

@@ -190,7 +190,8 @@ static int take_answers(struct store_restore *restore, struct wire_reader *reade
 		    result.store_revision > newest) {
 			return -EBADMSG;
 		}
-		store_sessions_keep(&restore->state.sessions, &restore->reclaim, session->id,
+		store_sessions_keep(&restore->state.sessions, &restore->reclaim,
+		                    store_sessions_find(&restore->state.sessions, session->id),
 		                    session->base + (uint64_t)__builtin_ctzll(bits), &result);
 	}
 	expect_next(restore);

@@ -5,6 +5,7 @@
 
 enum {
 	KEY_SIZE = 11, /* 64 bits, 6 in each byte */
+	KEY_PADDED = (KEY_SIZE + STORE_ITEM_ALIGN - 1) & ~(STORE_ITEM_ALIGN - 1),
 	KEY_BASE = '0' /* the 64 bytes from here have no "/" among them, and order as numbers do */
 };
 
@@ -38,6 +39,17 @@ static struct key key_of(uint64_t id)
 static const struct record *record_of(const struct store_item *item)
 {
 	return (const struct record *)(const void *)store_item_value(item).data;
+}
+
+/* The item a session stands in. */
+static const struct store_item *item_of(const struct store_session *session)
+{
+	const struct store_item *item = (const void *)((const uint8_t *)session - KEY_PADDED -
+	                                               offsetof(struct store_item, bytes));
+
+	must(item->key_size == KEY_SIZE);
+	must(&record_of(item)->session == session);
+	return item;
 }
 
 static const struct store_item *find(const struct store_sessions *sessions, uint64_t id)
@@ -186,13 +198,11 @@ static struct record *renew(struct store_sessions *sessions, struct store_reclai
 
 /* The record, to be changed, with room for `span` numbers. */
 static struct record *own(struct store_sessions *sessions, struct store_reclaim *reclaim,
-                          uint64_t id, uint64_t span)
+                          const struct store_session *session, uint64_t span)
 {
-	const struct store_item *item = find(sessions, id);
-	const struct record *record;
+	const struct store_item *item = item_of(session);
+	const struct record *record = record_of(item);
 
-	must(item != NULL);
-	record = record_of(item);
 	if (span < span_of(&record->session)) {
 		span = span_of(&record->session);
 	}
@@ -212,43 +222,39 @@ static void raise_base(struct store_session *session, uint64_t base)
 }
 
 enum store_turn store_sessions_turn(struct store_sessions *sessions, struct store_reclaim *reclaim,
-                                    uint64_t id, uint64_t number, uint64_t first_unanswered,
-                                    struct store_result *ret_result)
+                                    const struct store_session **session, uint64_t number,
+                                    uint64_t first_unanswered, struct store_result *ret_result)
 {
-	const struct store_session *session = store_sessions_find(sessions, id);
-
-	must(session != NULL);
-	if (first_unanswered > session->base) {
-		struct record *record = own(sessions, reclaim, id, 0);
+	if (first_unanswered > (*session)->base) {
+		struct record *record = own(sessions, reclaim, *session, 0);
 
 		raise_base(&record->session, first_unanswered);
-		session = &record->session;
+		*session = &record->session;
 	}
-	if (number < session->base) {
+	if (number < (*session)->base) {
 		return STORE_TURN_STALE;
 	}
-	if (number - session->base >= STORE_ANSWERS_MAX) {
+	if (number - (*session)->base >= STORE_ANSWERS_MAX) {
 		return STORE_TURN_WINDOW;
 	}
-	if (store_session_kept(session, number, ret_result)) {
+	if (store_session_kept(*session, number, ret_result)) {
 		return STORE_TURN_KEPT;
 	}
 	return STORE_TURN_RUN;
 }
 
 void store_sessions_keep(struct store_sessions *sessions, struct store_reclaim *reclaim,
-                         uint64_t id, uint64_t number, const struct store_result *result)
+                         const struct store_session *session, uint64_t number,
+                         const struct store_result *result)
 {
-	const struct store_session *session = store_sessions_find(sessions, id);
 	struct record *record;
 	uint64_t bit;
 
-	must(session != NULL);
 	must(number >= session->base);
 	bit = number - session->base;
 	must(bit < STORE_ANSWERS_MAX);
 	must(!is_answered(session, number));
-	record = own(sessions, reclaim, id, bit + 1);
+	record = own(sessions, reclaim, session, bit + 1);
 	record->session.answered |= (uint64_t)1 << bit;
 	record->kept[number & (record->capacity - 1)] = (struct kept){
 		.revision = result->revision,

@@ -60,13 +60,15 @@ bool store_sessions_remove(struct store_sessions *sessions, struct store_reclaim
                            uint64_t id);
 
 /*
- * Raises the base of a session that is there (must) to `first_unanswered`, if that is higher, and
- * says what `number` means then. ret_result is written if the answer is KEPT.
+ * Raises the base of a session that this module gave to `first_unanswered`, if that is higher,
+ * and says what `number` means then. *session is the session as it stands after that.
+ * ret_result is written if the answer is KEPT.
  */
 enum store_turn store_sessions_turn(struct store_sessions *sessions, struct store_reclaim *reclaim,
-                                    uint64_t id, uint64_t number, uint64_t first_unanswered,
-                                    struct store_result *ret_result);
+                                    const struct store_session **session, uint64_t number,
+                                    uint64_t first_unanswered, struct store_result *ret_result);
 
-/* Keeps the answer of a number that was to run (must). */
+/* Keeps the answer of a number that was to run (must), as store_sessions_turn() left it. */
 void store_sessions_keep(struct store_sessions *sessions, struct store_reclaim *reclaim,
-                         uint64_t id, uint64_t number, const struct store_result *result);
+                         const struct store_session *session, uint64_t number,
+                         const struct store_result *result);

@@ -147,14 +147,6 @@ const struct store_session *store_session(const struct store *store, uint64_t id
 	return store_sessions_find(&store->state.sessions, id);
 }
 
-bool store_session_result(const struct store *store, uint64_t id, uint64_t number,
-                          struct store_result *ret_result)
-{
-	const struct store_session *session = store_session(store, id);
-
-	return session != NULL && store_session_kept(session, number, ret_result);
-}
-
 const struct store_session *store_session_next(const struct store *store, uint64_t after)
 {
 	return store_sessions_next(&store->state.sessions, after);

@@ -109,12 +109,11 @@ void store_refound(struct store *store, store_rev_t raise);
 
 /* --- sessions and members, for the replica -------------------------------------------------- */
 
-/* The session as applied so far, or NULL. Good until the next store_apply(). Writer only. */
+/*
+ * The session as applied so far, or NULL. Good until the next store_apply(); what it has answered
+ * is asked by store_session_kept(). Writer only.
+ */
 const struct store_session *store_session(const struct store *store, uint64_t id);
-
-/* Copies a kept answer. False if that number has none. Writer only. */
-bool store_session_result(const struct store *store, uint64_t id, uint64_t number,
-                          struct store_result *ret_result);
 
 /* Sessions in the order of their ids: the first with id > after, or NULL. Writer only. */
 const struct store_session *store_session_next(const struct store *store, uint64_t after);

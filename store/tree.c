@@ -41,6 +41,32 @@ const struct store_item *store_tree_get(const struct store_node *root, struct sl
 	return node->items[index];
 }
 
+const struct store_item *store_tree_find(const struct store_node *root, struct slice key,
+                                         struct store_place *ret_place)
+{
+	const struct store_node *node = root;
+	unsigned index;
+
+	ret_place->depth = 0;
+	while (node != NULL) {
+		index = node->level == 0 ? store_node_search(node, 0, key, false)
+		                         : store_node_child(node, key);
+		must(ret_place->depth < STORE_TREE_HEIGHT_MAX);
+		ret_place->nodes[ret_place->depth] = node;
+		ret_place->indexes[ret_place->depth] = (uint8_t)index;
+		ret_place->depth++;
+		if (node->level == 0) {
+			return index < node->count &&
+			                       slice_equal(store_item_key(node->items[index]), key)
+			               ? node->items[index]
+			               : NULL;
+		}
+		node = node->children[index];
+		store_node_prefetch(node);
+	}
+	return NULL;
+}
+
 static const struct store_item *edge(const struct store_node *node, bool is_last)
 {
 	if (node == NULL) {
@@ -242,6 +268,30 @@ struct store_item *store_tree_put(struct store_node **root, struct store_reclaim
 		step = step_to(&step, index);
 	}
 	return put_in_leaf(step.node, item);
+}
+
+struct store_item *store_tree_replace(struct store_node **root, struct store_reclaim *reclaim,
+                                      const struct store_place *place, struct store_item *item)
+{
+	struct store_node **slot = root, *node;
+	struct store_item *former;
+	unsigned depth = 0;
+
+	must(place->depth > 0);
+	for (;; depth++) {
+		must(*slot == place->nodes[depth]);
+		node = store_node_own(slot, reclaim);
+		must(place->indexes[depth] < node->count);
+		if (node->level == 0) {
+			break;
+		}
+		slot = &node->children[place->indexes[depth]];
+	}
+	must(depth + 1 == place->depth);
+	former = node->items[place->indexes[depth]];
+	must(slice_equal(store_item_key(former), store_item_key(item)));
+	node->items[place->indexes[depth]] = item;
+	return former;
 }
 
 /* A child has too little: merges it with a neighbour, or shares evenly with it. */

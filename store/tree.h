@@ -40,6 +40,10 @@ struct store_place {
 	uint8_t depth; /* nodes on the way; 0: at the end */
 };
 
+/* The item of a key and its place, or NULL; then the place is of no use. */
+const struct store_item *store_tree_find(const struct store_node *root, struct slice key,
+                                         struct store_place *ret_place);
+
 /* Stands before the first item at or behind `key`. */
 void store_tree_seek(const struct store_node *root, struct slice key,
                      struct store_place *ret_place);
@@ -55,6 +59,13 @@ const struct store_item *store_tree_next(struct store_place *place);
  */
 struct store_item *store_tree_put(struct store_node **root, struct store_reclaim *reclaim,
                                   struct store_item *item);
+
+/*
+ * Puts an item in (taken) where store_tree_find() found one with the same key (must) in this very
+ * root, without a search. Returns the former one (given: to store_reclaim_list() in the end).
+ */
+struct store_item *store_tree_replace(struct store_node **root, struct store_reclaim *reclaim,
+                                      const struct store_place *place, struct store_item *item);
 
 /* Takes an item out and returns it (given), or NULL if there is none. */
 struct store_item *store_tree_remove(struct store_node **root, struct store_reclaim *reclaim,

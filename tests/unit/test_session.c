@@ -56,10 +56,10 @@ static void test_retry_gets_the_kept_answer_and_has_no_effect(void **state)
 	again = ask(&fixture, 1, 1);
 	assert_same_result(&first, &again);
 	assert_true(revision(&fixture) == 2);
-	assert_true(store_session_result(fixture.store, 1, 1, &again));
+	assert_true(store_session_kept(store_session(fixture.store, 1), 1, &again));
 	assert_same_result(&first, &again);
-	assert_false(store_session_result(fixture.store, 1, 3, &again));
-	assert_false(store_session_result(fixture.store, 2, 1, &again));
+	assert_false(store_session_kept(store_session(fixture.store, 1), 3, &again));
+	assert_null(store_session(fixture.store, 2));
 	fixture_end(&fixture);
 }
 
@@ -107,7 +107,7 @@ static void test_base_rises_by_the_first_unanswered_alone(void **state)
 	assert_int_equal(ask(&fixture, 10, 9).answer, STORE_OK);
 	session = store_session(fixture.store, fixture.session);
 	assert_true(session->base == 9 && session->answered == 3);
-	assert_true(store_session_result(fixture.store, 1, 9, &result));
+	assert_true(store_session_kept(session, 9, &result));
 	assert_true(result.revision == 9);
 	assert_int_equal(ask(&fixture, 8, 1).answer, STORE_STALE);
 	assert_int_equal(ask(&fixture, 0, 0).answer, STORE_STALE);

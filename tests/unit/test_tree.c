@@ -104,9 +104,19 @@ static void end(struct fixture *fixture)
 static void put(struct fixture *fixture, struct slice key, store_rev_t revision)
 {
 	struct store_item *item = store_item_new(&fixture->reclaim, key, 8, revision), *former;
+	const struct store_item *found;
+	struct store_place place;
 
 	memcpy(store_item_memory(item), &revision, sizeof(revision));
-	former = store_tree_put(&fixture->root, &fixture->reclaim, item);
+	found = store_tree_find(fixture->root, key, &place);
+	assert_ptr_equal(found, store_tree_get(fixture->root, key));
+	/* Both ways to put one in the place of another; the list tells whether they agree. */
+	if (found != NULL && revision % 2 == 0) {
+		former = store_tree_replace(&fixture->root, &fixture->reclaim, &place, item);
+	} else {
+		former = store_tree_put(&fixture->root, &fixture->reclaim, item);
+	}
+	assert_ptr_equal(former, found);
 	if (former != NULL) {
 		assert_true(slice_equal(store_item_key(former), key));
 		store_reclaim_list(&fixture->reclaim, &former->block);
