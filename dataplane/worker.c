@@ -255,16 +255,22 @@ static void note_gap(struct dp_worker *worker, uint64_t now_ns)
 	}
 }
 
-/* What the replica has to say about what came in. Returns how much that was. */
-static unsigned turn_replica(struct dp_worker *worker)
+/*
+ * What the replica has to say about what came in, or about the time. Returns how much that was. A
+ * turn that found nothing costs little: with few cores others wait for it to yield.
+ */
+static unsigned turn_replica(struct dp_worker *worker, bool came)
 {
 	const uint64_t now_ns = dp_clock_ns(); /* mail was taken since the burst */
+	unsigned done;
 
-	if (worker->replica == NULL) {
+	if (worker->replica == NULL || (!came && now_ns < worker->deadline_ns)) {
 		return 0;
 	}
 	paxos_replica_tick(worker->replica, now_ns);
-	return obey(worker, now_ns);
+	done = obey(worker, now_ns);
+	worker->deadline_ns = paxos_replica_deadline_ns(worker->replica);
+	return done;
 }
 
 /* One turn. Returns true if there was something to do. */
@@ -281,8 +287,8 @@ static bool turn(struct dp_worker *worker, uint64_t *ret_now_ns)
 	if (done == 0 || worker->turns_since_control >= DP_CONTROL_GAP_MAX) {
 		done += control(worker, now_ns); /* mail, ARP, files of links */
 	}
-	done += turn_replica(worker); /* what is overdue; effects to tx.c */
-	dp_tx_burst(&worker->tx);     /* tx.c: out */
+	done += turn_replica(worker, done != 0); /* what is overdue; effects to tx.c */
+	dp_tx_burst(&worker->tx);                /* tx.c: out */
 	dp_rx_free(&worker->rx);
 	urcu_qsbr_quiescent_state(); /* nothing of the store is in hand any more */
 
@@ -312,8 +318,7 @@ void *dp_worker_run(void *argument)
 			continue;
 		}
 		dp_rest_idle(&worker->rest, &worker->rx, worker->mailbox, now_ns,
-		             worker->replica != NULL ? paxos_replica_deadline_ns(worker->replica)
-		                                     : now_ns + FAR_NS);
+		             worker->replica != NULL ? worker->deadline_ns : now_ns + FAR_NS);
 	}
 	dp_tx_burst(&worker->tx); /* what SIGTERM made the replica say */
 	urcu_qsbr_unregister_thread();

@@ -43,6 +43,7 @@ struct dp_worker {
 	struct paxos_replica *replica;
 	struct store *store;
 	struct paxos_mailbox *mailbox;
+	uint64_t deadline_ns; /* when the replica wants its next tick, if nothing comes in */
 	/* all workers, for the status that worker 0 tells */
 	struct dp_worker *const *all;
 	unsigned count;
