@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * micro.cc - the parts of a write and of a read, each alone (Google Benchmark)
+ *
+ *      tree_get      a lookup in the published root
+ *      tree_set      sets in a batch, published and cleaned up; items are sets
+ *      replica_write three replicas without a network, a batch of writes; items are writes
+ *      replica_read  one read by lease: the leader's whole step
+ *      codec_*       a request as a datagram, an entry of the log
+ *
+ * C++ stands here alone; what is timed is C (kit.h, trio.h). Something that fails is an error of
+ * that benchmark, and the program then ends with 1.
+ */
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+
+extern "C" {
+#include "bench/kit.h"
+#include "bench/trio.h"
+}
+
+static constexpr unsigned kValueSize = 64;
+static bool all_good = true;
+
+static void fail(benchmark::State &state, const char *why)
+{
+	all_good = false;
+	state.SkipWithError(why);
+}
+
+static void tree_get(benchmark::State &state)
+{
+	struct kit_store *kit = nullptr;
+
+	if (kit_store_new(&kit, static_cast<unsigned>(state.range(0)), kValueSize) < 0) {
+		fail(state, "no memory");
+		return;
+	}
+	for (auto _ : state) {
+		if (!kit_store_get(kit)) {
+			fail(state, "a file is not there");
+			break;
+		}
+	}
+	state.SetItemsProcessed(state.iterations());
+	kit_store_free(kit);
+}
+
+static void tree_set(benchmark::State &state)
+{
+	const unsigned batch = static_cast<unsigned>(state.range(1));
+	struct kit_store *kit = nullptr;
+
+	if (kit_store_new(&kit, static_cast<unsigned>(state.range(0)), kValueSize) < 0) {
+		fail(state, "no memory");
+		return;
+	}
+	for (auto _ : state) {
+		if (!kit_store_set(kit, batch)) {
+			fail(state, "a set was refused");
+			break;
+		}
+	}
+	state.SetItemsProcessed(state.iterations() * batch);
+	kit_store_free(kit);
+}
+
+static void replica_write(benchmark::State &state)
+{
+	const struct trio_config config = {kValueSize, 1000};
+	const unsigned batch = static_cast<unsigned>(state.range(0));
+	uint64_t cycles[TRIO_STAGES] = {};
+	struct trio *trio = nullptr;
+
+	if (trio_new(&trio, &config) < 0) {
+		fail(state, "no leader");
+		return;
+	}
+	for (auto _ : state) {
+		if (!trio_write(trio, batch, cycles)) {
+			fail(state, "a write was refused");
+			break;
+		}
+	}
+	state.SetItemsProcessed(state.iterations() * batch);
+	trio_free(trio);
+}
+
+static void replica_read(benchmark::State &state)
+{
+	const struct trio_config config = {kValueSize, 1000};
+	uint64_t cycles[TRIO_STAGES] = {};
+	struct trio *trio = nullptr;
+
+	if (trio_new(&trio, &config) < 0) {
+		fail(state, "no leader");
+		return;
+	}
+	(void)trio_write(trio, 1, cycles);
+	for (auto _ : state) {
+		if (!trio_read(trio)) {
+			fail(state, "a read was not answered");
+			break;
+		}
+	}
+	state.SetItemsProcessed(state.iterations());
+	trio_free(trio);
+}
+
+template <typename Step> static void codec(benchmark::State &state, Step step)
+{
+	struct kit_codec *kit = nullptr;
+
+	if (kit_codec_new(&kit, kValueSize) < 0) {
+		fail(state, "no memory");
+		return;
+	}
+	if (kit_codec_request_encode(kit) == 0 || kit_codec_entry_encode(kit) == 0) {
+		fail(state, "not encoded");
+	}
+	for (auto _ : state) {
+		if (!step(kit)) {
+			fail(state, "bytes that make no sense");
+			break;
+		}
+	}
+	kit_codec_free(kit);
+}
+
+BENCHMARK(tree_get)->Arg(1000)->Arg(100000);
+BENCHMARK(tree_set)->Args({1000, 1})->Args({1000, 64})->Args({100000, 1})->Args({100000, 64});
+BENCHMARK(replica_write)->Arg(1)->Arg(16)->Arg(64);
+BENCHMARK(replica_read);
+BENCHMARK_CAPTURE(codec, request_encode,
+                  [](struct kit_codec *kit) { return kit_codec_request_encode(kit) != 0; });
+BENCHMARK_CAPTURE(codec, request_decode, kit_codec_request_decode);
+BENCHMARK_CAPTURE(codec, entry_encode,
+                  [](struct kit_codec *kit) { return kit_codec_entry_encode(kit) != 0; });
+BENCHMARK_CAPTURE(codec, entry_decode, kit_codec_entry_decode);
+
+int main(int argc, char **argv)
+{
+	benchmark::Initialize(&argc, argv);
+	if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+		return 2;
+	}
+	benchmark::RunSpecifiedBenchmarks();
+	return all_good ? 0 : 1;
+}

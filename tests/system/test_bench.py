@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   what makes the numbers works: each command of coffer-bench, the asker of etcd, and
+        bench/compare from start to end. How fast anything is, is not looked at.
+Method: a moment of each, against three servers over kernel UDP, over links, and against nobody."""
+
+import os
+import pathlib
+
+from cluster import Kernel
+from harness import check, parse_json
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MOMENT = "0.1"
+LATENCY = ("p50_us", "p90_us", "p99_us", "p999_us", "max_us", "mean_us", "count")
+
+
+def bench(tools, *words, expect=0, environment=None):
+    done = tools.run([tools.options.bench, *words], env=environment)
+    check(done.returncode == expect, f"coffer-bench {' '.join(words)}: exit code",
+          done.returncode, done.stderr, done.stdout)
+    return done.stdout
+
+
+def report(tools, *words, environment=None):
+    return parse_json(bench(tools, *words, "--json", environment=environment), words)
+
+
+def has_latency(latency, most):
+    check(all(name in latency for name in LATENCY), "every quantile is told", latency)
+    check(0 < latency["p50_us"] <= latency["p90_us"] <= latency["p99_us"] <= latency["p999_us"],
+          "quantiles stand in order", latency)
+    check(0 < latency["count"] <= most, "what was measured is counted", latency, most)
+
+
+def has_setting(told, transport):
+    check(told["durability"] == "memory" and told["transport"] == transport and
+          told["servers"] == 3 and told["value_size"] == 64 and told["poll_gap_us"] > 0,
+          "a report names its setting", told)
+    check(told["commit"] and told["machine"]["cores"] > 0, "and commit and machine", told)
+
+
+def test_floor_over_both_carriers(tools):
+    for transport in ("shm", "kernel"):
+        told = report(tools, "floor", "--seconds", MOMENT, "--transport", transport, "--windows",
+                      "1,4", "--link", str(tools.folder))
+        check(told["transport"] == transport and len(told["windows"]) == 2, "both windows", told)
+        check(told["chain"]["window"] == 1, "the first is the chain", told)
+        for window in told["windows"]:
+            has_latency(window, 10**9)
+    check(not list(tools.folder.glob("coffer-floor-*")), "no files are left behind")
+
+
+def test_stages_without_a_cluster(tools):
+    told = report(tools, "stages", "--seconds", "0.02")
+    check([batch["batch"] for batch in told["batches"]] == [1, 4, 16, 64], "each batch", told)
+    for batch in told["batches"]:
+        check(batch["leader_request"] > 0 and batch["leader_answer"] > 0 and
+              batch["leader_cycles"] >= batch["leader_answer"], "stages take time", batch)
+
+
+def test_loads_over_kernel_udp(tools):
+    cluster = Kernel(tools, 3)
+    cluster.up()
+    environment = cluster.environment()
+    told = report(tools, "write", "--requests", "300", environment=environment)
+    has_setting(told, "kernel")
+    has_latency(told["latency"], 300)
+    check(told["answered"] == 300 and told["errors"] == 0, "each write was answered", told)
+    check(told["loop"] == "closed" and told["client"]["sent"] >= 300, "closed loop", told)
+
+    told = report(tools, "mixed", "--requests", "400", "--clients", "3", "--outstanding", "4",
+                  "--reads", "50", "--keys", "20", environment=environment)
+    check(told["answered"] == 400 and told["errors"] == 0, "each was answered", told)
+    both = told["latency_read"]["count"] + told["latency_write"]["count"]
+    check(both == told["latency"]["count"] == 400, "reads and writes are told apart", told)
+
+    told = report(tools, "read", "--rate", "500", "--seconds", "0.4", "--warm-up", "0",
+                  "--stale", "--keys", "20", environment=environment)
+    check(told["loop"] == "open" and told["rate_per_s"] == 500, "open loop", told)
+    # As many as were due, whatever the machine was doing meanwhile.
+    check(told["latency"]["count"] in (199, 200, 201), "each due request was sent", told)
+    text = bench(tools, "write", "--requests", "10", environment=environment)
+    check("p50_us" in text and "durability" in text, "as text, too", text)
+    cluster.down()
+
+
+def test_wrong_use_and_nobody_there(tools):
+    nobody = {**os.environ, "COFFER_SERVERS": ""}
+    for words in ((), ("nothing",), ("write", "--clients", "0"), ("write", "--rate", "x"),
+                  ("read", "--outstanding", "65"), ("floor", "--transport", "pigeon"),
+                  ("write", "--servers", "no:such:host"), ("floor", "--value-size", "1"),
+                  ("write", "--links", str(tools.folder / "none")), ("write",)):
+        bench(tools, *words, expect=2, environment=nobody)
+    done = tools.run([tools.options.etcd_load, "--ports", "1", "--seconds", MOMENT])
+    check(done.returncode == 1 and "etcd-load:" in done.stderr, "nobody listens",
+          done.returncode, done.stderr)
+
+
+def test_compare_from_start_to_end(tools):
+    told_path = tools.folder / "compare.json"
+    state = tools.folder / "compare"
+    build = pathlib.Path(tools.options.bench).parents[1]
+    done = tools.run([ROOT / "bench" / "compare", "--no-etcd", "--seconds", MOMENT, "--rounds", "1",
+                      "--kills", "1", "--transport", "kernel", "--state", state, "--json",
+                      told_path], limit_s=170, env={**os.environ, "COFFER_LOCAL_BUILD": str(build)})
+    check(done.returncode == 0, "bench/compare: exit code", done.returncode, done.stdout,
+          done.stderr)
+    told = parse_json(told_path.read_text(), "the report of bench/compare")
+    figures = told["figures"]
+    check(all(figures[name] > 0 for name in ("chain_p50_us", "write_p50_us", "write_to_floor",
+                                             "writes_per_s", "reads_per_s", "failover_ms")),
+          "figures are told", figures)
+    check({goal["figure"] for goal in told["goals"]} == {"write_to_floor", "failover_ms"},
+          "and the goals that can be told", told["goals"])
+    check(not state.exists(), "the cluster is gone")
+
+
+if __name__ == "__main__":
+    import harness
+    harness.run([test_floor_over_both_carriers, test_stages_without_a_cluster,
+                 test_loads_over_kernel_udp, test_wrong_use_and_nobody_there,
+                 test_compare_from_start_to_end])
