@@ -9,10 +9,6 @@
 #include "store/base/hash.h"
 #include "store/path.h"
 
-enum {
-	ALIVE_MAX = 2 * STORE_SESSIONS_MAX
-};
-
 int paxos_desk_init(struct paxos_core *core, struct paxos_desk *desk)
 {
 	const uint32_t entries = core->config.log_entries;
