@@ -27,7 +27,10 @@ int store_alloc_new(struct store_alloc **ret_alloc, uint64_t bytes_max);
 /* Everything taken was given back before (must). NULL is fine. */
 void store_alloc_free(struct store_alloc *alloc);
 
-/* At least `size` bytes, aligned to 16, not cleared; NULL if that is over the cap. */
+/*
+ * At least `size` bytes, not cleared; NULL if that is over the cap. Aligned to 16 from 16 bytes on,
+ * to 8 below.
+ */
 void *store_alloc_take(struct store_alloc *alloc, size_t size);
 
 /* Gives back what was taken. NULL is fine. */

@@ -146,15 +146,41 @@ class TestTree(unittest.TestCase):
         tidy.check_headers_exist(self.sources(store__a_dot_c='#include "store/b.h"\n'), errors)
         self.assertEqual(len(errors), 1)
 
+    def units(self, sources):
+        errors = []
+        tidy.check_unit_tests(sources, errors)
+        return errors
+
     def test_pure_module_has_a_unit_test(self):
-        sources = self.sources(store__tree_dot_c="", store__tree_walk_dot_c="", control__x_dot_c="")
-        errors = []
-        tidy.check_unit_tests(sources, errors)
-        self.assertEqual(len(errors), 2, errors)
+        sources = self.sources(store__tree_dot_c="", store__tree_dot_h="",
+                               store__tree_walk_dot_c="", store__tree_walk_dot_h="",
+                               control__x_dot_c="")
+        self.assertEqual(len(self.units(sources)), 2)
         sources["tests/unit/test_tree.c"] = tidy.Source("", True)
-        errors = []
-        tidy.check_unit_tests(sources, errors)
-        self.assertEqual(errors, [])
+        self.assertEqual(len(self.units(sources)), 2)
+        sources["tests/unit/test_tree.c"] = tidy.Source('#include "store/tree.h"\n', True)
+        self.assertEqual(self.units(sources), [])
+
+    def test_modules_of_one_name_have_a_unit_test_each(self):
+        sources = self.sources(store__answer_dot_c="", store__answer_dot_h="",
+                               consensus__answer_dot_c="", consensus__answer_dot_h="")
+        sources["tests/unit/test_answer.c"] = tidy.Source('#include "store/answer.h"\n', True)
+        self.assertEqual(len(self.units(sources)), 1)
+        sources["tests/unit/test_consensus_answer.c"] = \
+            tidy.Source('#include "consensus/answer.h"\n', True)
+        self.assertEqual(self.units(sources), [])
+
+    def test_file_without_a_header_belongs_to_the_one_it_implements(self):
+        sources = self.sources(store__snapshot_dot_h="int restore(void *a,\n\tint b);\n",
+                               store__path_dot_h="int path(void);\n",
+                               store__restore_dot_c="")
+        sources["tests/unit/test_snapshot.c"] = tidy.Source('#include "store/snapshot.h"\n', True)
+        code = '#include "store/path.h"\n#include "store/snapshot.h"\n'
+        body = "int restore(void *a,\n\tint b)\n{\n\treturn path();\n}\n"
+        sources["store/restore.c"] = tidy.Source(code + body, True)
+        self.assertEqual(self.units(sources), [])
+        sources["store/restore.c"] = tidy.Source(code + "static " + body, True)
+        self.assertIn("implements none", self.units(sources)[0])
 
     def test_fuzz_target_has_a_corpus(self):
         sources = {"tests/fuzz/fuzz_op.c": tidy.Source("", True)}

@@ -67,6 +67,8 @@ FOLDERS = ("dataplane", "consensus", "store", "control", "bench", "tests", "depl
 TOP = {"meson.build", "README.md", "LICENSE"} | set(FOLDERS)
 # Folders of the machine a file was written on. No reader has them.
 MACHINE = re.compile(r"(?<![\w.*/-])/(?:home|root|Users|work|workspace)/\w")
+DEFINITION = re.compile(r"^(?!static\b)[A-Za-z_][\w \t*]*?\b(\w+)\([^;{}]*\)\n\{", re.M)
+CALL = re.compile(r"\b(\w+)\(")
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
 
@@ -251,16 +253,52 @@ def check_headers_exist(sources, errors):
                     errors.append(f"{path}:{number}: \"{name}\": no such file")
 
 
+def headers_of(path, sources):
+    """
+    The headers a .c file belongs to: the one of its own name, or, where there is none (the second
+    half of a module, or another way to build it), those that declare what it defines.
+    """
+    own = f"{path[:-2]}.h"
+    if own in sources:
+        return [own]
+    defined = set(DEFINITION.findall(sources[path].code))
+    return [name for _, name, quoted in includes_of(sources[path])
+            if quoted and name in sources and defined & set(CALL.findall(sources[name].code))]
+
+
+def has_unit_test(header, sources):
+    """Is there a unit test of its name, or of the module it is a part of (x_y.h of x.h)?"""
+    folder, name = os.path.split(header[:-2])
+    parts = name.split("_")
+    for count in range(len(parts), 0, -1):
+        said = "_".join(parts[:count])
+        # Where two floors have a module of one name, the test says which it means.
+        for test in (said, f"{os.path.basename(folder)}_{said}"):
+            if any(reaches(f"tests/unit/test_{test}.c", wanted, sources)
+                   for wanted in (header, f"{folder}/{said}.h")):
+                return True
+    return False
+
+
+def reaches(path, header, sources, depth=2):
+    """Does a test include a header, itself or by what it includes?"""
+    names = [] if path not in sources else \
+        [name for _, name, quoted in includes_of(sources[path]) if quoted]
+    return header in names or depth > 0 and any(reaches(name, header, sources, depth - 1)
+                                                for name in names)
+
+
 def check_unit_tests(sources, errors):
-    """A module x of a pure floor, or its part x_y, has tests/unit/test_x.c."""
+    """Every file of a pure floor belongs to a module that has a unit test of its name."""
     for path in sources:
         pure = path.startswith(PURE) or path == "dataplane/frame.c"
         if not pure or not path.endswith(".c"):
             continue
-        parts = os.path.basename(path)[:-2].split("_")
-        names = ["_".join(parts[:count]) for count in range(1, len(parts) + 1)]
-        if not any(f"tests/unit/test_{name}.c" in sources for name in names):
-            errors.append(f"{path}:1: has no tests/unit/test_{names[-1]}.c")
+        headers = headers_of(path, sources)
+        if not headers:
+            errors.append(f"{path}:1: implements none of the headers it includes")
+        elif not any(has_unit_test(header, sources) for header in headers):
+            errors.append(f"{path}:1: no unit test is named for {' or '.join(headers)}")
 
 
 def check_fuzz_corpora(sources, errors, folders):
