@@ -32,7 +32,7 @@ static struct {
 	uv_loop_t loop;
 	uv_timer_t pace; /* so that a turn ends */
 	struct ctl_admin *admin;
-	char path[100];
+	char path[100], other[100];
 	struct paxos_address asked;
 	unsigned asks;
 	bool refuses;
@@ -90,6 +90,7 @@ static int open_house(void **state)
 	assert_int_equal(uv_loop_init(&house.loop), 0);
 	assert_int_equal(uv_timer_init(&house.loop, &house.pace), 0);
 	assert_int_equal(uv_timer_start(&house.pace, on_pace, 5, 5), 0);
+	(void)snprintf(house.other, sizeof(house.other), "/tmp/coffer-dead-%d", (int)getpid());
 	return ctl_admin_open(&house.admin, &house.loop, house.path, &host, &reason);
 }
 
@@ -99,6 +100,7 @@ static int close_house(void **state)
 	ctl_admin_close(house.admin);
 	uv_close((uv_handle_t *)&house.pace, NULL);
 	(void)uv_run(&house.loop, UV_RUN_DEFAULT);
+	(void)unlink(house.other);
 	assert_int_equal(access(house.path, F_OK), -1);
 	return uv_loop_close(&house.loop);
 }
@@ -300,15 +302,14 @@ static void test_dead_socket_is_replaced_and_a_live_one_is_not(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct ctl_admin *second = NULL;
+	const char *path = house.other;
 	struct ctl_reason reason;
-	char path[107];
 	int fd;
 
 	(void)state;
 	assert_int_equal(ctl_admin_open(&second, &house.loop, house.path, &host, &reason),
 	                 -EADDRINUSE);
 	assert_non_null(strstr(reason.text, house.path));
-	(void)snprintf(path, sizeof(path), "/tmp/coffer-dead-%d", (int)getpid());
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);

@@ -20,6 +20,31 @@
 
 static char line[CTL_LOG_LINE_MAX + 1];
 
+/* A folder for the logs of one test; gone when it ends, however it ends. */
+static struct {
+	char folder[32], path[64], old[64];
+} house;
+
+static int build(void **state)
+{
+	(void)state;
+	(void)snprintf(house.folder, sizeof(house.folder), "/tmp/coffer-log-XXXXXX");
+	if (mkdtemp(house.folder) == NULL) {
+		return -1;
+	}
+	(void)snprintf(house.path, sizeof(house.path), "%s/log", house.folder);
+	(void)snprintf(house.old, sizeof(house.old), "%s/log.1", house.folder);
+	return 0;
+}
+
+static int pull_down(void **state)
+{
+	(void)state;
+	(void)unlink(house.path);
+	(void)unlink(house.old);
+	return rmdir(house.folder);
+}
+
 static const char *format(const struct ctl_field *fields, size_t count)
 {
 	const size_t size =
@@ -81,19 +106,15 @@ static size_t lines_in(const char *path, const char *word)
 
 static void test_rotated_file_is_opened_again(void **state)
 {
-	char path[] = "/tmp/coffer-log-XXXXXX", old[64];
+	const char *path = house.path, *old = house.old;
 	const struct paxos_trace leads = {.kind = PAXOS_TRACE_LEADS, .a = 4, .b = 17};
 	const struct paxos_trace gave_up = {.kind = PAXOS_TRACE_GAVE_UP, .a = 4, .b = 99};
 	const struct paxos_trace unknown = {.kind = PAXOS_TRACE_COUNT};
 	const struct paxos_trace started = {.kind = PAXOS_TRACE_STARTED, .a = 0x2deadbeef, .b = 1};
 	struct ctl_logger logger;
 	struct ctl_reason reason;
-	const int fd = mkstemp(path);
 
 	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(close(fd), 0);
-	(void)snprintf(old, sizeof(old), "%s.1", path);
 	assert_int_equal(ctl_log_open(&logger, path, &reason), 0);
 	ctl_log_trace(&logger, &started);
 	ctl_log_trace(&logger, &leads);
@@ -107,28 +128,21 @@ static void test_rotated_file_is_opened_again(void **state)
 	assert_int_equal(lines_in(old, "event=leads round=4 length=17\n"), 1);
 	assert_int_equal(lines_in(path, "event=gave_up round=4 why=?\n"), 1);
 	assert_int_equal(lines_in(path, "event=unknown_trace kind="), 1);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(unlink(old), 0);
 }
 
 static void test_every_trace_kind_has_a_line(void **state)
 {
-	char path[] = "/tmp/coffer-log-XXXXXX";
 	struct ctl_logger logger;
 	struct ctl_reason reason;
-	const int fd = mkstemp(path);
 
 	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(close(fd), 0);
-	assert_int_equal(ctl_log_open(&logger, path, &reason), 0);
+	assert_int_equal(ctl_log_open(&logger, house.path, &reason), 0);
 	for (unsigned kind = 1; kind < PAXOS_TRACE_COUNT; kind++) {
 		ctl_log_trace(&logger, &(struct paxos_trace){.kind = (enum paxos_trace_kind)kind});
 	}
 	ctl_log_close(&logger);
-	assert_int_equal(lines_in(path, "event="), PAXOS_TRACE_COUNT - 1);
-	assert_int_equal(lines_in(path, "unknown"), 0);
-	assert_int_equal(unlink(path), 0);
+	assert_int_equal(lines_in(house.path, "event="), PAXOS_TRACE_COUNT - 1);
+	assert_int_equal(lines_in(house.path, "unknown"), 0);
 }
 
 static void test_file_that_cannot_be_opened_is_named(void **state)
@@ -147,8 +161,9 @@ int main(void)
 		cmocka_unit_test(test_line_has_time_level_event_and_fields),
 		cmocka_unit_test(test_strange_values_stay_in_quotes_and_on_the_line),
 		cmocka_unit_test(test_long_line_is_cut_but_ends),
-		cmocka_unit_test(test_rotated_file_is_opened_again),
-		cmocka_unit_test(test_every_trace_kind_has_a_line),
+		cmocka_unit_test_setup_teardown(test_rotated_file_is_opened_again, build,
+	                                        pull_down),
+		cmocka_unit_test_setup_teardown(test_every_trace_kind_has_a_line, build, pull_down),
 		cmocka_unit_test(test_file_that_cannot_be_opened_is_named),
 	};
 
