@@ -192,7 +192,7 @@ struct trace_text {
 };
 
 static const struct trace_text traces[PAXOS_TRACE_COUNT] = {
-	[PAXOS_TRACE_STARTED] = {"started", "incarnation", "takes_part", CTL_INFO},
+	[PAXOS_TRACE_STARTED] = {"ready", "incarnation", "takes_part", CTL_INFO},
 	[PAXOS_TRACE_UNHAPPY] = {"unhappy", "silence_ns", NULL, CTL_WARNING},
 	[PAXOS_TRACE_STANDS] = {"stands", "round", NULL, CTL_INFO},
 	[PAXOS_TRACE_PROMISED] = {"promised", "round", "node", CTL_INFO},

@@ -52,11 +52,6 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	must(bytes.size == sizeof(trace)); /* our own worker's */
 	memcpy(&trace, bytes.data, sizeof(trace));
 	ctl_log_trace(loop->config.logger, &trace);
-	if (trace.kind == PAXOS_TRACE_STARTED) {
-		ctl_log(loop->config.logger, CTL_INFO, "ready",
-		        CTL_NUMBER("node", loop->config.config->node),
-		        CTL_NUMBER("takes_part", trace.b));
-	}
 }
 
 /* False: it has to wait. */

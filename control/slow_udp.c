@@ -106,6 +106,7 @@ void ctl_slow_udp_counters(const struct ctl_slow_udp *slow,
 		.out = atomic_load_explicit(&udp->out, memory_order_relaxed),
 		.dropped_long = atomic_load_explicit(&udp->dropped_long, memory_order_relaxed),
 		.dropped_source = atomic_load_explicit(&udp->dropped_source, memory_order_relaxed),
+		.dropped_lost = ctl_udp_lost(&slow->udp),
 		.dropped_full = atomic_load_explicit(&udp->dropped_full, memory_order_relaxed),
 		.dropped_refused =
 			atomic_load_explicit(&udp->dropped_refused, memory_order_relaxed),

@@ -24,7 +24,7 @@ struct ctl_slow_udp;
 
 struct ctl_slow_udp_counters {
 	uint64_t in, out;
-	uint64_t dropped_long, dropped_source, dropped_full, dropped_refused;
+	uint64_t dropped_long, dropped_source, dropped_lost, dropped_full, dropped_refused;
 	uint64_t dropped_mailbox;
 	uint64_t receive_buffer, send_buffer; /* bytes */
 };

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -135,6 +136,17 @@ bool ctl_udp_datagram(struct ctl_udp *udp, unsigned index, struct slice *ret_byt
 		.port = ntohs(from->sin_port),
 	};
 	return true;
+}
+
+uint64_t ctl_udp_lost(const struct ctl_udp *udp)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = {0};
+	socklen_t size = sizeof(memory);
+
+	if (getsockopt(udp->fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0) {
+		return 0; /* a kernel before 4.12 does not tell */
+	}
+	return memory[SK_MEMINFO_DROPS];
 }
 
 /* --- out ----------------------------------------------------------------------------------- */

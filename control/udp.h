@@ -66,6 +66,12 @@ unsigned ctl_udp_receive(struct ctl_udp *udp);
 bool ctl_udp_datagram(struct ctl_udp *udp, unsigned index, struct slice *ret_bytes,
                       struct ctl_address *ret_from);
 
+/*
+ * Datagrams that came and found the socket's buffer full, or were damaged; asked of the kernel,
+ * who counts in 32 bits. Any thread.
+ */
+uint64_t ctl_udp_lost(const struct ctl_udp *udp);
+
 /* Queues one datagram; its bytes are borrowed until the next flush. Flushes when full. */
 void ctl_udp_queue(struct ctl_udp *udp, const struct ctl_address *to, struct slice bytes);
 

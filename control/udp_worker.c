@@ -439,6 +439,7 @@ void ctl_udp_worker_counters(const struct ctl_udp_worker *worker,
 		.bytes_out = atomic_load_explicit(&udp->bytes_out, memory_order_relaxed),
 		.dropped_long = atomic_load_explicit(&udp->dropped_long, memory_order_relaxed),
 		.dropped_source = atomic_load_explicit(&udp->dropped_source, memory_order_relaxed),
+		.dropped_lost = ctl_udp_lost(&worker->udp),
 		.dropped_full = atomic_load_explicit(&udp->dropped_full, memory_order_relaxed),
 		.dropped_refused =
 			atomic_load_explicit(&udp->dropped_refused, memory_order_relaxed),

@@ -17,7 +17,6 @@ enum dp_counter {
 	DP_RX_BYTES,
 	DP_TX_FRAMES,
 	DP_TX_BYTES,
-	DP_TX_FULL,        /* backlog full: freed, the peer asks again */
 	DP_DROP_SHORT,     /* less than its headers */
 	DP_DROP_ETHERTYPE, /* neither IPv4 nor ARP; a VLAN's tag too */
 	DP_DROP_IP_HEADER, /* version, length, checksum, time to live */
@@ -29,9 +28,10 @@ enum dp_counter {
 	DP_DROP_ARP,
 	DP_DROP_NO_NEIGHBOUR, /* we do not know the receiver's MAC yet; asked for */
 	DP_DROP_NO_MBUF,
-	DP_DROP_LINK, /* a damaged slot of a shared-file link */
-	DP_DROP_RING, /* the ring between two workers is full */
-	DP_DROP_PORT, /* lost by an ethdev or its driver: queue full, frame over its buffer */
+	DP_DROP_LINK,    /* a damaged slot of a shared-file link */
+	DP_DROP_RING,    /* the ring between two workers is full */
+	DP_DROP_TX_FULL, /* backlog or link full: freed, the peer asks again */
+	DP_DROP_PORT,    /* lost by an ethdev or its driver: queue full, frame over its buffer */
 	DP_ARP_ANSWERED,
 	DP_ICMP_ANSWERED,
 	DP_PASSED, /* by a worker beyond 0 to worker 0 */

@@ -103,7 +103,7 @@ void dp_tx_frame(struct dp_tx *tx, unsigned port, struct rte_mbuf *mbuf)
 		send_backlog(tx, port);
 	}
 	if (backlog->count == DP_BACKLOG_MAX) {
-		dp_count(tx->counters, DP_TX_FULL, 1);
+		dp_count(tx->counters, DP_DROP_TX_FULL, 1);
 		rte_pktmbuf_free(mbuf);
 		return;
 	}
@@ -176,7 +176,7 @@ void dp_tx_link(struct dp_tx *tx, unsigned port, struct slice bytes)
 	must(port < tx->port_count);
 	must(tx->ports[port].owner == tx->worker);
 	if (!dp_link_put(tx->ports[port].link, bytes)) {
-		dp_count(tx->counters, DP_TX_FULL, 1);
+		dp_count(tx->counters, DP_DROP_TX_FULL, 1);
 		return;
 	}
 	dp_count(tx->counters, DP_TX_FRAMES, 1);

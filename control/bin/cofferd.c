@@ -90,6 +90,7 @@ static void add_kernel(json_t *status, const struct server *server)
 	ctl_status_add(status, "counters", "poll_gap_max_us", counters.poll_gap_max_ns / 1000);
 	ctl_status_add(status, "drops", "udp_long", counters.dropped_long);
 	ctl_status_add(status, "drops", "udp_source", counters.dropped_source);
+	ctl_status_add(status, "drops", "udp_lost", counters.dropped_lost);
 	ctl_status_add(status, "drops", "udp_full", counters.dropped_full);
 	ctl_status_add(status, "drops", "udp_refused", counters.dropped_refused);
 }
@@ -113,6 +114,7 @@ static void add_dataplane(json_t *status, const struct server *server)
 	ctl_status_add(status, "counters", "slow_out", slow.out);
 	ctl_status_add(status, "drops", "slow_long", slow.dropped_long);
 	ctl_status_add(status, "drops", "slow_source", slow.dropped_source);
+	ctl_status_add(status, "drops", "slow_lost", slow.dropped_lost);
 	ctl_status_add(status, "drops", "slow_full", slow.dropped_full);
 	ctl_status_add(status, "drops", "slow_refused", slow.dropped_refused);
 	ctl_status_add(status, "drops", "slow_mailbox", slow.dropped_mailbox);

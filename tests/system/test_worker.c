@@ -314,17 +314,17 @@ static void test_idle_workers_sleep_and_keep_their_deadlines(void **state)
 
 static void test_full_link_drops_and_counts(void **state)
 {
-	const uint64_t before = counted(DP_TX_FULL);
+	const uint64_t before = counted(DP_DROP_TX_FULL);
 	const uint64_t until_ms = now_ms() + 3 * PATIENCE_MS;
 
 	(void)state;
 	/* Nobody reads the answers: 1,024 slots are full soon. */
-	while (counted(DP_TX_FULL) == before && now_ms() < until_ms) {
+	while (counted(DP_DROP_TX_FULL) == before && now_ms() < until_ms) {
 		(void)dp_link_put(far_link, slice_text("x"));
 		dp_link_flush(far_link);
 		(void)usleep(100);
 	}
-	assert_true(counted(DP_TX_FULL) > before);
+	assert_true(counted(DP_DROP_TX_FULL) > before);
 	while (dp_link_get(far_link, memory) != 0) {
 	}
 	(void)usleep(100000);

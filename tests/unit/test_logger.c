@@ -123,7 +123,7 @@ static void test_rotated_file_is_opened_again(void **state)
 	ctl_log_trace(&logger, &gave_up);
 	ctl_log_trace(&logger, &unknown);
 	ctl_log_close(&logger);
-	assert_int_equal(lines_in(old, "event=started incarnation=00000002deadbeef takes_part=1\n"),
+	assert_int_equal(lines_in(old, "event=ready incarnation=00000002deadbeef takes_part=1\n"),
 	                 1);
 	assert_int_equal(lines_in(old, "event=leads round=4 length=17\n"), 1);
 	assert_int_equal(lines_in(path, "event=gave_up round=4 why=?\n"), 1);
