@@ -367,6 +367,7 @@ void paxos_desk_applied(struct paxos_core *core, struct paxos_desk *desk, uint64
                         const struct store_entry *entry, const struct store_result *result)
 {
 	struct paxos_pending *pending = pending_of(core, desk, index);
+	const struct proto_head head = {.session = pending->session, .number = pending->number};
 	uint32_t ttl_ms = 0;
 
 	if (core->role != PAXOS_LEADER || pending->index != index ||
@@ -381,12 +382,7 @@ void paxos_desk_applied(struct paxos_core *core, struct paxos_desk *desk, uint64
 		paxos_alive_touch(core, &desk->alive, result->session);
 		ttl_ms = entry->ttl_ms;
 	}
-	{
-		const struct proto_head head = {.session = pending->session,
-		                                .number = pending->number};
-
-		send_result(core, desk, &pending->address, &head, pending->verb, result, ttl_ms);
-	}
+	send_result(core, desk, &pending->address, &head, pending->verb, result, ttl_ms);
 	pending->index = 0;
 }
 
