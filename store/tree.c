@@ -136,26 +136,7 @@ static void settle(struct store_place *place)
 
 void store_tree_seek(const struct store_node *root, struct slice key, struct store_place *ret_place)
 {
-	const struct store_node *node = root;
-
-	ret_place->depth = 0;
-	if (node == NULL) {
-		return;
-	}
-	for (;;) {
-		const unsigned index = node->level == 0 ? store_node_search(node, 0, key, false)
-		                                        : store_node_child(node, key);
-
-		must(ret_place->depth < STORE_TREE_HEIGHT_MAX);
-		ret_place->nodes[ret_place->depth] = node;
-		ret_place->indexes[ret_place->depth] = (uint8_t)index;
-		ret_place->depth++;
-		if (node->level == 0) {
-			break;
-		}
-		node = node->children[index];
-		store_node_prefetch(node);
-	}
+	(void)store_tree_find(root, key, ret_place);
 	settle(ret_place);
 }
 
