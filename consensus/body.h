@@ -16,6 +16,7 @@
 #include "consensus/intake.h"
 #include "consensus/leader.h"
 #include "consensus/outlet.h"
+#include "consensus/snapshots.h"
 
 /* What the leader told an outsider last (4.1 i). */
 struct paxos_catchup {
@@ -31,8 +32,17 @@ struct paxos_handover {
 	uint64_t again_ns, until_ns;
 };
 
+/* What is known of the folder while its records are redone. */
+struct paxos_recovery {
+	uint64_t loaded; /* index of the snapshot that recovery began with */
+	bool is_sure;    /* promised, accepted and the log are what the journal says from here on */
+	bool has_losses; /* records were lost; what they began is unknown, too */
+};
+
 struct paxos_replica {
 	struct paxos_core core;
+	struct paxos_recovery recovery;
+	struct paxos_snapshots snapshots;
 	struct paxos_acceptor acceptor;
 	struct paxos_intake intake;
 	struct paxos_candidate candidate;
@@ -55,6 +65,9 @@ void paxos_replica_step_down(struct paxos_replica *replica, int heir);
 
 /* More grants may be void than at the adoption: a leader that defers looks again (4.1 g). */
 void paxos_replica_relieve(struct paxos_replica *replica);
+
+/* Steps down and says so, so that another can stand without waiting for the lease. */
+void paxos_replica_hand_over(struct paxos_replica *replica);
 
 /* A member has promised a higher ballot than the one this server stands or leads with. */
 void paxos_replica_nacked(struct paxos_replica *replica);

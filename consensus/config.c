@@ -14,6 +14,7 @@ void paxos_config_default(struct paxos_config *config)
 	config->resend_ns = 2 * 1000000ull;
 	config->log_entries = 1u << 16;
 	config->log_bytes = 64ull << 20;
+	config->undurable_bytes = 8ull << 20;
 	config->window = PAXOS_WINDOW_MAX;
 	config->assemblies = 64;
 	config->session_ttl_ms_min = 1000;
@@ -31,6 +32,7 @@ bool paxos_config_is_good(const struct paxos_config *config)
 	       config->suspicion_ns >= config->lease_ns &&
 	       config->suspicion_ns >= 2 * config->heartbeat_ns && config->window >= 1 &&
 	       config->window <= PAXOS_WINDOW_MAX && config->drift_ppm <= 1000000 &&
-	       config->assemblies >= 1 && config->incarnation != 0 &&
-	       config->session_ttl_ms_min <= config->session_ttl_ms_max;
+	       config->assemblies >= 1 &&
+	       config->undurable_bytes <= PAXOS_UNDURABLE_MAX - (1 << 20) &&
+	       config->incarnation != 0 && config->session_ttl_ms_min <= config->session_ttl_ms_max;
 }

@@ -17,6 +17,11 @@ enum {
 	PAXOS_UNDURABLE_MAX = 9 << 20, /* bytes of records given to the journal, and not durable */
 };
 
+enum paxos_disk_trouble {
+	PAXOS_DISK_FULL = 1,
+	PAXOS_DISK_FAILED = 2,
+};
+
 enum paxos_durability {
 	PAXOS_MEMORY = 1, /* acknowledged = in the memory of a majority */
 	PAXOS_DISK = 2,   /* acknowledged = on the stable storage of a majority */
@@ -47,11 +52,12 @@ struct paxos_config {
 	uint32_t drift_ppm;    /* bound on the ratio of two clocks' rates, above 1 */
 	uint64_t resend_ns;    /* first time-out of a lost datagram; adapts to the round trip */
 
-	uint32_t log_entries;    /* entries kept at most; a power of two */
-	uint64_t log_bytes;      /* bytes of entries kept at most */
-	uint64_t snapshot_bytes; /* of the log between two snapshots; equal on all; 0 = none */
-	uint32_t window;         /* ACCEPT datagrams in flight to one peer at most, up to 64 */
-	uint32_t assemblies;     /* requests of several segments under way at most */
+	uint32_t log_entries;     /* entries kept at most; a power of two */
+	uint64_t log_bytes;       /* bytes of entries kept at most */
+	uint64_t undurable_bytes; /* disk: of records given out and not durable, at most */
+	uint64_t snapshot_bytes;  /* of the log between two snapshots; equal on all; 0 = none */
+	uint32_t window;          /* ACCEPT datagrams in flight to one peer at most, up to 64 */
+	uint32_t assemblies;      /* requests of several segments under way at most */
 	uint32_t session_ttl_ms_min, session_ttl_ms_max;
 	uint64_t seed; /* of the replica's chance: election back-off */
 };

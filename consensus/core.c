@@ -115,12 +115,25 @@ void paxos_core_drop(struct paxos_core *core, enum paxos_drop drop)
 	core->counted.drops[drop]++;
 }
 
+void paxos_core_end(struct paxos_core *core, enum paxos_end why)
+{
+	const struct paxos_effect effect = {.kind = PAXOS_EFFECT_END, .end = why};
+
+	if (!core->ended) {
+		core->ended = true;
+		paxos_outbox_tell(&core->outbox, &effect);
+	}
+}
+
 bool paxos_core_has_room(const struct paxos_core *core, size_t size)
 {
+	const uint64_t waiting = paxos_durable_waiting(&core->durable) + core->unpersisted_bytes;
+
 	if (!paxos_core_is_disk(core)) {
 		return true;
 	}
-	return core->unpersisted_bytes + size <= UNPERSISTED_MAX &&
+	return waiting + size <= core->config.undurable_bytes &&
+	       core->unpersisted_bytes + size <= UNPERSISTED_MAX &&
 	       core->unpersisted_bytes + size <= paxos_outbox_persist_room(&core->outbox) / 2;
 }
 
@@ -136,9 +149,16 @@ static uint64_t write_record(struct paxos_core *core, const struct paxos_record 
 		.low = low,
 	};
 
+	const size_t size = PAXOS_RECORD_HEADER + body_size;
+	uint64_t number;
+
 	paxos_record_encode(record, core->scratch);
-	return paxos_outbox_persist(
-		&core->outbox, slice_make(core->scratch, PAXOS_RECORD_HEADER + body_size), &mark);
+	number = paxos_outbox_persist(&core->outbox, slice_make(core->scratch, size), &mark);
+	paxos_durable_gave(&core->durable, number, size, core->now_ns);
+	if (record->kind == PAXOS_RECORD_STAGE) {
+		core->durable.stage_record = number;
+	}
+	return number;
 }
 
 void paxos_core_record(struct paxos_core *core, const struct paxos_record *record)
@@ -238,8 +258,13 @@ void paxos_core_flush(struct paxos_core *core)
 		return;
 	}
 	while (core->persisted.index <= core->log.length) {
+		const struct paxos_place from = core->persisted;
+
 		core->persisted = persist_some(core, PAXOS_RECORD_ENTRIES, &core->log,
 		                               core->persisted, &number);
+		if (from.offset == 0) {
+			paxos_durable_retain(&core->durable, from.index, number);
+		}
 		if (core->persisted.offset == 0) {
 			mark(core, number, core->persisted.index - 1);
 		}
@@ -265,11 +290,35 @@ void paxos_core_flush_staged(struct paxos_core *core, const struct paxos_log *st
 	}
 }
 
+bool paxos_core_fits(const struct paxos_core *core, uint64_t cut, const struct paxos_log *stage)
+{
+	/* Wherever the ring wraps. */
+	uint64_t bytes = 2 * (uint64_t)STORE_ENTRY_SIZE_MAX;
+
+	if (stage->length > core->decided &&
+	    stage->length - core->decided >= core->log.slots_count - 1) {
+		return false;
+	}
+	for (uint64_t index = core->decided + 1; index <= cut; index++) {
+		bytes += paxos_log_entry(&core->log, index).size;
+	}
+	for (uint64_t index = stage->base + 1; index <= stage->length; index++) {
+		bytes += paxos_log_entry(stage, index).size;
+	}
+	return bytes <= core->log.bytes_size;
+}
+
 static void append_all(struct paxos_log *log, const struct paxos_log *stage)
 {
-	for (uint64_t index = stage->base + 1; index <= stage->length; index++) {
-		/* It fits: the one who staged it has asked intake_fits() (intake.c). */
-		must(paxos_log_append(log, paxos_log_entry(stage, index)));
+	/* Recovered above a snapshot, the stage may begin below it. */
+	uint64_t index = stage->base < log->length ? log->length + 1 : stage->base + 1;
+
+	for (; index <= stage->length; index++) {
+		const struct slice entry = paxos_log_entry(stage, index);
+
+		/* It fits: the one who staged it has asked paxos_core_fits(). */
+		must(entry.size == 0 ? paxos_log_append_unknown(log)
+		                     : paxos_log_append(log, entry));
 	}
 }
 
@@ -311,6 +360,55 @@ void paxos_core_adopt(struct paxos_core *core, struct paxos_ballot ballot, uint6
 		core->accept_record = write_record(core, &record, 0, cut, core->log.length);
 		mark(core, core->accept_record, core->log.length);
 	}
+	if (core->durable.stage_record != 0) {
+		paxos_durable_cut(&core->durable, cut, core->durable.stage_record);
+		core->durable.stage_record = 0;
+	}
+}
+
+void paxos_core_join(struct paxos_core *core, struct paxos_ballot ballot)
+{
+	struct paxos_record record = {
+		.kind = PAXOS_RECORD_ADOPT,
+		.flags = PAXOS_RECORD_JOINS,
+		.ballot = ballot,
+		.decided = core->decided,
+		.place = {.index = core->log.length},
+		.length = core->log.length,
+	};
+
+	must(!core->takes_part);
+	paxos_core_flush(core);
+	core->promised = ballot;
+	core->accepted = ballot;
+	core->durable.stage_record = 0;
+	if (paxos_core_is_disk(core)) {
+		core->accept_record =
+			write_record(core, &record, 0, core->log.length, core->log.length);
+		mark(core, core->accept_record, core->log.length);
+	}
+}
+
+uint64_t paxos_core_base(struct paxos_core *core, uint64_t index, uint64_t *ret_from)
+{
+	struct paxos_record record = {
+		.kind = PAXOS_RECORD_BASE,
+		.ballot = core->promised,
+		.accepted = core->accepted,
+		.place = {.index = index},
+	};
+	must(index <= core->decided);
+	must(core->takes_part);
+	paxos_core_flush(core);
+	record.decided = core->decided;
+	record.length = core->log.length;
+	record.from = paxos_durable_from(&core->durable, index);
+	if (record.from > core->outbox.record_last + 1) {
+		record.from = core->outbox.record_last + 1; /* this record itself */
+	}
+	take_hint(core);
+	*ret_from = record.from;
+	return write_record(core, &record, 0, core->log.length, core->log.length);
 }
 
 void paxos_core_durable(struct paxos_core *core, uint64_t record)
@@ -321,6 +419,7 @@ void paxos_core_durable(struct paxos_core *core, uint64_t record)
 		core->marks_count--;
 	}
 	must(core->durable_length <= core->log.length);
+	paxos_durable_reached(&core->durable, record);
 	paxos_outbox_durable(&core->outbox, record);
 }
 
@@ -369,8 +468,8 @@ static uint64_t named_in(const struct paxos_log *log, uint64_t from, uint64_t to
 	for (uint64_t index = from + 1; index <= to; index++) {
 		const struct slice bytes = paxos_log_entry(log, index);
 
-		if (bytes.data[0] == STORE_ENTRY_REJOIN && store_entry_decode(bytes, &entry) &&
-		    entry.node == node) {
+		if (bytes.size != 0 && bytes.data[0] == STORE_ENTRY_REJOIN &&
+		    store_entry_decode(bytes, &entry) && entry.node == node) {
 			named = entry.incarnation;
 		}
 	}

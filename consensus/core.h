@@ -18,6 +18,7 @@
 
 #include "consensus/ballot.h"
 #include "consensus/config.h"
+#include "consensus/durable.h"
 #include "consensus/lease.h"
 #include "consensus/log.h"
 #include "consensus/msg.h"
@@ -30,6 +31,14 @@
 
 enum {
 	PAXOS_DURABLE_MARKS = 256
+};
+
+/* What a server acknowledged as its log's rank (4.1), in one incarnation of it. */
+struct paxos_rank {
+	uint32_t start; /* that told last */
+	struct paxos_ballot accepted, former_accepted;
+	uint64_t length, former_length; /* former: the highest of earlier starts */
+	bool falls;                     /* it came back with less: an older copy of its folder */
 };
 
 /* What is known of a member, whoever leads. */
@@ -46,6 +55,11 @@ struct paxos_peer {
 	bool is_dead;             /* a start of it was reported dead by who reaped it: this one */
 	uint64_t dead_incarnation;
 	uint32_t dead_start;
+	bool disk_full;
+	uint64_t snapshot_index; /* of its newest durable snapshot; 0: none told */
+	struct store_digest snapshot_digest;
+	bool differs; /* it was told that its snapshot is another than ours */
+	struct paxos_rank rank;
 };
 
 struct paxos_core {
@@ -77,7 +91,15 @@ struct paxos_core {
 	} marks[PAXOS_DURABLE_MARKS]; /* when `record` is durable, so is the log up to `length` */
 	unsigned marks_first, marks_count;
 
+	struct paxos_durable durable;
 	unsigned disk; /* troubles that the journal told */
+	bool stalled;  /* the oldest record waits for too long */
+	bool is_full;  /* writes that grow are refused */
+	bool ended;    /* PAXOS_EFFECT_END was given: nothing is done any more */
+
+	uint64_t snapshot_index; /* of the newest durable one; 0: none */
+	struct store_digest snapshot_digest;
+	uint64_t holes_first, holes; /* entries that are unknown, the first of them */
 
 	uint64_t poll_gap_ns;
 	struct paxos_peer peers[STORE_NODES_MAX];
@@ -116,7 +138,13 @@ void paxos_core_drop(struct paxos_core *core, enum paxos_drop drop);
 
 /* --- durable state -------------------------------------------------------------------------- */
 
-/* True if another `size` bytes may be appended before the next tick. */
+/* Has the shell end this process. What is called afterwards has no effect. */
+void paxos_core_end(struct paxos_core *core, enum paxos_end why);
+
+/*
+ * True if another `size` bytes may be appended before the next tick: the outbox can take them, and
+ * not too much waits for the disk already.
+ */
 bool paxos_core_has_room(const struct paxos_core *core, size_t size);
 
 /* Promises a higher ballot and records it. */
@@ -130,6 +158,9 @@ void paxos_core_flush_staged(struct paxos_core *core, const struct paxos_log *st
                              struct paxos_place *persisted);
 void paxos_core_record(struct paxos_core *core, const struct paxos_record *record);
 
+/* True if the log can hold what it must keep up to `cut`, and all of `stage` behind it. */
+bool paxos_core_fits(const struct paxos_core *core, uint64_t cut, const struct paxos_log *stage);
+
 /*
  * The atomic step of b and c: cut the log to `cut`, append all of `stage` (may be NULL or empty),
  * accepted = ballot. With `has_state` the log begins anew behind stage->base; the store has been
@@ -137,6 +168,12 @@ void paxos_core_record(struct paxos_core *core, const struct paxos_record *recor
  */
 void paxos_core_adopt(struct paxos_core *core, struct paxos_ballot ballot, uint64_t cut,
                       const struct paxos_log *stage, bool has_state);
+
+/* "It then begins with promised = accepted = b" (4.1 i), in one atomic step. */
+void paxos_core_join(struct paxos_core *core, struct paxos_ballot ballot);
+
+/* Records what stands, given a durable snapshot at `index`. Returns the record's number. */
+uint64_t paxos_core_base(struct paxos_core *core, uint64_t index, uint64_t *ret_from);
 
 /* The journal has passed `record`. */
 void paxos_core_durable(struct paxos_core *core, uint64_t record);

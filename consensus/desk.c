@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "consensus/admit.h"
 #include "consensus/answer.h"
 #include "store/base/check.h"
 #include "store/base/hash.h"
@@ -215,25 +216,6 @@ static enum store_answer check_session(struct paxos_core *core, struct paxos_des
 	return is_in_order(core, desk, session, request) ? STORE_OK : STORE_OVERLOADED;
 }
 
-static enum store_answer check_limits(const struct proto_request *request)
-{
-	if (request->verb != PROTO_SET && request->verb != PROTO_DELETE) {
-		return STORE_OK;
-	}
-	if (request->value.size > STORE_VALUE_SIZE_MAX) {
-		return STORE_TOO_LARGE;
-	}
-	switch (store_path_check(request->path)) {
-	case STORE_PATH_GOOD:
-		return STORE_OK;
-	case STORE_PATH_LONG:
-		return STORE_TOO_LARGE;
-	case STORE_PATH_BAD:
-	default:
-		return STORE_BAD_PATH;
-	}
-}
-
 static uint32_t granted_ttl(const struct paxos_core *core, uint32_t asked_ms)
 {
 	const struct paxos_config *config = &core->config;
@@ -354,7 +336,7 @@ static void on_write(struct paxos_core *core, struct paxos_desk *desk,
 		send_result(core, desk, address, head, request->verb, &kept, 0);
 		return;
 	}
-	answer = answer == STORE_OK ? check_limits(request) : answer;
+	answer = answer == STORE_OK ? paxos_admit(core, request) : answer;
 	if (answer != STORE_OK) {
 		refuse(core, desk, address, head, request->verb, answer);
 		return;

@@ -99,6 +99,7 @@ struct paxos_effect {
 	enum paxos_effect_kind kind;
 	unsigned peer;   /* SEND: index of the member, from 0 */
 	uint64_t record; /* PERSIST: number of the record, no gaps, over restarts neither; FORGET */
+	uint64_t index;  /* FORGET: snapshots that stand below it are not needed either */
 	struct slice bytes; /* SEND, REPLY, PERSIST */
 	union {
 		struct paxos_address address;    /* REPLY */

@@ -110,6 +110,8 @@ uint32_t paxos_election_connected(const struct paxos_core *core)
 void paxos_election_round(struct paxos_core *core, struct paxos_election *election,
                           struct paxos_ballot ballot, uint16_t flags)
 {
+	/* What is told as the log's rank must be durable (rank.h). */
+	const bool is_durable = paxos_core_own_vote(core) != 0;
 	const uint64_t number =
 		paxos_rounds_begin(&election->rounds, core->now_ns, core->config.node);
 
@@ -129,12 +131,18 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 			.ballot = ballot,
 			.round = number,
 			.decided = core->decided,
-			.length = core->log.length,
+			.length = paxos_core_own_vote(core),
 			.poll_gap_ns = core->poll_gap_ns,
 			.secret = core->config.secret,
 			.priority = core->config.priority,
+			.snapshot = core->snapshot_index,
+			.digest_low = core->snapshot_digest.low,
+			.digest_high = core->snapshot_digest.high,
 		};
 
+		if (is_durable) {
+			msg.accepted = core->accepted;
+		}
 		if (peer != core->config.node) {
 			paxos_core_send(core, peer, &msg, false);
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/intake.h"
 
+#include "consensus/quorum.h"
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 
@@ -36,10 +37,8 @@ static void want_state(struct paxos_core *core, struct paxos_intake *intake)
 	intake->state_index = 0;
 	intake->state_position = 0;
 	paxos_log_reset(&intake->stage, 0);
-	if (intake->purpose != PAXOS_INTAKE_CATCHUP) {
-		paxos_core_flush(core);
-		paxos_core_record(core, &(struct paxos_record){.kind = PAXOS_RECORD_STAGE});
-	}
+	paxos_core_flush(core);
+	paxos_core_record(core, &(struct paxos_record){.kind = PAXOS_RECORD_STAGE});
 }
 
 void paxos_intake_begin(struct paxos_core *core, struct paxos_intake *intake,
@@ -47,7 +46,7 @@ void paxos_intake_begin(struct paxos_core *core, struct paxos_intake *intake,
                         struct paxos_ballot ballot, uint64_t cut, uint64_t need, bool wants_state)
 {
 	must(purpose != PAXOS_INTAKE_NONE);
-	must(peer != core->config.node);
+	must(peer != core->config.node || purpose == PAXOS_INTAKE_REPAIR);
 	paxos_intake_end(intake);
 	intake->purpose = purpose;
 	intake->peer = peer;
@@ -99,7 +98,16 @@ static void ask(struct paxos_core *core, struct paxos_intake *intake)
 		msg.position = intake->state_position;
 	}
 	intake->asked_ns = core->now_ns;
-	paxos_core_send(core, intake->peer, &msg, false);
+	if (intake->purpose != PAXOS_INTAKE_REPAIR) {
+		paxos_core_send(core, intake->peer, &msg, false);
+		return;
+	}
+	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
+		if (peer != core->config.node) {
+			msg.flags = PAXOS_FLAG_REPAIR;
+			paxos_core_send(core, peer, &msg, false);
+		}
+	}
 }
 
 static void moved_on(struct paxos_core *core, struct paxos_intake *intake)
@@ -107,27 +115,6 @@ static void moved_on(struct paxos_core *core, struct paxos_intake *intake)
 	intake->progress_ns = core->now_ns;
 	intake->wait_ns = core->config.resend_ns;
 	intake->asked_ns = core->now_ns;
-}
-
-/* True if the log can hold what it must keep and all of the stage, wherever the ring wraps. */
-static bool fits(const struct paxos_core *core, const struct paxos_intake *intake)
-{
-	const struct paxos_log *stage = &intake->stage;
-	uint64_t bytes = 2 * (uint64_t)STORE_ENTRY_SIZE_MAX;
-
-	if (intake->has_state) {
-		return true;
-	}
-	if (stage->length - core->decided >= core->log.slots_count - 1) {
-		return false;
-	}
-	for (uint64_t index = core->decided + 1; index <= intake->cut; index++) {
-		bytes += paxos_log_entry(&core->log, index).size;
-	}
-	for (uint64_t index = stage->base + 1; index <= stage->length; index++) {
-		bytes += paxos_log_entry(stage, index).size;
-	}
-	return bytes <= core->log.bytes_size;
 }
 
 static bool take_body(struct paxos_core *core, struct paxos_intake *intake,
@@ -143,7 +130,8 @@ static bool take_body(struct paxos_core *core, struct paxos_intake *intake,
 	unpacked = paxos_stream_unpack(target, (struct paxos_place){msg->index, msg->offset},
 	                               msg->body);
 	core->unpersisted_bytes += msg->body.size;
-	if (unpacked == PAXOS_UNPACK_FULL && intake->purpose != PAXOS_INTAKE_CATCHUP) {
+	if (unpacked == PAXOS_UNPACK_FULL &&
+	    (intake->purpose == PAXOS_INTAKE_ADOPT || intake->purpose == PAXOS_INTAKE_SYNC)) {
 		/* More than a ring can hold is missing: the giver's snapshot is shorter. */
 		want_state(core, intake);
 		return false;
@@ -167,13 +155,15 @@ bool paxos_intake_entries(struct paxos_core *core, struct paxos_intake *intake,
                           const struct paxos_msg *msg)
 {
 	const bool last = (msg->flags & PAXOS_FLAG_LAST) != 0;
+	const bool mends = intake->purpose == PAXOS_INTAKE_REPAIR;
 	bool moved;
 
-	if (intake->purpose == PAXOS_INTAKE_NONE || msg->node != intake->peer ||
-	    msg->transfer != intake->transfer || intake->wants_state) {
+	if (intake->purpose == PAXOS_INTAKE_NONE || (msg->node != intake->peer && !mends) ||
+	    mends != ((msg->flags & PAXOS_FLAG_REPAIR) != 0) || msg->transfer != intake->transfer ||
+	    intake->wants_state) {
 		return false;
 	}
-	if (paxos_stream_next(target_of(core, intake)).index <= msg->base) {
+	if (!mends && paxos_stream_next(target_of(core, intake)).index <= msg->base) {
 		want_state(core, intake);
 		ask(core, intake);
 		return false;
@@ -213,8 +203,7 @@ static void end_state(struct paxos_core *core, struct paxos_intake *intake)
 	/* An outsider has no word to keep: it takes the snapshot at once. */
 	if (intake->cut > core->log.length &&
 	    store_restore_end(core->store, intake->restore) == 0) {
-		paxos_log_reset(&core->log, intake->cut);
-		core->decided = intake->cut;
+		paxos_core_adopt(core, core->accepted, intake->cut, NULL, true);
 		paxos_core_trace(core, PAXOS_TRACE_SNAPSHOT_IN, intake->cut, 0);
 	} else if (intake->cut <= core->log.length) {
 		store_restore_abort(intake->restore);
@@ -244,12 +233,10 @@ bool paxos_intake_state(struct paxos_core *core, struct paxos_intake *intake,
 		want_state(core, intake);
 		return false;
 	}
-	if (intake->purpose != PAXOS_INTAKE_CATCHUP) {
-		core->unpersisted_bytes += msg->body.size;
-		paxos_core_record(core, &(struct paxos_record){.kind = PAXOS_RECORD_STATE,
-		                                               .place = {.index = msg->position},
-		                                               .body = msg->body});
-	}
+	core->unpersisted_bytes += msg->body.size;
+	paxos_core_record(core, &(struct paxos_record){.kind = PAXOS_RECORD_STATE,
+	                                               .place = {.index = msg->position},
+	                                               .body = msg->body});
 	intake->state_position += msg->body.size;
 	moved_on(core, intake);
 	if ((msg->flags & PAXOS_FLAG_END) != 0) {
@@ -273,9 +260,13 @@ bool paxos_intake_commit(struct paxos_core *core, struct paxos_intake *intake)
 	const struct paxos_ballot ballot = intake->ballot;
 
 	must(paxos_intake_is_whole(intake));
-	must(paxos_ballot_equal(core->promised, ballot));
-	if (!fits(core, intake)) {
-		want_state(core, intake);
+	must(paxos_ballot_equal(core->promised, ballot) || intake->purpose == PAXOS_INTAKE_REPAIR);
+	if (!has_state && !paxos_core_fits(core, intake->cut, &intake->stage)) {
+		if (intake->purpose == PAXOS_INTAKE_REPAIR) {
+			paxos_core_end(core, PAXOS_END_BEYOND_REPAIR);
+		} else {
+			want_state(core, intake);
+		}
 		return false;
 	}
 	paxos_core_flush_staged(core, &intake->stage, &intake->staged);

@@ -8,6 +8,7 @@
  *      ADOPT     candidate      a promiser        the candidate's atomic step (4.1 b)
  *      SYNC      follower       the leader        the follower's atomic step (4.1 c)
  *      CATCHUP   outsider       the leader        decided entries go into the log as they come
+ *      REPAIR    damaged        anybody           the atomic step of mend.h
  *
  *      [snapshot, if the giver's log starts later] -> entries from `cut` on, to `need` at least
  *
@@ -25,12 +26,13 @@ enum paxos_intake_purpose {
 	PAXOS_INTAKE_ADOPT,
 	PAXOS_INTAKE_SYNC,
 	PAXOS_INTAKE_CATCHUP,
+	PAXOS_INTAKE_REPAIR,
 };
 
 struct paxos_intake {
 	enum paxos_intake_purpose purpose;
-	unsigned peer;
-	struct paxos_ballot ballot; /* none for CATCHUP */
+	unsigned peer;              /* that is asked; REPAIR: all of them are */
+	struct paxos_ballot ballot; /* none for CATCHUP; REPAIR: accepted */
 	uint32_t transfer;          /* answers to earlier ones do not count */
 	uint64_t cut;               /* the log will be cut to here; with a snapshot: its index */
 	uint64_t need;

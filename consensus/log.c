@@ -116,6 +116,25 @@ bool paxos_log_append(struct paxos_log *log, struct slice entry)
 	return true;
 }
 
+bool paxos_log_append_unknown(struct paxos_log *log)
+{
+	log->partial_size = 0;
+	if (!make_room(log, log->head, 0)) {
+		return false;
+	}
+	log->length++;
+	*slot_of(log, log->length) = (struct paxos_log_slot){log->head, 0};
+	return true;
+}
+
+uint64_t paxos_log_known(const struct paxos_log *log, uint64_t from, uint64_t to)
+{
+	while (from <= to && paxos_log_entry(log, from).size != 0) {
+		from++;
+	}
+	return from - 1;
+}
+
 bool paxos_log_append_part(struct paxos_log *log, uint32_t size, uint32_t offset,
                            struct slice chunk)
 {

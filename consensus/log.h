@@ -65,6 +65,11 @@ bool paxos_log_append_part(struct paxos_log *log, uint32_t size, uint32_t offset
 
 /* True if entries above trim_to take half of a ring. If not, an entry of any size has room. */
 bool paxos_log_is_half_full(const struct paxos_log *log);
+/* An entry that is there and unknown: its slice is empty. False if the log is full. */
+bool paxos_log_append_unknown(struct paxos_log *log);
+
+/* Of the entries from `from` on, up to `to`: the last before one that is unknown; from - 1. */
+uint64_t paxos_log_known(const struct paxos_log *log, uint64_t from, uint64_t to);
 
 /* Forgets everything above `length`. base <= length (must). */
 void paxos_log_cut(struct paxos_log *log, uint64_t length);

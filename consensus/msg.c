@@ -24,6 +24,9 @@ enum field {
 	TRANSFER,
 	LEASE_LEFT,
 	POLL_GAP,
+	SNAPSHOT,
+	DIGEST_LOW,
+	DIGEST_HIGH,
 	SECRET,
 	PRIORITY,
 	TARGET,
@@ -52,14 +55,18 @@ static const struct {
 	[TRANSFER] = {offsetof(struct paxos_msg, transfer), 4},
 	[LEASE_LEFT] = {offsetof(struct paxos_msg, lease_left_ns), 8},
 	[POLL_GAP] = {offsetof(struct paxos_msg, poll_gap_ns), 8},
+	[SNAPSHOT] = {offsetof(struct paxos_msg, snapshot), 8},
+	[DIGEST_LOW] = {offsetof(struct paxos_msg, digest_low), 8},
+	[DIGEST_HIGH] = {offsetof(struct paxos_msg, digest_high), 8},
 	[SECRET] = {offsetof(struct paxos_msg, secret), 8},
 	[PRIORITY] = {offsetof(struct paxos_msg, priority), 1},
 	[TARGET] = {offsetof(struct paxos_msg, target), 1},
 };
 
 /* The message table: what each kind carries, in the order of the wire. */
-static const uint8_t kinds[PAXOS_MSG_COUNT][10] = {
-	[PAXOS_MSG_HEARTBEAT] = {BALLOT, ROUND, DECIDED, LENGTH, POLL_GAP, SECRET, PRIORITY},
+static const uint8_t kinds[PAXOS_MSG_COUNT][12] = {
+	[PAXOS_MSG_HEARTBEAT] = {BALLOT, ROUND, DECIDED, ACCEPTED, LENGTH, POLL_GAP, SNAPSHOT,
+                                 DIGEST_LOW, DIGEST_HIGH, SECRET, PRIORITY},
 	[PAXOS_MSG_HEARTBEAT_ACK] = {BALLOT, ROUND, ROUND_START, POLL_GAP},
 	[PAXOS_MSG_PREPARE] = {BALLOT},
 	[PAXOS_MSG_PROMISE] = {BALLOT, ACCEPTED, LENGTH, DECIDED, BASE, LEASE_BALLOT, LEASE_LEFT},

@@ -60,7 +60,11 @@ enum paxos_msg_flag {
 	PAXOS_FLAG_STATE = 128,   /* SYNC, FETCH: a snapshot at `base` is wanted first */
 	PAXOS_FLAG_LAST = 256,    /* ENTRIES, STATE: the last of this burst; STATE: see END */
 	PAXOS_FLAG_END = 512,     /* STATE: the snapshot ends here */
-	PAXOS_FLAGS_ALL = 1023,
+	PAXOS_FLAG_FULL = 1024,   /* HEARTBEAT, _ACK: the sender's disk is full */
+	PAXOS_FLAG_REPAIR =
+		2048, /* FETCH, ENTRIES: of a log of ballot, or decided; not of a promise */
+	PAXOS_FLAG_ROLLED_BACK = 4096, /* HEARTBEAT_ACK: you have less than you acknowledged */
+	PAXOS_FLAGS_ALL = 8191,
 };
 
 struct paxos_msg {
@@ -72,7 +76,8 @@ struct paxos_msg {
 	uint32_t start;
 
 	struct paxos_ballot ballot;
-	struct paxos_ballot accepted;     /* PROMISE: of the sender's log; NACK: promised */
+	/* PROMISE, HEARTBEAT: of the sender's log (HEARTBEAT: durable, or none); NACK: promised */
+	struct paxos_ballot accepted;
 	struct paxos_ballot lease_ballot; /* PROMISE: to whom the grant runs */
 	uint64_t round;                   /* HEARTBEAT, _ACK */
 	uint32_t round_start;             /* HEARTBEAT_ACK: start of the one who asked */
@@ -85,12 +90,14 @@ struct paxos_msg {
 	uint32_t offset;   /* ... at this byte of it */
 	uint64_t position; /* FETCH, STATE: byte of the snapshot */
 	uint32_t transfer; /* FETCH, ENTRIES, STATE: whose answer this is */
-	uint64_t lease_left_ns; /* PROMISE */
-	uint64_t poll_gap_ns;   /* HEARTBEAT, _ACK */
-	uint64_t secret;        /* HEARTBEAT, DEAD: of the sender's start; 0: none */
-	uint8_t priority;       /* HEARTBEAT: the sender's, in elections */
-	uint8_t target;         /* HANDOVER: who shall lead, or PAXOS_ANYBODY */
-	struct slice body;      /* SYNC, ACCEPT, ENTRIES: see stream.h; STATE: bytes */
+	uint64_t lease_left_ns;           /* PROMISE */
+	uint64_t poll_gap_ns;             /* HEARTBEAT, _ACK */
+	uint64_t secret;                  /* HEARTBEAT, DEAD: of the sender's start; 0: none */
+	uint8_t priority;                 /* HEARTBEAT: the sender's, in elections */
+	uint8_t target;                   /* HANDOVER: who shall lead, or PAXOS_ANYBODY */
+	uint64_t snapshot;                /* HEARTBEAT: index of the newest durable one; 0: none */
+	uint64_t digest_low, digest_high; /* of it */
+	struct slice body;                /* SYNC, ACCEPT, ENTRIES: see stream.h; STATE: bytes */
 };
 
 #define PAXOS_ANYBODY 255 /* in place of the index of a member */

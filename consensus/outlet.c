@@ -35,6 +35,7 @@ void paxos_outlet_entries(struct paxos_core *core, const struct paxos_msg *fetch
 	struct paxos_place place = {fetch->index, fetch->offset};
 
 	must(last <= core->log.length);
+	/* paxos_log_known() sees to it that none of them is unknown, where some may be. */
 	for (unsigned i = 0; i < PAXOS_BURST; i++) {
 		struct paxos_msg msg = {
 			.kind = PAXOS_MSG_ENTRIES,
@@ -50,7 +51,8 @@ void paxos_outlet_entries(struct paxos_core *core, const struct paxos_msg *fetch
 		                 place.offset < paxos_log_entry(&core->log, place.index).size;
 		struct wire_writer body;
 
-		msg.flags = !can || i + 1 == PAXOS_BURST ? PAXOS_FLAG_LAST : 0;
+		msg.flags = (uint16_t)(fetch->flags & PAXOS_FLAG_REPAIR);
+		msg.flags |= !can || i + 1 == PAXOS_BURST ? PAXOS_FLAG_LAST : 0;
 		if (!paxos_core_open(core, &msg, &body)) {
 			return;
 		}

@@ -2,8 +2,10 @@
 #include "consensus/peers.h"
 
 #include "consensus/handover.h"
+#include "consensus/mend.h"
 #include "consensus/note.h"
 #include "consensus/quorum.h"
+#include "consensus/rank.h"
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 
@@ -100,11 +102,13 @@ static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *
 	};
 
 	core->peers[msg->node].unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
+	core->peers[msg->node].disk_full = (msg->flags & PAXOS_FLAG_FULL) != 0;
 	core->peers[msg->node].poll_gap_ns = msg->poll_gap_ns;
 	if (core->peers[msg->node].secret == 0) {
 		core->peers[msg->node].secret = msg->secret; /* the first that a start tells */
 	}
 	core->peers[msg->node].priority = msg->priority;
+	paxos_snapshots_heard(core, &replica->snapshots, msg);
 	if (leads) {
 		note_over(replica, msg);
 		hear_leader(replica, msg);
@@ -123,6 +127,9 @@ static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *
 	if (replica->election.unhappy) {
 		ack.flags |= PAXOS_FLAG_UNHAPPY;
 	}
+	if ((core->disk & PAXOS_DISK_FULL) != 0) {
+		ack.flags |= PAXOS_FLAG_FULL;
+	}
 	paxos_core_send(core, msg->node, &ack, false);
 }
 
@@ -136,7 +143,12 @@ static void on_heartbeat_ack(struct paxos_replica *replica, const struct paxos_m
 	if (msg->round_start != core->config.start) {
 		return; /* asked by an earlier process of ours */
 	}
+	if ((msg->flags & PAXOS_FLAG_ROLLED_BACK) != 0) {
+		paxos_core_end(core, PAXOS_END_ROLLED_BACK);
+		return;
+	}
 	peer->unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
+	peer->disk_full = (msg->flags & PAXOS_FLAG_FULL) != 0;
 	peer->poll_gap_ns = msg->poll_gap_ns;
 	sent_ns = paxos_rounds_sent_ns(rounds, msg->round);
 	if (sent_ns > peer->answered_ns) {
@@ -327,6 +339,10 @@ static void on_fetch(struct paxos_replica *replica, const struct paxos_msg *msg)
 	struct paxos_core *core = &replica->core;
 	const bool wants_state = (msg->flags & PAXOS_FLAG_STATE) != 0;
 
+	if ((msg->flags & PAXOS_FLAG_REPAIR) != 0) {
+		paxos_mend_give(core, msg);
+		return;
+	}
 	if (paxos_ballot_is_none(msg->ballot)) {
 		if (core->role != PAXOS_LEADER) {
 			return;
@@ -453,23 +469,70 @@ static bool incarnation_is_over(const struct paxos_core *core, struct paxos_peer
 /* What may be heard by an outsider, and from one. */
 static bool is_allowed(const struct paxos_core *core, const struct paxos_msg *msg)
 {
+	if ((msg->flags & PAXOS_FLAG_REPAIR) != 0) {
+		/* Also among servers of which none takes part. */
+		return msg->kind == PAXOS_MSG_FETCH || msg->kind == PAXOS_MSG_ENTRIES;
+	}
 	if ((msg->flags & PAXOS_FLAG_OUTSIDER) != 0) {
-		return msg->kind == PAXOS_MSG_FETCH;
+		return core->takes_part && msg->kind == PAXOS_MSG_FETCH;
 	}
 	return core->takes_part || msg->kind == PAXOS_MSG_HEARTBEAT ||
 	       msg->kind == PAXOS_MSG_ENTRIES || msg->kind == PAXOS_MSG_STATE;
+}
+
+/* Says to a server that it runs on an older copy of its folder. */
+static void tell_rolled_back(struct paxos_core *core, const struct paxos_msg *msg)
+{
+	struct paxos_msg ack = {
+		.kind = PAXOS_MSG_HEARTBEAT_ACK,
+		.flags = PAXOS_FLAG_ROLLED_BACK,
+		.ballot = msg->ballot,
+		.round = msg->round,
+		.round_start = msg->start,
+	};
+
+	if (msg->kind == PAXOS_MSG_HEARTBEAT && core->takes_part) {
+		paxos_core_send(core, msg->node, &ack, false);
+	}
+}
+
+/* A server that has less than it acknowledged is refused. True if the message may be heard. */
+static bool keeps_its_word(struct paxos_core *core, const struct paxos_msg *msg)
+{
+	struct paxos_rank *rank = &core->peers[msg->node].rank;
+	const bool fell = rank->falls;
+	const bool tells = (msg->kind == PAXOS_MSG_HEARTBEAT || msg->kind == PAXOS_MSG_PROMISE) &&
+	                   !paxos_ballot_is_none(msg->accepted);
+
+	if (tells) {
+		paxos_rank_heard(rank, msg->start, msg->accepted, msg->length);
+	} else if (msg->kind == PAXOS_MSG_ACCEPTED) {
+		paxos_rank_heard(rank, msg->start, msg->ballot, msg->length);
+	}
+	if (rank->falls) {
+		if (!fell) {
+			paxos_core_trace(core, PAXOS_TRACE_ROLLED_BACK, msg->start, msg->node);
+		}
+		tell_rolled_back(core, msg);
+	}
+	return !rank->falls;
 }
 
 static void note_sender(struct paxos_core *core, const struct paxos_msg *msg)
 {
 	struct paxos_peer *peer = &core->peers[msg->node];
 
+	if (peer->incarnation != msg->incarnation) {
+		peer->rank = (struct paxos_rank){0};
+		peer->snapshot_index = 0;
+	}
 	if (peer->incarnation != msg->incarnation || peer->start != msg->start) {
 		peer->incarnation = msg->incarnation;
 		peer->start = msg->start;
 		peer->answered_ns = 0;
 		peer->unhappy = false;
 		peer->secret = 0;
+		peer->disk_full = false;
 	}
 	peer->heard_ns = core->now_ns;
 }
@@ -499,7 +562,9 @@ void paxos_peers_hear(struct paxos_replica *replica, int peer,
 		paxos_core_drop(core, PAXOS_DROP_INCARNATION);
 	} else {
 		note_sender(core, &msg);
-		if (is_allowed(core, &msg)) {
+		if (!keeps_its_word(core, &msg)) {
+			paxos_core_drop(core, PAXOS_DROP_ROLLED_BACK);
+		} else if (is_allowed(core, &msg)) {
 			dispatch(replica, &msg);
 		}
 	}

@@ -6,8 +6,10 @@
 
 #include "consensus/body.h"
 #include "consensus/handover.h"
+#include "consensus/mend.h"
 #include "consensus/peers.h"
 #include "consensus/quorum.h"
+#include "consensus/storage.h"
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 
@@ -43,6 +45,7 @@ int paxos_replica_new(struct paxos_replica **ret_replica, const struct paxos_con
 		return r;
 	}
 	replica->core.recovering = true;
+	replica->recovery.is_sure = true;
 	*ret_replica = replica;
 	return 0;
 }
@@ -54,6 +57,9 @@ void paxos_replica_free(struct paxos_replica *replica)
 	}
 	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
 		paxos_outlet_deinit(&replica->outlets[i], replica->core.store);
+	}
+	if (replica->snapshots.open != NULL) {
+		store_snapshot_close(replica->core.store, replica->snapshots.open);
 	}
 	paxos_desk_deinit(&replica->desk);
 	paxos_intake_deinit(&replica->intake);
@@ -76,8 +82,13 @@ void paxos_replica_start(struct paxos_replica *replica, uint64_t now_ns)
 	core->persisted = (struct paxos_place){.index = core->log.length + 1};
 	core->durable_length = core->log.length;
 	core->hint = core->decided;
-	core->takes_part =
-		core->config.durability == PAXOS_DISK || core->config.founding || mutant(32);
+	if (core->config.durability == PAXOS_MEMORY) {
+		core->takes_part = core->config.founding || mutant(32);
+	} else {
+		/* One that has joined before it was told so knows it by its promise. */
+		core->takes_part = core->holes == 0 && (!core->config.rejoining ||
+		                                        !paxos_ballot_is_none(core->promised));
+	}
 	core->role = core->takes_part ? PAXOS_FOLLOWER : PAXOS_OUTSIDER;
 	/* "A server that starts behaves as if it had granted to an unknown ballot" (f). */
 	paxos_grant_start(&core->grant, now_ns,
@@ -88,6 +99,10 @@ void paxos_replica_start(struct paxos_replica *replica, uint64_t now_ns)
 	paxos_desk_lease(core, &replica->desk, 0);
 	store_publish(core->store);
 	paxos_core_trace(core, PAXOS_TRACE_STARTED, core->config.incarnation, core->takes_part);
+	if (core->holes != 0) {
+		paxos_core_trace(core, PAXOS_TRACE_DAMAGED, core->holes_first,
+		                 core->holes_first + core->holes - 1);
+	}
 }
 
 static void count_fault(struct paxos_replica *replica, enum store_datagram_fault fault)
@@ -105,6 +120,9 @@ void paxos_replica_receive(struct paxos_replica *replica, uint64_t now_ns,
 
 	core->now_ns = mutant(11) ? core->now_ns : now_ns;
 	core->counted.datagrams_in++;
+	if (core->ended) {
+		return;
+	}
 	if (fault != STORE_DATAGRAM_GOOD) {
 		count_fault(replica, fault);
 		if (fault == STORE_DATAGRAM_BAD_VERSION && source->peer == PAXOS_NOBODY) {
@@ -210,13 +228,11 @@ static struct paxos_ballot leading(const struct paxos_replica *replica)
 	                                          : (struct paxos_ballot){0};
 }
 
-void paxos_replica_resign(struct paxos_replica *replica, uint64_t now_ns)
+void paxos_replica_hand_over(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
 	const struct paxos_ballot ballot = leading(replica);
 
-	core->now_ns = now_ns;
-	replica->resigned = true;
 	if (core->role == PAXOS_LEADER) {
 		const int heir = paxos_handover_heir(replica, PAXOS_NOBODY);
 
@@ -238,7 +254,19 @@ enum paxos_transfer paxos_replica_transfer(struct paxos_replica *replica, uint64
 	return paxos_handover_wish(replica, to);
 }
 
+void paxos_replica_resign(struct paxos_replica *replica, uint64_t now_ns)
+{
+	replica->core.now_ns = now_ns;
+	replica->resigned = true;
+	paxos_replica_hand_over(replica);
+}
+
 /* --- a turn -------------------------------------------------------------------------------- */
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static uint64_t decided_target(struct paxos_replica *replica)
 {
@@ -252,8 +280,10 @@ static uint64_t decided_target(struct paxos_replica *replica)
 		return paxos_acceptor_decided(core, &replica->acceptor);
 	case PAXOS_OUTSIDER:
 	default:
-		return replica->catchup.decided < core->log.length ? replica->catchup.decided
-		                                                   : core->log.length;
+		if (core->holes != 0) {
+			return core->decided; /* nothing behind them may be applied */
+		}
+		return smaller(replica->catchup.decided, paxos_core_own_vote(core));
 	}
 }
 
@@ -263,13 +293,16 @@ static void apply(struct paxos_replica *replica)
 	struct paxos_core *core = &replica->core;
 	const uint64_t target = decided_target(replica);
 	unsigned applied = 0;
+	bool cuts = false;
 
-	for (; core->decided < target && applied < APPLY_MAX; applied++) {
+	for (; core->decided < target && applied < APPLY_MAX && !cuts; applied++) {
+		const uint64_t log_bytes = store_log_bytes(core->store);
 		struct store_result result = {0};
 		struct store_entry entry;
 
 		paxos_core_apply(core, &entry, &result);
 		paxos_desk_applied(core, &replica->desk, core->decided, &entry, &result);
+		cuts = paxos_snapshots_is_due(core, &replica->snapshots, log_bytes);
 	}
 	replica->more = core->decided < target;
 	if (mutant(29) && applied != 0) {
@@ -277,6 +310,9 @@ static void apply(struct paxos_replica *replica)
 	}
 	if (applied != 0 || store_root_index(store_root(core->store)) != core->decided) {
 		store_publish(core->store);
+	}
+	if (cuts) {
+		paxos_snapshots_cut(core, &replica->snapshots);
 	}
 }
 
@@ -359,9 +395,17 @@ static void tick_follower(struct paxos_replica *replica)
 	paxos_core_flush(core);
 	paxos_acceptor_flush(core, &replica->acceptor);
 	if ((paxos_handover_tick(replica) || paxos_election_may_stand(core, &replica->election)) &&
-	    !replica->resigned) {
+	    !replica->resigned && !core->stalled) {
 		stand(replica);
 	}
+}
+
+/* An outsider takes part from here on. */
+static void enter(struct paxos_replica *replica)
+{
+	replica->core.takes_part = true;
+	replica->core.role = PAXOS_FOLLOWER;
+	paxos_election_heard(&replica->core, &replica->election, 0);
 }
 
 /*
@@ -373,6 +417,12 @@ static void tick_outsider(struct paxos_replica *replica)
 	struct paxos_core *core = &replica->core;
 	const struct paxos_catchup *catchup = &replica->catchup;
 
+	if (core->holes != 0) {
+		if (paxos_mend_tick(core, &replica->intake)) {
+			enter(replica);
+		}
+		return;
+	}
 	if (core->leader != PAXOS_NOBODY && (replica->intake.purpose != PAXOS_INTAKE_CATCHUP ||
 	                                     replica->intake.peer != (unsigned)core->leader)) {
 		replica->catchup.ballot = (struct paxos_ballot){0};
@@ -385,12 +435,9 @@ static void tick_outsider(struct paxos_replica *replica)
 	    store_member_incarnation(core->store, core->config.node) != core->config.incarnation) {
 		return;
 	}
-	core->takes_part = true;
-	core->role = PAXOS_FOLLOWER;
-	core->promised = catchup->ballot;
-	core->accepted = catchup->ballot;
+	paxos_core_join(core, catchup->ballot);
 	paxos_intake_end(&replica->intake);
-	paxos_election_heard(core, &replica->election, 0);
+	enter(replica);
 	paxos_acceptor_owe(core, &replica->acceptor);
 	paxos_core_trace(core, PAXOS_TRACE_REJOINED, core->decided, 0);
 }
@@ -442,27 +489,17 @@ static void tick_reads(struct paxos_replica *replica)
 	}
 }
 
-void paxos_replica_disk(struct paxos_replica *replica, uint64_t now_ns, unsigned troubles)
-{
-	replica->core.now_ns = now_ns;
-	replica->core.disk = troubles;
-}
-
-void paxos_replica_snapshot_done(struct paxos_replica *replica, uint64_t now_ns,
-                                 struct store_snapshot *snapshot, const struct store_digest *digest)
-{
-	replica->core.now_ns = now_ns;
-	(void)digest;
-	store_snapshot_close(replica->core.store, snapshot);
-}
-
 void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
 {
 	struct paxos_core *core = &replica->core;
 
 	must(!core->recovering);
 	core->now_ns = now_ns;
+	if (core->ended) {
+		return;
+	}
 	paxos_election_tick(core, &replica->election);
+	paxos_storage_tick(replica);
 	apply(replica);
 	tick_role(replica);
 	tick_reads(replica);
@@ -471,6 +508,8 @@ void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
 		                     core->role == PAXOS_LEADER ? PAXOS_FLAG_LEADER : 0);
 	}
 	paxos_core_flush(core);
+	paxos_snapshots_tick(core, &replica->snapshots,
+	                     replica->intake.purpose != PAXOS_INTAKE_NONE);
 	paxos_intake_tick(core, &replica->intake);
 	for (unsigned peer = 0; peer < STORE_NODES_MAX; peer++) {
 		paxos_outlet_tick(core, &replica->outlets[peer]);
@@ -479,12 +518,6 @@ void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
 	must(core->log.base <= core->decided);
 	must(core->decided <= core->log.length);
 	must(paxos_ballot_compare(core->accepted, core->promised) <= 0);
-}
-
-void paxos_replica_durable(struct paxos_replica *replica, uint64_t now_ns, uint64_t record)
-{
-	replica->core.now_ns = now_ns;
-	paxos_core_durable(&replica->core, record);
 }
 
 bool paxos_replica_take(struct paxos_replica *replica, struct paxos_effect *ret_effect)
@@ -498,6 +531,9 @@ uint64_t paxos_replica_deadline_ns(const struct paxos_replica *replica)
 	uint64_t deadline_ns = paxos_election_deadline_ns(core, &replica->election);
 	uint64_t other_ns = paxos_intake_deadline_ns(&replica->intake);
 
+	if (core->ended) {
+		return UINT64_MAX;
+	}
 	if (replica->more) {
 		return core->now_ns;
 	}

@@ -93,7 +93,7 @@ void paxos_replica_receive(struct paxos_replica *replica, uint64_t now_ns,
 void paxos_replica_durable(struct paxos_replica *replica, uint64_t now_ns, uint64_t record);
 
 /*
- * What the journal says of its device, whenever it changes: a set of
+ * What the journal says of its device, whenever it changes: a set of (config.h)
  *   PAXOS_DISK_FULL    no room ahead: writes that grow are refused with STORE_DISK_FULL, deletes
  *                      and sessions go on in what is spared for them; ends when it is taken back
  *   PAXOS_DISK_FAILED  a write failed: nothing is durable any more, for this process; the replica
@@ -101,10 +101,6 @@ void paxos_replica_durable(struct paxos_replica *replica, uint64_t now_ns, uint6
  * That it is slow the replica sees by itself: a leader whose oldest record waits for longer than
  * `suspicion` hands over.
  */
-enum {
-	PAXOS_DISK_FULL = 1,
-	PAXOS_DISK_FAILED = 2,
-};
 void paxos_replica_disk(struct paxos_replica *replica, uint64_t now_ns, unsigned troubles);
 
 /*

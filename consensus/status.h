@@ -52,6 +52,8 @@ struct paxos_peer_status {
 	uint64_t resent;         /* datagrams sent again to it */
 	uint64_t snapshot_index; /* as told by the peer */
 	bool disk_full, rolled_back;
+	struct paxos_ballot rank_accepted; /* of the log it acknowledged last, as far as heard */
+	uint64_t rank_length;
 };
 
 struct paxos_status {
@@ -78,6 +80,7 @@ struct paxos_status {
 	uint64_t drops[PAXOS_DROP_COUNT];
 	uint64_t traces[PAXOS_TRACE_COUNT]; /* how often each thing happened */
 	uint64_t requests, reads_lease, reads_quorum, reads_stale, lease_refusals, duplicates;
+	uint64_t disk_refusals; /* writes refused because disks are full */
 	uint64_t datagrams_in, datagrams_out, resent;
 };
 

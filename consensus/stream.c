@@ -52,6 +52,22 @@ static bool next_chunk(struct wire_reader *reader, uint32_t offset, uint32_t *re
 	return ret_chunk->size != 0;
 }
 
+bool paxos_stream_skip(struct paxos_place *place, struct slice *body)
+{
+	struct wire_reader reader = wire_reader_make(*body);
+	struct slice chunk;
+	uint32_t size;
+
+	if (!next_chunk(&reader, place->offset, &size, &chunk) ||
+	    place->offset + chunk.size < size) {
+		*body = (struct slice){0};
+		return true;
+	}
+	*place = (struct paxos_place){.index = place->index + 1};
+	*body = wire_bytes(&reader, wire_left(&reader));
+	return false;
+}
+
 static enum paxos_unpack take_chunk(struct paxos_log *log, struct paxos_place place, uint32_t size,
                                     struct slice chunk)
 {

@@ -41,6 +41,12 @@ enum paxos_unpack {
 	PAXOS_UNPACK_BAD,   /* it makes no sense; what came before is in */
 };
 
+/*
+ * Goes on behind the first chunk of a body. True if that chunk does not end its entry; then nothing
+ * is left.
+ */
+bool paxos_stream_skip(struct paxos_place *place, struct slice *body);
+
 /* Appends a body that begins at `place`; what the log has already is skipped. */
 enum paxos_unpack paxos_stream_unpack(struct paxos_log *log, struct paxos_place place,
                                       struct slice body);

@@ -22,6 +22,11 @@ static void see_peers(const struct paxos_replica *replica, struct paxos_status *
 			.incarnation = peer->incarnation,
 			.poll_gap_ns = peer->poll_gap_ns,
 			.heard_ns = peer->heard_ns,
+			.snapshot_index = peer->snapshot_index,
+			.disk_full = peer->disk_full,
+			.rolled_back = peer->rank.falls,
+			.rank_accepted = peer->rank.accepted,
+			.rank_length = peer->rank.length,
 			.round_trip_ns = follower->link.round_trip_ns,
 			.resent = follower->link.resent,
 		};
@@ -56,7 +61,11 @@ void paxos_replica_status(const struct paxos_replica *replica, struct paxos_stat
 		status->adopted_length = replica->leader.adopted;
 		status->deciding = replica->leader.deciding;
 	}
+	status->holes = core->holes;
+	status->snapshot_index = core->snapshot_index;
+	status->base_record = replica->snapshots.forgot;
 	status->disk = core->disk;
+	status->disk_stalled = core->stalled;
 	status->lease_end_ns = paxos_replica_lease_end_ns(replica);
 	status->now_ns = core->now_ns;
 	status->datagrams_out = core->outbox.sent;

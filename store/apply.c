@@ -204,6 +204,13 @@ static void apply_expire(struct store *store, const struct store_entry *entry)
 	}
 }
 
+/* About what an entry takes in a journal, by its fields: alike on all servers. */
+static uint64_t weight(const struct store_entry *entry)
+{
+	return STORE_ENTRY_HEADER_MAX + entry->op.path.size + entry->op.value.size +
+	       (uint64_t)entry->expired_count * sizeof(entry->expired[0]);
+}
+
 static void count(_Atomic uint64_t *counter)
 {
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
@@ -217,6 +224,7 @@ void store_apply(struct store *store, uint64_t index, const struct store_entry *
 
 	must(index == store->state.index + 1);
 	store->state.index = index;
+	store->state.log_bytes += weight(entry);
 	if (entry->time_ns > store->state.time_ns) {
 		store->state.time_ns = entry->time_ns;
 	}

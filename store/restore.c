@@ -129,6 +129,7 @@ static int take_head(struct store_restore *restore, struct wire_reader *reader)
 	state->index = wire_u64(reader);
 	state->time_ns = wire_u64(reader);
 	state->revision = (store_rev_t)wire_u64(reader);
+	state->log_bytes = wire_u64(reader);
 	restore->files_left = wire_u64(reader);
 	if (!take_members(reader, &state->members, state->index)) {
 		return -EBADMSG;

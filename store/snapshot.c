@@ -2,8 +2,8 @@
 /*
  * snapshot.c - the whole store to bytes
  *
- *      head      magic u64, version u32, index u64, time_ns u64, revision i64, files u64,
- *                configuration u32, voters u32,
+ *      head      magic u64, version u32, index u64, time_ns u64, revision i64, log_bytes u64,
+ *                files u64, configuration u32, voters u32,
  *                learners u32, since u64, 16 members, sessions u32
  *      member    incarnation u64, named u64, ip u32, port u16
  *      session   id u64, secret u64, base u64, answered u64, ttl_ms u32, and for each bit of
@@ -81,6 +81,7 @@ static void put_head(struct wire_writer *writer, const struct store_state *state
 	wire_put_u64(writer, state->index);
 	wire_put_u64(writer, state->time_ns);
 	wire_put_u64(writer, (uint64_t)state->revision);
+	wire_put_u64(writer, state->log_bytes);
 	wire_put_u64(writer, state->file_count);
 	put_members(writer, &state->members);
 	wire_put_u32(writer, state->sessions.count);

@@ -14,7 +14,7 @@
 enum {
 	SNAPSHOT_VERSION = 1,
 	SNAPSHOT_MEMBER_SIZE = 2 * 8 + 4 + 2,
-	SNAPSHOT_HEAD_SIZE = 8 + 4 + 4 * 8 + 3 * 4 + 8 + STORE_NODES_MAX * SNAPSHOT_MEMBER_SIZE + 4,
+	SNAPSHOT_HEAD_SIZE = 8 + 4 + 5 * 8 + 3 * 4 + 8 + STORE_NODES_MAX * SNAPSHOT_MEMBER_SIZE + 4,
 	SNAPSHOT_SESSION_SIZE = 4 * 8 + 4, /* without its answers */
 	SNAPSHOT_ANSWER_SIZE = 1 + 2 * 8,  /* one kept answer */
 	SNAPSHOT_FILE_SIZE = 8 + 2 + 4,    /* without path and value */

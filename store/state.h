@@ -34,6 +34,7 @@ struct store_state {
 	store_rev_t revision;
 	uint64_t bytes; /* logical, as the quota counts */
 	uint64_t file_count;
+	uint64_t log_bytes; /* of all entries applied, about what they take in a journal */
 	struct store_members members;
 };
 

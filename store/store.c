@@ -118,6 +118,11 @@ uint64_t store_time_ns(const struct store *store)
 	return store->state.time_ns;
 }
 
+uint64_t store_log_bytes(const struct store *store)
+{
+	return store->state.log_bytes;
+}
+
 uint64_t store_grace_wanted(const struct store *store)
 {
 	return store->reclaim.wanted;

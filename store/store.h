@@ -86,6 +86,9 @@ uint64_t store_applied(const struct store *store);
 /* Time of the last applied entry. */
 uint64_t store_time_ns(const struct store *store);
 
+/* Of all entries applied, about what they take in a journal. Replicated: equal on all. */
+uint64_t store_log_bytes(const struct store *store);
+
 /*
  * Memory that was replaced is freed in three steps: the writer lists it (publish), all readers
  * pass a quiescent state (the shell), the writer frees it. `wanted` counts publishes that left

@@ -277,8 +277,15 @@ static void check_part(struct checker *checker, uint64_t now_ns, unsigned node,
 {
 	const struct checker_server *server = &checker->server[node];
 
-	if (checker->durability != PAXOS_MEMORY || server->start <= 1 ||
-	    status->role == PAXOS_OUTSIDER) {
+	const bool is_new =
+		checker->durability == PAXOS_MEMORY ? server->start > 1 : server->is_rejoining;
+
+	if (status->holes != 0 && status->role != PAXOS_OUTSIDER) {
+		scroll_fail(checker->scroll, now_ns,
+		            "server %u takes part with %" PRIu64 " entries unknown", node,
+		            status->holes);
+	}
+	if (!is_new || status->role == PAXOS_OUTSIDER) {
 		return;
 	}
 	if (store_member_incarnation(store, node) != server->incarnation) {
@@ -319,6 +326,8 @@ void checker_started(struct checker *checker, uint64_t now_ns, unsigned node,
 	                                  .incarnation = config->incarnation,
 	                                  .start = config->start};
 	paxos_replica_status(replica, &status);
+	/* One that had joined durably takes part at once: its store may lag behind the REJOIN. */
+	server->is_rejoining = config->rejoining && status.role == PAXOS_OUTSIDER;
 	if (checker->durability != PAXOS_DISK || !word.is_given) {
 		return;
 	}
@@ -339,6 +348,29 @@ void checker_stopped(struct checker *checker, unsigned node, const struct disk_w
 	checker->server[node].is_up = false;
 	checker->server[node].has_status = false;
 	checker->server[node].word = *word;
+}
+
+void checker_set_aside(struct checker *checker, unsigned node)
+{
+	checker->server[node].word = (struct disk_word){0};
+}
+
+void checker_snapshot(struct checker *checker, uint64_t now_ns, unsigned node, uint64_t index,
+                      const struct store_digest *digest)
+{
+	const unsigned slot = (unsigned)(index * 31 % CHECKER_SNAPSHOTS);
+	const struct store_digest known = checker->snapshots[slot].digest;
+
+	if (checker->snapshots[slot].index != index) {
+		checker->snapshots[slot].index = index;
+		checker->snapshots[slot].digest = *digest;
+		return;
+	}
+	checker->compared++;
+	if (known.low != digest->low || known.high != digest->high) {
+		scroll_fail(checker->scroll, now_ns,
+		            "server %u cut another snapshot at index %" PRIu64, node, index);
+	}
 }
 
 void checker_trace(struct checker *checker, uint64_t now_ns, unsigned node,

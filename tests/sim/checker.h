@@ -15,8 +15,10 @@
  *      restart neither, so far as they were durable
  *   5. while a leader decides, no leader of a lower ballot holds a lease on its own clock
  *   6. equal digests at equal applied index, on all servers and in the checker's own store
- *   7. in mode memory a restarted server takes part only when REJOIN with its incarnation was
- *      decided
+ *   7. in mode memory a restarted server, in mode disk one with a new folder, takes part only when
+ *      REJOIN with its incarnation was decided
+ *   8. a server with unknown entries takes no part
+ *   9. snapshots of one index are alike
  * and feeds the ledger (ledger.h) with each entry as it is decided.
  *
  * Threads: one, a registered liburcu-qsbr reader.
@@ -33,8 +35,9 @@
 #include "tests/sim/scroll.h"
 
 enum {
-	CHECKER_DIGEST_GAP = 16
-}; /* entries between two indexes whose digests are compared */
+	CHECKER_DIGEST_GAP = 16, /* entries between two indexes whose digests are compared */
+	CHECKER_SNAPSHOTS = 256,
+};
 
 /* An entry as the first server told it. */
 struct checker_entry {
@@ -47,6 +50,7 @@ struct checker_server {
 	bool is_up;
 	bool has_status;
 	bool is_started;           /* said so; what it told before is recovery */
+	bool is_rejoining;         /* its folder was new to the cluster when it started */
 	uint64_t decided_before;   /* its last turn */
 	const struct clock *clock; /* borrowed */
 	uint64_t incarnation;
@@ -73,6 +77,10 @@ struct checker {
 	struct store_digest *digests; /* owned; by index / CHECKER_DIGEST_GAP */
 	size_t digest_room;
 	uint64_t compared; /* digests */
+	struct {
+		uint64_t index;
+		struct store_digest digest;
+	} snapshots[CHECKER_SNAPSHOTS]; /* as the first server cut them; by index, hashed */
 	uint64_t decided_by_leaders;
 	uint64_t leader_changes;
 	struct paxos_ballot leading; /* highest ballot seen to decide */
@@ -93,6 +101,13 @@ void checker_stopped(struct checker *checker, unsigned node, const struct disk_w
 /* Below 0 if a log's rank a is below rank b. */
 int checker_compare_rank(struct paxos_ballot a, uint64_t a_length, struct paxos_ballot b,
                          uint64_t b_length);
+
+/* Its folder is of no use any more: nothing that it stood by is asked of it. */
+void checker_set_aside(struct checker *checker, unsigned node);
+
+/* Its snapshot at `index` ends with this digest. */
+void checker_snapshot(struct checker *checker, uint64_t now_ns, unsigned node, uint64_t index,
+                      const struct store_digest *digest);
 
 /* A server told this. */
 void checker_trace(struct checker *checker, uint64_t now_ns, unsigned node,

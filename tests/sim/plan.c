@@ -6,6 +6,7 @@
 
 #include "store/base/check.h"
 #include "tests/sim/chance.h"
+#include "tests/sim/harm.h"
 
 static const char *const fault_names[PLAN_FAULT_COUNT] = {
 	[PLAN_CRASH] = "crash",
@@ -19,6 +20,13 @@ static const char *const fault_names[PLAN_FAULT_COUNT] = {
 	[PLAN_PAUSE_ALL] = "pause all",
 	[PLAN_STALL] = "stall",
 	[PLAN_DISK_STALL] = "disk stall",
+	[PLAN_DISK_FULL] = "disk full",
+	[PLAN_DISK_FAILS] = "disk fails",
+	[PLAN_HURT] = "hurt",
+	[PLAN_FORMAT] = "format",
+	[PLAN_SAVE] = "save",
+	[PLAN_ROLL_BACK] = "roll back",
+	[PLAN_HELIX] = "helix",
 	[PLAN_ISOLATE] = "isolate",
 	[PLAN_SPLIT] = "split",
 	[PLAN_STAR] = "star",
@@ -75,6 +83,8 @@ static void draw_paxos(struct plan *plan, struct paxos_config *paxos)
 	paxos->window = (uint32_t)ONE_OF(plan, 1, 2, 8, 64);
 	paxos->assemblies = (uint32_t)ONE_OF(plan, 1, 4, 16);
 	paxos->session_ttl_ms_min = 10;
+	paxos->snapshot_bytes = ONE_OF(plan, 2000, 8000, 32000, 1 << 20);
+	paxos->undurable_bytes = ONE_OF(plan, 128 << 10, 8 << 20);
 }
 
 static void draw_net(struct plan *plan, struct net_options *net)
@@ -175,7 +185,7 @@ static bool may_crash(const struct world *world)
 	unsigned gone = 0;
 
 	if (world->options.server.paxos.durability == PAXOS_DISK) {
-		return true;
+		return !harm_forbids_crash(world);
 	}
 	for (unsigned i = 0; i < world->options.servers; i++) {
 		const struct server *server = &world->servers[i];
@@ -414,9 +424,44 @@ static void stall_disk(struct plan *plan, struct world *world)
 {
 	struct server *server = &world->servers[victim(plan, world)];
 
-	server->disk_stall_ns = prng_below(&plan->prng, 100 * plan->heartbeat_ns);
+	server->disk_stall_ns =
+		ONE_OF(plan, prng_below(&plan->prng, 100 * plan->heartbeat_ns),
+	               prng_below(&plan->prng, 100 * plan->heartbeat_ns), MS(1000), MS(30000));
 	scroll_put(&world->stage.scroll, world->stage.now_ns, SCROLL_FAULT, server->node,
 	           SCROLL_DISK_STALL, server->disk_stall_ns, 0);
+}
+
+/* What folders can suffer. Counted only if it could be done. */
+static void harm(struct plan *plan, struct world *world, enum plan_fault fault)
+{
+	const unsigned node = victim(plan, world);
+	bool is_done = false;
+
+	if (fault == PLAN_DISK_FULL) {
+		const bool all = prng_chance(&plan->prng, 1, 4);
+
+		for (unsigned i = 0; i < world->options.servers; i++) {
+			if (all || i == node) {
+				is_done = harm_fill(world, &plan->prng, i,
+				                    plan->heartbeat_ns * between(plan, 1, 60));
+			}
+		}
+	} else if (fault == PLAN_DISK_FAILS) {
+		is_done = harm_fail_write(world, node);
+	} else if (fault == PLAN_HURT) {
+		is_done = harm_hurt(world, &plan->prng, node);
+	} else if (fault == PLAN_FORMAT) {
+		is_done = harm_format(world, node);
+	} else if (fault == PLAN_SAVE) {
+		is_done = harm_save(world, node);
+	} else if (fault == PLAN_ROLL_BACK) {
+		for (unsigned i = 0; i < world->options.servers && !is_done; i++) {
+			is_done = harm_roll_back(world, i);
+		}
+	} else {
+		is_done = harm_helix(world, &plan->prng);
+	}
+	plan->counts[fault] += is_done;
 }
 
 static void inject(struct plan *plan, struct world *world)
@@ -427,7 +472,7 @@ static void inject(struct plan *plan, struct world *world)
 	for (; drawn >= plan->weights[fault]; fault++) {
 		drawn -= plan->weights[fault];
 	}
-	if (fault > PLAN_RESIGN) {
+	if (fault > PLAN_RESIGN && (fault < PLAN_DISK_FULL || fault > PLAN_HELIX)) {
 		plan->counts[fault]++;
 	}
 	switch ((enum plan_fault)fault) {
@@ -455,6 +500,15 @@ static void inject(struct plan *plan, struct world *world)
 		break;
 	case PLAN_DISK_STALL:
 		stall_disk(plan, world);
+		break;
+	case PLAN_DISK_FULL:
+	case PLAN_DISK_FAILS:
+	case PLAN_HURT:
+	case PLAN_FORMAT:
+	case PLAN_SAVE:
+	case PLAN_ROLL_BACK:
+	case PLAN_HELIX:
+		harm(plan, world, (enum plan_fault)fault);
 		break;
 	case PLAN_FLAP:
 		flap(plan, world);
@@ -505,6 +559,7 @@ static void rage(struct plan *plan, struct world *world)
 	const uint64_t end_ns = stage->now_ns + plan->duration_ns;
 	uint64_t fault_ns = stage->now_ns + chance_exponential(&plan->prng, plan->gap_ns);
 
+	world->stage.impaired_max = (world->options.servers - 1) / 2;
 	plan->heal_ns = UINT64_MAX;
 	plan->flap_ns = UINT64_MAX;
 	while (!world_failed(world)) {
@@ -541,13 +596,18 @@ static void calm(struct plan *plan, struct world *world)
 	net->duplicate_ppm = 0;
 	net->flip_ppm = 0;
 	net->late_ppm = 0;
+	world->stage.impaired_max = 0;
+	world->options.server.disk_ns =
+		earliest(world->options.server.disk_ns, plan->heartbeat_ns / 10);
 	net->delay_mean_ns = earliest(net->delay_mean_ns, plan->heartbeat_ns / 10);
 	for (unsigned i = 0; i < world->options.servers; i++) {
 		struct server *server = &world->servers[i];
 
 		server->crash_after = -1;
-		server->disk_stall_ns = 0;
+		server->folder.fails_next = false;
 		server->stall_ns = 0;
+		server_fill_disk(server, &world->stage, UINT64_MAX);
+		server_hurry_disk(server, &world->stage);
 		if (!server->is_up) {
 			server_start(server, &world->stage, false);
 		} else {
@@ -578,16 +638,28 @@ static bool demand(struct world *world, bool holds, const char *what)
 	return !world_failed(world);
 }
 
-/* Each client writes once more; all of these must be done. */
-static bool probe(struct world *world, uint64_t bound_ns)
+static void submit_all(struct world *world, uint64_t bound_ns)
 {
-	uint64_t first = world->stage.ledger.operation_count;
-
 	for (unsigned i = 0; i < world->options.clients; i++) {
 		(void)user_submit(&world->users[i], &world->stage,
 		                  (struct ledger_operation){.kind = LEDGER_SET},
 		                  world->stage.now_ns + bound_ns);
 	}
+}
+
+/* Each client writes once more; all of these must be done. */
+static bool probe(struct world *world, uint64_t bound_ns)
+{
+	uint64_t first;
+
+	/* The faults may have outlived a session whose client does not know it yet. */
+	submit_all(world, bound_ns);
+	if (!demand(world, world_until(world, world_is_quiet, bound_ns + 1),
+	            "a write after the faults never ended")) {
+		return false;
+	}
+	first = world->stage.ledger.operation_count;
+	submit_all(world, bound_ns);
 	if (!demand(world, world_until(world, world_is_quiet, bound_ns + 1),
 	            "a write after the faults never ended")) {
 		return false;

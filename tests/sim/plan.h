@@ -31,17 +31,24 @@ enum plan_fault {
 	PLAN_PAUSE,
 	PLAN_PAUSE_ALL,
 	PLAN_STALL,
-	PLAN_DISK_STALL,
-	PLAN_ISOLATE, /* both ways, or only in, or only out */
-	PLAN_SPLIT,   /* in two sets, clients in one, both or divided */
-	PLAN_STAR,    /* all see only one */
-	PLAN_CHAIN,   /* each sees its neighbours */
-	PLAN_CLIENTS, /* clients cut off from some servers */
-	PLAN_FLAP,    /* a link goes and comes at the rhythm of suspicion */
-	PLAN_CLOG,    /* a link keeps everything back for a while */
-	PLAN_SLOW,    /* a server's links are slow, one way or both */
-	PLAN_LOSSY,   /* a server's links lose much or all */
-	PLAN_RATE,    /* a clock changes its rate */
+	PLAN_DISK_STALL, /* up to 100 heartbeats, or 1 s, or 30 s */
+	PLAN_DISK_FULL,  /* one or all */
+	PLAN_DISK_FAILS, /* the next write */
+	PLAN_HURT,       /* something in a folder (folder.h) */
+	PLAN_FORMAT,     /* a folder is lost */
+	PLAN_SAVE,       /* an older copy of a folder is kept ... */
+	PLAN_ROLL_BACK,  /* ... and put back */
+	PLAN_HELIX,      /* every folder has a hole */
+	PLAN_ISOLATE,    /* both ways, or only in, or only out */
+	PLAN_SPLIT,      /* in two sets, clients in one, both or divided */
+	PLAN_STAR,       /* all see only one */
+	PLAN_CHAIN,      /* each sees its neighbours */
+	PLAN_CLIENTS,    /* clients cut off from some servers */
+	PLAN_FLAP,       /* a link goes and comes at the rhythm of suspicion */
+	PLAN_CLOG,       /* a link keeps everything back for a while */
+	PLAN_SLOW,       /* a server's links are slow, one way or both */
+	PLAN_LOSSY,      /* a server's links lose much or all */
+	PLAN_RATE,       /* a clock changes its rate */
 	PLAN_HEAL,
 	PLAN_FAULT_COUNT
 };

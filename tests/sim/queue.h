@@ -17,10 +17,12 @@
 enum event_kind {
 	EVENT_ARRIVAL = 1, /* data: struct packet, taken by the one who handles it */
 	EVENT_TURN,        /* of server `node`, if `tag` is still its turn's */
-	EVENT_DISK,        /* of server `node`: the write under way ends, if `tag` is its run's */
-	EVENT_GRACE,       /* of server `node`: a grace period for number `value` has passed */
-	EVENT_USER,        /* client `node` has something to do, if `tag` is still its wake-up's */
-	EVENT_UP,          /* server `node` starts again, if `tag` is its run's */
+	EVENT_DISK,     /* of server `node`: the write under way ends, if `tag` is still its tag */
+	EVENT_SNAPSHOT, /* of server `node`: its snapshot is written, if `tag` is its run's */
+	EVENT_GRACE,    /* of server `node`: a grace period for number `value` has passed */
+	EVENT_USER,     /* client `node` has something to do, if `tag` is still its wake-up's */
+	EVENT_ROOM,     /* of server `node`: its disk is full no more */
+	EVENT_UP,       /* server `node` starts again, if `tag` is its run's */
 	EVENT_KIND_COUNT
 };
 

@@ -18,11 +18,16 @@ void scroll_init(struct scroll *scroll, bool verbose)
 }
 
 static const char *const fault_texts[SCROLL_FAULT_COUNT] = {
-	[SCROLL_CRASH] = "crash",   [SCROLL_START] = "start",     [SCROLL_PAUSE] = "pause",
-	[SCROLL_STALL] = "stall",   [SCROLL_DISK_STALL] = "disk", [SCROLL_CUT] = "cut",
-	[SCROLL_OPEN] = "open",     [SCROLL_HEAL] = "heal",       [SCROLL_CLOG] = "clog",
-	[SCROLL_SLOW] = "slow",     [SCROLL_LOSSY] = "lossy",     [SCROLL_RATE] = "rate",
-	[SCROLL_RESIGN] = "resign", [SCROLL_RELEASE] = "release", [SCROLL_HANDOVER] = "handover",
+	[SCROLL_CRASH] = "crash",         [SCROLL_START] = "start",
+	[SCROLL_PAUSE] = "pause",         [SCROLL_STALL] = "stall",
+	[SCROLL_DISK_STALL] = "disk",     [SCROLL_CUT] = "cut",
+	[SCROLL_OPEN] = "open",           [SCROLL_HEAL] = "heal",
+	[SCROLL_CLOG] = "clog",           [SCROLL_SLOW] = "slow",
+	[SCROLL_LOSSY] = "lossy",         [SCROLL_RATE] = "rate",
+	[SCROLL_RESIGN] = "resign",       [SCROLL_RELEASE] = "release",
+	[SCROLL_SET_ASIDE] = "set aside", [SCROLL_FULL] = "full",
+	[SCROLL_ROLL_BACK] = "roll back", [SCROLL_HURT] = "hurt",
+	[SCROLL_FAIL] = "write fails",    [SCROLL_HANDOVER] = "handover",
 	[SCROLL_NOTE] = "note",
 };
 

@@ -50,6 +50,11 @@ enum scroll_fault {
 	SCROLL_RELEASE,  /* a: packets */
 	SCROLL_HANDOVER, /* node is told to hand over; a: to whom */
 	SCROLL_NOTE,     /* a death note of node goes out; a: its start, b: true (1) or forged */
+	SCROLL_SET_ASIDE,
+	SCROLL_FULL,      /* a: bytes that are spared */
+	SCROLL_ROLL_BACK, /* a: start */
+	SCROLL_HURT,      /* a: enum folder_hurt */
+	SCROLL_FAIL,      /* the next write */
 	SCROLL_FAULT_COUNT
 };
 

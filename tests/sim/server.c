@@ -18,7 +18,7 @@ void server_init(struct server *server, unsigned node, const struct server_optio
 	server->node = node;
 	server->options = options;
 	server->crash_after = -1;
-	disk_init(&server->disk);
+	folder_init(&server->folder);
 	server->clock = (struct clock){
 		.base_true_ns = stage->now_ns,
 		.base_local_ns = chance_between(&stage->prng, 1, (uint64_t)1 << 40),
@@ -45,7 +45,7 @@ void server_deinit(struct server *server, struct stage *stage)
 		paxos_replica_free(server->replica);
 		store_free(server->store);
 	}
-	disk_deinit(&server->disk);
+	folder_deinit(&server->folder);
 }
 
 static void fault(struct server *server, struct stage *stage, enum scroll_fault kind, uint64_t a,
@@ -57,31 +57,67 @@ static void fault(struct server *server, struct stage *stage, enum scroll_fault 
 /* The disk stands by what the server stands by, once all it was told is durable. */
 static void give_word(struct server *server, const struct paxos_status *status)
 {
-	disk_give_word(&server->disk, &(struct disk_word){.is_given = true,
-	                                                  .promised = status->promised,
-	                                                  .accepted = status->accepted,
-	                                                  .length = status->length});
+	disk_give_word(&server->folder.disk, &(struct disk_word){.is_given = true,
+	                                                         .promised = status->promised,
+	                                                         .accepted = status->accepted,
+	                                                         .length = status->length});
 }
 
-/* Reads the disk back. */
-static void recover(struct server *server, struct stage *stage)
+/* A replica over what its folder holds. False: that is of no use. */
+static bool make(struct server *server, struct stage *stage, const struct paxos_config *config)
 {
 	struct paxos_status status;
 
-	for (size_t i = 0; i < server->disk.count; i++) {
-		const int r = paxos_replica_recover(server->replica, i + 1,
-		                                    disk_record(&server->disk, i));
-
-		if (r != 0) {
-			scroll_fail(&stage->scroll, stage->now_ns,
-			            "server %u does not understand record %zu of its disk: %d",
-			            server->node, i, r);
-			return;
-		}
+	must(store_new(&server->store, &server->options->store) == 0);
+	must(paxos_replica_new(&server->replica, config, server->store) == 0);
+	folder_run(&server->folder);
+	if (config->durability == PAXOS_MEMORY) {
+		return true;
 	}
-	/* A turn that a crash cut short gave none for what it left there. */
-	paxos_replica_status(server->replica, &status);
-	give_word(server, &status);
+	if (folder_recover(&server->folder, stage, server->node, server->replica, server->store)) {
+		/* A turn that a crash cut short gave none for what it left there. */
+		paxos_replica_status(server->replica, &status);
+		give_word(server, &status);
+		return true;
+	}
+	paxos_replica_free(server->replica);
+	store_free(server->store);
+	return false;
+}
+
+static void new_incarnation(struct server *server, struct stage *stage)
+{
+	server->incarnation =
+		(uint64_t)server->start << 32 | (uint32_t)(prng_next(&stage->prng) | 1);
+}
+
+static void note_impaired(struct server *server, struct stage *stage)
+{
+	const uint32_t bit = (uint32_t)1 << server->node;
+
+	stage->impaired &= ~bit;
+	stage->impaired |= folder_is_impaired(&server->folder) ? bit : 0;
+}
+
+/* Its supervisor starts it again. */
+static void plan_start(struct server *server, struct stage *stage)
+{
+	server->up_planned = server->run;
+	queue_put(&stage->queue,
+	          (struct event){.time_ns = stage->now_ns + server->options->paxos.heartbeat_ns,
+	                         .kind = EVENT_UP,
+	                         .node = server->node,
+	                         .tag = server->run});
+}
+
+/* Nothing of the folder is of use: a new one, under a new incarnation, joins again. */
+static void set_aside(struct server *server, struct stage *stage)
+{
+	fault(server, stage, SCROLL_SET_ASIDE, 0, 0);
+	folder_set_aside(&server->folder);
+	note_impaired(server, stage);
+	checker_set_aside(&stage->checker, server->node);
+	new_incarnation(server, stage);
 }
 
 /* Plans a turn, unless an earlier one is planned. */
@@ -111,22 +147,29 @@ void server_start(struct server *server, struct stage *stage, bool founding)
 	server->run++;
 	server->start++;
 	if (founding || config.durability == PAXOS_MEMORY) {
-		server->incarnation =
-			(uint64_t)server->start << 32 | (uint32_t)(prng_next(&stage->prng) | 1);
+		new_incarnation(server, stage);
+	}
+	if (server->folder.is_lost) {
+		set_aside(server, stage);
 	}
 	config.node = (uint8_t)server->node;
-	config.incarnation = server->incarnation;
 	server->secret = prng_next(&stage->prng) | 1;
 	config.secret = server->secret;
 	config.start = server->start;
 	config.founding = founding;
 	config.seed = prng_next(&stage->prng);
-	fault(server, stage, SCROLL_START, config.incarnation, config.start);
-	must(store_new(&server->store, &server->options->store) == 0);
-	must(paxos_replica_new(&server->replica, &config, server->store) == 0);
+	for (unsigned tries = 0; tries < 2; tries++) {
+		config.incarnation = server->incarnation;
+		config.rejoining = server->folder.is_rejoining;
+		fault(server, stage, SCROLL_START, config.incarnation, config.start);
+		if (make(server, stage, &config)) {
+			break;
+		}
+		must(tries == 0); /* an empty folder can be read */
+		set_aside(server, stage);
+	}
 	server->is_up = true;
 	server->counts.starts++;
-	server->durable_told = 0;
 	server->grace_told = 0;
 	server->held = NULL;
 	server->grace_runs = false;
@@ -137,10 +180,6 @@ void server_start(struct server *server, struct stage *stage, bool founding)
 	server->decided = 0;
 	server->role = 0;
 	server->turn_ns = UINT64_MAX;
-	disk_run(&server->disk);
-	if (config.durability == PAXOS_DISK) {
-		recover(server, stage);
-	}
 	paxos_replica_start(server->replica, clock_local_ns(&server->clock, stage->now_ns));
 	checker_started(&stage->checker, stage->now_ns, server->node, &config, &server->clock,
 	                server->replica);
@@ -160,6 +199,7 @@ static void keep_counts(struct server *server, struct stage *stage)
 	counts->reads_quorum += status.reads_quorum;
 	counts->reads_stale += status.reads_stale;
 	counts->resent += status.resent;
+	counts->disk_refusals += status.disk_refusals;
 	counts->bad_crc += status.faults[STORE_DATAGRAM_BAD_CRC];
 	for (unsigned i = 0; i < PAXOS_DROP_COUNT; i++) {
 		counts->drops[i] += status.drops[i];
@@ -220,15 +260,16 @@ void server_crash(struct server *server, struct stage *stage)
 	server->is_up = false;
 	server->buried = note_of(server);
 	server->counts.crashes++;
-	disk_crash(&server->disk, &stage->prng);
-	fault(server, stage, SCROLL_CRASH, server->disk.count, 0);
+	folder_crash(&server->folder, &stage->prng, stage_may_impair(stage, server->node));
+	note_impaired(server, stage);
+	fault(server, stage, SCROLL_CRASH, disk_last(&server->folder.disk), 0);
 	drop_packets(server, stage);
 	paxos_replica_free(server->replica);
 	store_free(server->store);
 	server->replica = NULL;
 	server->store = NULL;
 	server->turn_ns = UINT64_MAX;
-	word = disk_word(&server->disk);
+	word = disk_word(&server->folder.disk);
 	checker_stopped(&stage->checker, server->node, &word);
 }
 
@@ -349,7 +390,7 @@ static void receive(struct server *server, struct stage *stage, uint64_t local_n
 /* What is told to others stands on the disk (DESIGN 4.1 a, d). */
 static void check_word(struct server *server, struct stage *stage, struct slice bytes)
 {
-	const struct disk_word word = disk_word(&server->disk);
+	const struct disk_word word = disk_word(&server->folder.disk);
 	struct paxos_msg msg;
 
 	if (!paxos_msg_decode(slice_make(bytes.data + STORE_DATAGRAM_HEADER,
@@ -374,6 +415,23 @@ static void check_word(struct server *server, struct stage *stage, struct slice 
 	}
 }
 
+static void obey_folder(struct server *server, struct stage *stage,
+                        const struct paxos_effect *effect)
+{
+	const uint64_t ns = chance_exponential(&stage->prng, 8 * server->options->disk_ns);
+
+	if (!folder_obey(&server->folder, stage, server->node, effect)) {
+		scroll_fail(&stage->scroll, stage->now_ns, "server %u: no such effect",
+		            server->node);
+	}
+	if (effect->kind == PAXOS_EFFECT_SNAPSHOT) {
+		queue_put(&stage->queue, (struct event){.time_ns = stage->now_ns + ns,
+		                                        .kind = EVENT_SNAPSHOT,
+		                                        .node = server->node,
+		                                        .tag = server->run});
+	}
+}
+
 static void obey(struct server *server, struct stage *stage, const struct paxos_effect *effect)
 {
 	uint32_t target;
@@ -395,16 +453,6 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 		stage_send(stage, stage->now_ns + server->stall_ns, server->node, target,
 		           effect->bytes);
 		break;
-	case PAXOS_EFFECT_PERSIST:
-		if (server->options->paxos.durability != PAXOS_DISK) {
-			break;
-		}
-		if (!disk_append(&server->disk, effect->record, effect->bytes)) {
-			scroll_fail(&stage->scroll, stage->now_ns,
-			            "server %u: record number %llu does not follow", server->node,
-			            (unsigned long long)effect->record);
-		}
-		break;
 	case PAXOS_EFFECT_TRACE:
 		scroll_put(&stage->scroll, stage->now_ns, SCROLL_TRACE, server->node,
 		           effect->trace.kind, effect->trace.a, effect->trace.b);
@@ -412,12 +460,12 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 			stage->checker.server[server->node].is_started;
 		checker_trace(&stage->checker, stage->now_ns, server->node, &effect->trace);
 		break;
-	case PAXOS_EFFECT_FORGET:
 	case PAXOS_EFFECT_SNAPSHOT:
+	case PAXOS_EFFECT_PERSIST:
+	case PAXOS_EFFECT_FORGET:
 	case PAXOS_EFFECT_END:
 	default:
-		scroll_fail(&stage->scroll, stage->now_ns, "server %u: no such effect",
-		            server->node);
+		obey_folder(server, stage, effect);
 		break;
 	}
 }
@@ -426,7 +474,7 @@ static void begin_write(struct server *server, struct stage *stage)
 {
 	uint64_t ns;
 
-	if (!disk_begin_write(&server->disk)) {
+	if (!disk_begin_write(&server->folder.disk, &stage->prng)) {
 		return;
 	}
 	ns = server->options->disk_ns / 4 +
@@ -435,7 +483,7 @@ static void begin_write(struct server *server, struct stage *stage)
 	queue_put(&stage->queue, (struct event){.time_ns = stage->now_ns + ns,
 	                                        .kind = EVENT_DISK,
 	                                        .node = server->node,
-	                                        .tag = server->run});
+	                                        .tag = ++server->write_tag});
 }
 
 static void want_grace(struct server *server, struct stage *stage)
@@ -504,7 +552,7 @@ static void note_state(struct server *server, struct stage *stage)
 /* Takes all effects. False if the server dies among them. */
 static bool take_effects(struct server *server, struct stage *stage)
 {
-	const size_t records = server->disk.count;
+	const uint64_t records = disk_last(&server->folder.disk);
 	struct paxos_effect effect;
 	int taken = 0;
 
@@ -522,8 +570,15 @@ static bool take_effects(struct server *server, struct stage *stage)
 	if (server->crash_after > 0) {
 		server->crash_after -= taken;
 	}
-	if (server->disk.count != records) {
+	if (disk_last(&server->folder.disk) != records) {
 		give_word(server, &stage->checker.server[server->node].status);
+	}
+	folder_turned(&server->folder, &stage->checker.server[server->node].status);
+	note_impaired(server, stage);
+	if (server->folder.end != 0) {
+		server_crash(server, stage);
+		plan_start(server, stage);
+		return false;
 	}
 	server->stall_ns = 0;
 	return true;
@@ -541,7 +596,6 @@ static void measure_gap(struct server *server, uint64_t late_ns)
 void server_turn_due(struct server *server, struct stage *stage, uint64_t tag)
 {
 	const uint64_t local_ns = clock_local_ns(&server->clock, stage->now_ns);
-	uint64_t durable;
 
 	if (!server->is_up || tag != server->turn_tag) {
 		return;
@@ -558,11 +612,7 @@ void server_turn_due(struct server *server, struct stage *stage, uint64_t tag)
 	}
 	begin_slow_read(server);
 	receive(server, stage, local_ns);
-	durable = disk_durable_number(&server->disk);
-	if (durable != server->durable_told) {
-		server->durable_told = durable;
-		paxos_replica_durable(server->replica, local_ns, durable);
-	}
+	folder_tell(&server->folder, stage, server->node, server->replica, local_ns);
 	paxos_replica_tick(server->replica, local_ns);
 	if (!take_effects(server, stage)) {
 		return;
@@ -595,16 +645,65 @@ enum paxos_transfer server_transfer(struct server *server, struct stage *stage, 
 	return transfer;
 }
 
-void server_disk_due(struct server *server, struct stage *stage, uint64_t run)
+void server_disk_due(struct server *server, struct stage *stage, uint64_t tag)
 {
-	if (!server->is_up || run != server->run) {
+	struct folder *folder = &server->folder;
+
+	if (!server->is_up || tag != server->write_tag || folder->disk.writing == 0) {
 		return;
 	}
-	disk_end_write(&server->disk);
+	folder_write_ends(folder);
 	scroll_put(&stage->scroll, stage->now_ns, SCROLL_DISK, server->node, 0,
-	           server->disk.durable, 0);
+	           folder->disk.durable, folder->troubles);
 	begin_write(server, stage);
 	plan_turn(server, stage, stage->now_ns);
+}
+
+void server_hurry_disk(struct server *server, struct stage *stage)
+{
+	server->disk_stall_ns = 0;
+	queue_put(&stage->queue, (struct event){.time_ns = stage->now_ns,
+	                                        .kind = EVENT_DISK,
+	                                        .node = server->node,
+	                                        .tag = server->write_tag});
+}
+
+void server_fill_disk(struct server *server, struct stage *stage, uint64_t spare)
+{
+	fault(server, stage, SCROLL_FULL, spare, 0);
+	folder_fill(&server->folder, spare);
+	if (server->is_up) {
+		begin_write(server, stage);
+		plan_turn(server, stage, stage->now_ns);
+	}
+}
+
+bool server_hurt(struct server *server, struct stage *stage, enum folder_hurt hurt)
+{
+	if (!folder_hurt(&server->folder, &stage->prng, hurt)) {
+		return false;
+	}
+	fault(server, stage, SCROLL_HURT, hurt, 0);
+	note_impaired(server, stage);
+	return true;
+}
+
+void server_roll_back(struct server *server, struct stage *stage)
+{
+	must(!server->is_up);
+	fault(server, stage, SCROLL_ROLL_BACK, server->folder.saved_start, 0);
+	server->start = server->folder.saved_start;
+	folder_roll_back(&server->folder);
+	note_impaired(server, stage);
+	checker_set_aside(&stage->checker, server->node);
+}
+
+void server_snapshot_due(struct server *server, struct stage *stage, uint64_t run)
+{
+	if (server->is_up && run == server->run) {
+		server->folder.is_written = true;
+		plan_turn(server, stage, stage->now_ns);
+	}
 }
 
 void server_grace_due(struct server *server, struct stage *stage, uint64_t run, uint64_t number)

@@ -24,7 +24,7 @@
 #include "consensus/replica.h"
 #include "store/store.h"
 #include "tests/sim/clock.h"
-#include "tests/sim/disk.h"
+#include "tests/sim/folder.h"
 #include "tests/sim/stage.h"
 
 /* The same for all servers of a world. */
@@ -42,6 +42,7 @@ struct server_counts {
 	uint64_t starts, crashes, turns, packets, overruns, aside;
 	uint64_t traces[PAXOS_TRACE_COUNT];
 	uint64_t lease_refusals, duplicates, reads_lease, reads_quorum, reads_stale, resent;
+	uint64_t disk_refusals;
 	uint64_t bad_crc, drops[PAXOS_DROP_COUNT];
 };
 
@@ -56,7 +57,7 @@ struct server {
 	uint64_t secret;          /* of this start, shared with its supervisor */
 	struct paxos_note buried; /* of the last start that crashed; start 0: none */
 	struct clock clock;
-	struct disk disk;
+	struct folder folder;
 	struct store *store;           /* owned while up */
 	struct paxos_replica *replica; /* owned while up */
 	struct packet *first, *last;   /* arrived, not yet taken */
@@ -66,8 +67,8 @@ struct server {
 	uint64_t stall_ns;                  /* the next turn's effects leave so much later */
 	int crash_after;        /* effects of the next turn that still get out; -1: no crash */
 	uint64_t disk_stall_ns; /* the next write takes so much longer */
-	uint64_t durable_told;
-	uint64_t grace_told; /* number of the last grace period that was begun */
+	uint64_t write_tag;     /* the write under way */
+	uint64_t grace_told;    /* number of the last grace period that was begun */
 	bool grace_runs;
 	const struct store_root *held; /* by a slow reader; NULL: there is none */
 	struct store_digest held_digest;
@@ -100,6 +101,18 @@ enum paxos_transfer server_transfer(struct server *server, struct stage *stage, 
 
 void server_pause(struct server *server, struct stage *stage, uint64_t ns);
 
+/* The write under way ends now, however long it was to take. */
+void server_hurry_disk(struct server *server, struct stage *stage);
+
+/* Full but for `spare` bytes; UINT64_MAX: full no more. */
+void server_fill_disk(struct server *server, struct stage *stage, uint64_t spare);
+
+/* Makes something in its folder bad (folder.h). False: there is nothing that could be. */
+bool server_hurt(struct server *server, struct stage *stage, enum folder_hurt hurt);
+
+/* Down: its folder is the copy that was saved. */
+void server_roll_back(struct server *server, struct stage *stage);
+
 /* Plans a turn for now. */
 void server_nudge(struct server *server, struct stage *stage);
 
@@ -108,7 +121,8 @@ void server_arrival(struct server *server, struct stage *stage, struct packet *p
 
 /* Events of the queue. */
 void server_turn_due(struct server *server, struct stage *stage, uint64_t tag);
-void server_disk_due(struct server *server, struct stage *stage, uint64_t run);
+void server_disk_due(struct server *server, struct stage *stage, uint64_t tag);
+void server_snapshot_due(struct server *server, struct stage *stage, uint64_t run);
 void server_grace_due(struct server *server, struct stage *stage, uint64_t run, uint64_t number);
 
 /* Its status; all zeros while it is down, and `role` 0. */

@@ -45,7 +45,45 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_RESENT] = "resent",
 	[TALLY_TORN_TAILS] = "torn tails",
 	[TALLY_LOST_RECORDS] = "records lost",
+	[TALLY_CHECKPOINTS] = "snapshots cut",
+	[TALLY_KEPT] = "snapshots kept",
+	[TALLY_FORGOT] = "journals shortened",
+	[TALLY_SNAPSHOT_STARTS] = "snapshot starts",
+	[TALLY_HALF_FRAMES] = "half frames",
+	[TALLY_LOST_FRAMES] = "lost frames read",
+	[TALLY_MENDED] = "holes mended",
+	[TALLY_BEYOND_REPAIR] = "beyond repair",
+	[TALLY_SET_ASIDE] = "folders set aside",
+	[TALLY_DISK_REFUSALS] = "full refusals",
+	[TALLY_DISK_STALLS] = "disk stalls",
+	[TALLY_DISK_FAILURES] = "disk failures",
+	[TALLY_ROLLED_BACK] = "rolled back",
+	[TALLY_FOUND_OUT] = "and found out",
+	[TALLY_HELIXES] = "helixes",
+	[TALLY_DISK_REJOINS] = "rejoins, disk",
 };
+
+static void tally_folder(const struct server *server, uint64_t *counts)
+{
+	const struct folder *folder = &server->folder;
+	const uint64_t *traces = server->counts.traces;
+
+	counts[TALLY_TORN_TAILS] += folder->disk.torn;
+	counts[TALLY_LOST_RECORDS] += folder->disk.lost;
+	counts[TALLY_CHECKPOINTS] += traces[PAXOS_TRACE_CHECKPOINT];
+	counts[TALLY_KEPT] += traces[PAXOS_TRACE_KEPT];
+	counts[TALLY_FORGOT] += folder->disk.forgets;
+	counts[TALLY_SNAPSHOT_STARTS] += folder->counts.snapshot_starts;
+	counts[TALLY_HALF_FRAMES] += folder->disk.half;
+	counts[TALLY_LOST_FRAMES] += folder->counts.lost_frames;
+	counts[TALLY_MENDED] += traces[PAXOS_TRACE_REPAIRED];
+	counts[TALLY_BEYOND_REPAIR] += folder->counts.ends[PAXOS_END_BEYOND_REPAIR];
+	counts[TALLY_SET_ASIDE] += folder->counts.set_aside;
+	counts[TALLY_DISK_STALLS] += traces[PAXOS_TRACE_DISK_STALLED];
+	counts[TALLY_DISK_FAILURES] += folder->counts.ends[PAXOS_END_DISK_FAILED];
+	counts[TALLY_ROLLED_BACK] += folder->counts.rolled_back;
+	counts[TALLY_FOUND_OUT] += folder->counts.ends[PAXOS_END_ROLLED_BACK];
+}
 
 static void tally_server(const struct server *server, uint64_t *counts)
 {
@@ -60,6 +98,7 @@ static void tally_server(const struct server *server, uint64_t *counts)
 		sum.reads_quorum += status.reads_quorum;
 		sum.reads_stale += status.reads_stale;
 		sum.resent += status.resent;
+		sum.disk_refusals += status.disk_refusals;
 		sum.bad_crc += status.faults[STORE_DATAGRAM_BAD_CRC];
 		sum.drops[PAXOS_DROP_INCARNATION] += status.drops[PAXOS_DROP_INCARNATION];
 		sum.drops[PAXOS_DROP_NOTE] += status.drops[PAXOS_DROP_NOTE];
@@ -84,8 +123,8 @@ static void tally_server(const struct server *server, uint64_t *counts)
 	counts[TALLY_BAD_CRC] += sum.bad_crc;
 	counts[TALLY_OLD_INCARNATIONS] += sum.drops[PAXOS_DROP_INCARNATION];
 	counts[TALLY_RESENT] += sum.resent;
-	counts[TALLY_TORN_TAILS] += server->disk.torn;
-	counts[TALLY_LOST_RECORDS] += server->disk.lost;
+	counts[TALLY_DISK_REFUSALS] += sum.disk_refusals;
+	tally_folder(server, counts);
 }
 
 void tally_world(const struct world *world, struct tally *ret_tally)
@@ -114,8 +153,12 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	counts[TALLY_DAMAGED] = net->damaged;
 	counts[TALLY_LATE] = net->late;
 	counts[TALLY_OVERRUNS] = net->overrun;
+	counts[TALLY_HELIXES] = stage->helixes;
 	for (unsigned i = 0; i < world->options.servers; i++) {
 		tally_server(&world->servers[i], counts);
+	}
+	if (world->options.server.paxos.durability == PAXOS_DISK) {
+		counts[TALLY_DISK_REJOINS] = counts[TALLY_REJOINS];
 	}
 }
 

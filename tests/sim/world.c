@@ -142,6 +142,12 @@ bool world_step(struct world *world)
 	case EVENT_DISK:
 		server_disk_due(&world->servers[event.node], stage, event.tag);
 		break;
+	case EVENT_SNAPSHOT:
+		server_snapshot_due(&world->servers[event.node], stage, event.tag);
+		break;
+	case EVENT_ROOM:
+		server_fill_disk(&world->servers[event.node], stage, UINT64_MAX);
+		break;
 	case EVENT_GRACE:
 		server_grace_due(&world->servers[event.node], stage, event.tag, event.value);
 		break;
@@ -322,7 +328,7 @@ static void print_server(const struct world *world, unsigned node, FILE *file)
 	fprintf(file,
 	        "  s%u %s%s start %u, leader %d, promised %" PRIu64 "/%u, accepted %" PRIu64
 	        "/%u, log %" PRIu64 " to %" PRIu64 ", durable %" PRIu64 ", decided %" PRIu64
-	        ", L0 %" PRIu64 ", lease %" PRId64 " us, disk %zu of %zu\n",
+	        ", L0 %" PRIu64 ", lease %" PRId64 " us, disk %" PRIu64 " of %" PRIu64 "\n",
 	        node, paxos_role_text(s.role), s.deciding ? " deciding" : "", server->start,
 	        s.leader, s.promised.round, s.promised.node, s.accepted.round, s.accepted.node,
 	        s.log_start, s.length, s.durable, s.decided, s.adopted_length,
@@ -331,7 +337,7 @@ static void print_server(const struct world *world, unsigned node, FILE *file)
 	                : ((int64_t)s.lease_end_ns -
 	                   (int64_t)clock_local_ns(&server->clock, world->stage.now_ns)) /
 	                          1000,
-	        server->disk.durable, server->disk.count);
+	        server->folder.disk.durable, disk_last(&server->folder.disk));
 	fprintf(file, "     hears");
 	for (unsigned i = 0; i < world->options.servers; i++) {
 		if (s.peers[i].connected) {

@@ -311,6 +311,7 @@ static struct slice write_hand(const struct hand *hand)
 	wire_put_u64(&writer, hand->index);
 	wire_put_u64(&writer, 5);
 	wire_put_u64(&writer, hand->revision);
+	wire_put_u64(&writer, 0); /* log_bytes */
 	wire_put_u64(&writer, hand->files);
 	wire_put_u32(&writer, 1); /* configuration, voters, learners, since */
 	wire_put_u32(&writer, hand->voters != 0 ? hand->voters : 7);
