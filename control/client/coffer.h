@@ -38,6 +38,9 @@
  * hear nothing of it for its time to live; then writes of it that were sent are UNKNOWN, and the
  * next write opens another, unless options say otherwise.
  *
+ * Time goes on while the machine is suspended (CLOCK_BOOTTIME), for sessions and deadlines alike:
+ * after a long sleep what was outstanding ends, with the answer if that waits in the socket.
+ *
  * Reads are linearizable: they see every write that was acknowledged to anybody before the read
  * began. With COFFER_STALE any server answers what it has.
  *

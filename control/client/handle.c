@@ -47,7 +47,8 @@ uint64_t ctl_handle_now_ns(void)
 {
 	struct timespec now;
 
-	must(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	/* As the servers do: a session goes on ending while the client's machine sleeps. */
+	must(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
@@ -117,7 +118,7 @@ static int open_descriptors(struct coffer *coffer, const struct sockaddr_in *add
 	if (coffer->epoll_fd < 0) {
 		return -errno;
 	}
-	coffer->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	coffer->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (coffer->timer_fd < 0) {
 		return -errno;
 	}

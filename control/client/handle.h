@@ -27,5 +27,5 @@ struct coffer {
 	uint8_t value[PROTO_MESSAGE_SIZE_MAX]; /* of the last waiting call's result */
 };
 
-/* The monotonic clock. */
+/* CLOCK_BOOTTIME, which never jumps and counts the time the machine was suspended. */
 uint64_t ctl_handle_now_ns(void);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   both shells feed their replica with a clock that counts the time a machine was
- *         suspended; with any other a leader would wake up with its lease in hand.
+ *         suspended; with any other a leader would wake up with its lease in hand. The client
+ *         library counts by the same, its timer too; with any other a client would wake up and
+ *         take its session for alive.
  * Method: a time namespace in which CLOCK_BOOTTIME alone is an hour further, as after a sleep of
  *         an hour. It needs root.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +22,8 @@
 
 #include <cmocka.h>
 
+#include "control/client/coffer.h"
+#include "control/client/handle.h"
 #include "control/clock.h"
 #include "dataplane/clock.h"
 
@@ -40,25 +45,67 @@ static int look(uint64_t ahead_s)
 	if (ctl_clock_ns() / 1000000000 < slept_s) {
 		return 1;
 	}
-	return dp_clock_ns() / 1000000000 < slept_s ? 2 : 0;
+	if (dp_clock_ns() / 1000000000 < slept_s) {
+		return 2;
+	}
+	return ctl_handle_now_ns() / 1000000000 < slept_s ? 3 : 0;
 }
 
-static void test_time_asleep_counts(void **state)
+static void on_done(void *context, const struct coffer_result *result)
+{
+	*(bool *)context = result->outcome == COFFER_UNREACHED;
+}
+
+/* In the namespace: 0 if a request's deadline wakes who polls for it. */
+static int wait_for_deadline(uint64_t unused)
+{
+	const struct coffer_request request = {.verb = COFFER_NOP, .timeout_ms = 50};
+	struct pollfd ready = {.events = POLLIN};
+	struct coffer *coffer;
+	bool done = false, in_time;
+
+	(void)unused;
+	/* Nobody is at port 1, which the client hears at once, and asks again till the deadline. */
+	if (coffer_open(&coffer, "127.0.0.1:1", NULL) < 0 ||
+	    coffer_submit(coffer, &request, on_done, &done, NULL) < 0) {
+		return 1;
+	}
+	ready.fd = coffer_fd(coffer);
+	while (!done && poll(&ready, 1, 10000) > 0) {
+		(void)coffer_process(coffer);
+	}
+	in_time = done;
+	coffer_close(coffer); /* ends what is outstanding */
+	return in_time ? 0 : 2;
+}
+
+static void in_namespace(int (*what)(uint64_t ahead_s))
 {
 	/* What the machine has slept so far; one second less, as the two are read one by one. */
 	const uint64_t ahead_s = clock_s(CLOCK_BOOTTIME) - clock_s(CLOCK_MONOTONIC);
 	int status = 0;
 	pid_t child;
 
-	(void)state;
 	child = fork(); /* its children stand in the new namespace */
 	assert_true(child >= 0);
 	if (child == 0) {
-		_exit(look(ahead_s == 0 ? 0 : ahead_s - 1));
+		_exit(what(ahead_s == 0 ? 0 : ahead_s - 1));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_time_asleep_counts(void **state)
+{
+	(void)state;
+	in_namespace(look);
+}
+
+static void test_timer_goes_by_the_same_clock(void **state)
+{
+	(void)state;
+	in_namespace(wait_for_deadline);
 }
 
 /* True if children of this process see CLOCK_BOOTTIME an hour further. */
@@ -83,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_time_asleep_counts),
+		cmocka_unit_test(test_timer_goes_by_the_same_clock),
 	};
 
 	if (!enter()) {
