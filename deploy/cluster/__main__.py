@@ -24,8 +24,8 @@ from base import (Failure, load, milliseconds, need, number_of, numbers, only_on
                   wait_for)
 from files import build, choose_addresses, make_folders
 from host import give_back_huge_pages, huge_pages, make_network, take_network_away
-from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, client, is_gone, is_level, last_words, launch,
-                     leader_of, pid_of, send, servers_text, status_of, stop, wait_level)
+from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, client, is_gone, launch, leader_of, pid_of, send,
+                     servers_text, status_of, stop, wait_ready)
 
 START_LIMIT_S = 30
 DEMO_PATH = "/local/hello"
@@ -63,16 +63,9 @@ def start_new(cluster, processes):
     for number in numbers(cluster):
         processes[number] = launch(cluster, number, True)
 
-    def all_ready():
-        for number in numbers(cluster):
-            if processes[number].poll() is not None:
-                raise Failure(f"server {number} did not start. It said:\n{last_words(number)}")
-        leader = leader_of(cluster)
-        return leader and all(is_level(cluster, number, 0) for number in numbers(cluster)) \
-            and client(cluster, "nop")[0] == 0 and leader
-
-    return wait_for(all_ready, START_LIMIT_S, "the servers do not agree on a leader; see"
-                    f" {base.STATE}/server-*/log")
+    leader = wait_ready(cluster, processes, START_LIMIT_S)
+    expect(cluster, 0, "nop")
+    return leader
 
 
 def expect(cluster, code, *arguments):
@@ -103,7 +96,7 @@ def show(cluster, processes):
     say(f"  server {follower} leads now")
     begin = time.monotonic()
     processes[leader] = launch(cluster, leader, False)
-    wait_level(cluster, leader, processes[leader])
+    wait_ready(cluster, {leader: processes[leader]})
     say(f"  server {leader} is back and level, {milliseconds(time.monotonic() - begin)}")
     value, seconds = expect(cluster, 0, "get", DEMO_PATH)
     if value != "again":
@@ -133,10 +126,15 @@ def keep_running(cluster, options):
             " `deploy/local down` first, to have another one")
     else:
         say("this cluster runs already and is kept")
-    for number in numbers(cluster):
-        if pid_of(number) is None:
-            start_one(cluster, number)
-    command_status(options)
+    down = [number for number in numbers(cluster) if pid_of(number) is None]
+    begin = time.monotonic()
+    processes = {number: launch(cluster, number, False) for number in down}
+    try:
+        wait_ready(cluster, processes, START_LIMIT_S)
+    finally:
+        command_status(options)
+    if down:
+        say(f"servers {down} were down; started and level, {milliseconds(time.monotonic() - begin)}")
 
 
 def command_up(options):
@@ -207,31 +205,23 @@ def command_kill(options):
     say(f"server {number} (pid {pid}) killed")
 
 
-def start_one(cluster, number):
-    begin = time.monotonic()
-    process = launch(cluster, number, False)
-    try:
-        wait_level(cluster, number, process, START_LIMIT_S)
-    except Failure:
-        if process.poll() is not None:
-            raise
-        up = sum(pid_of(other) is not None for other in numbers(cluster))
-        say(f"server {number} started (pid {process.pid}) and waits; {up} of"
-            f" {cluster['servers']} servers are up. In mode memory, servers that lost what they"
-            " had come back only while a majority of others still has it; if a majority was lost"
-            " at once: `deploy/local down` and `up`")
-        return
-    say(f"server {number} started (pid {process.pid}) and level,"
-        f" {milliseconds(time.monotonic() - begin)}")
-
-
 def command_start(options):
     cluster = need()
     number = number_of(cluster, options.server)
     pid = pid_of(number)
     if pid is not None:
         raise Failure(f"server {number} runs already (pid {pid})")
-    start_one(cluster, number)
+    begin = time.monotonic()
+    process = launch(cluster, number, False)
+    try:
+        wait_ready(cluster, {number: process}, START_LIMIT_S)
+    except Failure as failure:
+        if process.poll() is not None:
+            raise
+        say(f"server {number} started (pid {process.pid}) and waits: {failure}")
+        return
+    say(f"server {number} started (pid {process.pid}) and level,"
+        f" {milliseconds(time.monotonic() - begin)}")
 
 
 def command_down(_options):

@@ -37,7 +37,7 @@ def wait_for(condition, limit_s, what):
         if answer:
             return answer
         if time.monotonic() >= end:
-            raise Failure(f"waited {limit_s} s in vain: {what}")
+            raise Failure(f"waited {limit_s} s in vain: {what() if callable(what) else what}")
         time.sleep(0.01)
 
 

@@ -157,16 +157,52 @@ def is_level(cluster, number, goal):
         and status.get("applied", 0) >= goal
 
 
-def wait_level(cluster, number, process, limit_s=LEVEL_LIMIT_S):
-    """Waits until a server has all that the leader had when it was asked."""
-    def goal():
-        if process.poll() is not None:
-            raise Failure(f"server {number} ended (exit code {process.returncode}). It said:\n"
-                          + last_words(number))
+def members_left(cluster, statuses):
+    """
+    How many servers may vote; None if some server that is up does not say. In mode memory who is
+    down has forgotten all, and an outsider is taken back only by a majority that has not.
+    """
+    if any(status is None and pid_of(number) is not None for number, status in statuses.items()):
+        return None
+    return sum(status is not None and status.get("role") != "outsider"
+               for status in statuses.values())
+
+
+def why_not(cluster):
+    """What is wrong with servers that do not serve; a Failure where no time mends it."""
+    statuses = {number: status_of(cluster, number) for number in numbers(cluster)}
+    up = sum(pid_of(number) is not None for number in numbers(cluster))
+    majority = cluster["servers"] // 2 + 1
+    members = members_left(cluster, statuses)
+    if cluster["durability"] == "memory" and members is not None and members < majority:
+        raise Failure("a majority lost its memory at once, and what was acknowledged with it;"
+                      " `deploy/local down` and `deploy/local up` make a new cluster")
+    if up < majority:
+        return (f"{up} of {cluster['servers']} servers are up, and a majority is {majority};"
+                " `deploy/local up` starts the others")
+    return f"the servers do not agree on a leader; see {base.STATE}/server-*/log"
+
+
+def wait_ready(cluster, processes, limit_s=LEVEL_LIMIT_S):
+    """
+    Waits until some server leads and those in `processes` have all that it had when it was asked.
+    Returns the leader. Nothing is waited for that cannot come.
+    """
+    why = ["the servers do not answer"]
+
+    def is_ready():
+        for number, process in processes.items():
+            if process.poll() is not None:
+                raise Failure(f"server {number} ended (exit code {process.returncode}). It said:\n"
+                              + last_words(number))
         leader = leader_of(cluster)
         status = status_of(cluster, leader) if leader else None
-        return status and (status["applied"],)
+        if status is None:
+            why[0] = why_not(cluster)
+            return None
+        behind = [number for number in processes
+                  if not is_level(cluster, number, status["applied"])]
+        why[0] = f"servers {behind} are not level with server {leader}, which leads"
+        return None if behind else leader
 
-    applied = wait_for(goal, limit_s, "there is no leader")[0]
-    wait_for(lambda: goal() and is_level(cluster, number, applied), limit_s,
-             f"server {number} is not level with the leader")
+    return wait_for(is_ready, limit_s, lambda: why[0])

@@ -71,6 +71,15 @@ rm "$work/local/server-1/pid"
 echo "$other $(awk '{print $22}' "/proc/$other/stat")" >"$work/local/server-2/pid"
 [ "$(lines_of down)" = 0 ] || fail "a server is not found without its pid file"
 
+# Two of three lose what they had: no wait brings it back.
+for number in 1 2; do "$local" kill "$number"; done
+"$local" start 1 | grep -q "majority lost its memory" || fail "start: a lost majority is not told"
+begin=$SECONDS
+"$local" up --transport "$transport" --no-huge 2>"$work/said" && fail "up of a lost majority"
+grep -q "majority lost its memory.*deploy/local down" "$work/said" || fail "up: $(cat "$work/said")"
+[ $((SECONDS - begin)) -lt 25 ] || fail "up waited for what cannot come"
+[ "$(lines_of outsider)" = 2 ] || fail "up did not start what was down"
+
 "$local" up --durability disk 2>&1 | grep -q "is kept" || fail "another cluster was not refused"
 pids=$("$local" status | sed -n 's/.* pid \([0-9]*\) .*/\1/p')
 "$local" down
