@@ -134,7 +134,8 @@ def keep_running(cluster, options):
     finally:
         command_status(options)
     if down:
-        say(f"servers {down} were down; started and level, {milliseconds(time.monotonic() - begin)}")
+        say(f"servers {down} were down; started and level,"
+            f" {milliseconds(time.monotonic() - begin)}")
 
 
 def command_up(options):
