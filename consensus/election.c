@@ -124,6 +124,9 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 	if (election->unhappy) {
 		flags |= PAXOS_FLAG_UNHAPPY;
 	}
+	if ((core->disk & PAXOS_DISK_FULL) != 0) {
+		flags |= PAXOS_FLAG_FULL;
+	}
 	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		struct paxos_msg msg = {
 			.kind = PAXOS_MSG_HEARTBEAT,

@@ -53,8 +53,9 @@ bool paxos_mend_tick(struct paxos_core *core, struct paxos_intake *intake)
 		core->holes_first = 0;
 		return true;
 	}
-	if (leader_lives(core) &&
-	    core->now_ns > intake->progress_ns + PATIENCE * core->config.suspicion_ns) {
+	if (!leader_lives(core)) {
+		intake->progress_ns = core->now_ns; /* the others may be as badly off: it waits */
+	} else if (core->now_ns > intake->progress_ns + PATIENCE * core->config.suspicion_ns) {
 		paxos_core_end(core, PAXOS_END_BEYOND_REPAIR);
 	}
 	return false;

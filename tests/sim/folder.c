@@ -122,6 +122,7 @@ static void write_snapshot(struct folder *folder, struct stage *stage, unsigned 
 	} while (size == room);
 	memcpy(&digest, bytes + size - sizeof(digest), sizeof(digest));
 	checker_snapshot(&stage->checker, stage->now_ns, node, index, &digest);
+	digest.low ^= folder->lies;
 	if (folder->disk.held == UINT64_MAX) {
 		disk_keep(&folder->disk, index, slice_make(bytes, size), &digest);
 		paxos_replica_snapshot_done(replica, local_ns, folder->writing, &digest);
@@ -153,7 +154,7 @@ static void end(struct folder *folder, struct stage *stage, unsigned node, enum 
 {
 	folder->end = (int)why;
 	folder->counts.ends[why]++;
-	if (why == PAXOS_END_DIFFERS) {
+	if (why == PAXOS_END_DIFFERS && !folder->lies) {
 		scroll_fail(&stage->scroll, stage->now_ns, "server %u: a majority contradicts it",
 		            node);
 	}
@@ -165,7 +166,7 @@ static void end(struct folder *folder, struct stage *stage, unsigned node, enum 
 		scroll_fail(&stage->scroll, stage->now_ns,
 		            "server %u was never hurt, and cannot be mended", node);
 	}
-	folder->is_lost = why == PAXOS_END_BEYOND_REPAIR || why == PAXOS_END_ROLLED_BACK;
+	folder->is_lost = why != PAXOS_END_DISK_FAILED;
 }
 
 bool folder_obey(struct folder *folder, struct stage *stage, unsigned node,

@@ -53,6 +53,7 @@ struct folder {
 	uint64_t durable_told;
 	unsigned troubles, troubles_told;
 	bool fails_next; /* the next write fails */
+	bool lies;       /* its snapshots come out other than they should: memory that fails */
 	int end;         /* enum paxos_end; 0: goes on */
 	struct folder_counts counts;
 };

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   whatever a disk does, nothing acknowledged is lost, what is unknown is never taken for
+ *         empty, and the cluster goes on as long as a majority can: torn, half written, rotten,
+ *         stale and misdirected frames, rotten snapshots and superblocks, every folder damaged at
+ *         once, an older copy, a full, slow, failing, missing disk, a state that differs.
+ * Method: three servers in mode disk that write; one thing happens to a folder; restart.
+ */
+#include <stdio.h>
+
+#include "tests/scenario/story.h"
+#include "tests/sim/harm.h"
+
+static void write_some(struct world *world, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "set %u", i % 8);
+		assert_true(world_does(world, 0, text, MS(PATIENCE_MS)));
+	}
+}
+
+/* Three servers that have written; snapshots every `snapshot_bytes` of the log (0: none). */
+static struct world *begin(uint64_t snapshot_bytes, unsigned *ret_leader)
+{
+	struct world_options options;
+	struct world *world;
+
+	world_options_default(&options);
+	options.clients = 2;
+	options.server.paxos.durability = PAXOS_DISK;
+	options.server.paxos.snapshot_bytes = snapshot_bytes;
+	world = world_new(&options);
+	assert_true(world_until(world, world_has_leader, MS(PATIENCE_MS)));
+	*ret_leader = (unsigned)world_leader(world);
+	write_some(world, 30);
+	return world;
+}
+
+static struct folder *folder_of(struct world *world, unsigned node)
+{
+	return &world->servers[node].folder;
+}
+
+static void restart(struct world *world, unsigned node)
+{
+	world_crash(world, node);
+	world_restart(world, node);
+}
+
+/* A frame that holds entries: its number. */
+static size_t frame_with_entries(const struct disk *disk)
+{
+	for (size_t i = disk->frame_count / 2; i < disk->frame_count; i++) {
+		const struct disk_frame *frame = &disk->frames[i];
+
+		if (frame->mark.low < frame->mark.length && frame->last <= disk->durable) {
+			return i;
+		}
+	}
+	fail_msg("no frame of entries");
+	return 0;
+}
+
+static void spoil(struct world *world, unsigned node, size_t frame, bool copy_too)
+{
+	struct folder *folder = folder_of(world, node);
+
+	folder->disk.frames[frame].is_bad = true;
+	folder->disk.frames[frame].copy_is_bad = copy_too;
+	folder->disk.is_hurt = true;
+	folder->is_hurt = true;
+}
+
+static void test_rotten_frame_is_unknown_until_peers_tell(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+	const unsigned node = (leader + 1) % 3;
+
+	(void)state;
+	spoil(world, node, frame_with_entries(&folder_of(world, node)->disk), false);
+	world_isolate(world, node);
+	restart(world, node);
+	world_run(world, MS(1000));
+	/* Alone it knows that it does not know: it neither votes nor serves, and drops nothing. */
+	assert_true(world_status(world, node).holes >= 1);
+	assert_int_equal(world_status(world, node).role, PAXOS_OUTSIDER);
+	assert_true(world_status(world, node).length >= 30);
+	world_heal(world);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(world_status(world, node).holes, 0);
+	assert_int_equal(world_status(world, node).traces[PAXOS_TRACE_REPAIRED], 1);
+	assert_int_equal(folder_of(world, node)->counts.set_aside, 0);
+	/* The frame is as bad as it was; what was mended is durable beside it. */
+	world_isolate(world, node);
+	restart(world, node);
+	world_run(world, MS(100));
+	assert_int_equal(world_status(world, node).holes, 0);
+	story_end(world);
+}
+
+static void test_stale_and_misdirected_writes_are_mended(void **state)
+{
+	static const enum folder_hurt hurts[] = {FOLDER_STALE, FOLDER_MISDIRECTED};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned leader;
+		struct world *world = begin(0, &leader);
+		const unsigned node = (leader + 1) % 3;
+
+		while (!server_hurt(&world->servers[node], &world->stage, hurts[i])) {
+			write_some(world, 1);
+		}
+		restart(world, node);
+		story_end(world);
+	}
+}
+
+static void test_every_folder_damaged_and_no_entry_on_all(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+	struct prng prng;
+
+	(void)state;
+	prng_init(&prng, 1);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	for (unsigned tries = 0; !harm_helix(world, &prng); tries++) {
+		assert_true(tries < 1000);
+	}
+	for (unsigned node = 0; node < 3; node++) {
+		assert_true(world_status(world, node).holes >= 1);
+	}
+	assert_true(world_does(world, 0, "get 3", MS(PATIENCE_MS)));
+	for (unsigned node = 0; node < 3; node++) {
+		assert_int_equal(folder_of(world, node)->counts.set_aside, 0);
+	}
+	story_end(world);
+}
+
+/* In flight when the power goes: nobody was told of it, and nobody may count on it. */
+static void test_half_written_frame_that_nobody_else_has(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+	struct folder *folder = folder_of(world, leader);
+
+	(void)state;
+	world_isolate(world, leader);
+	world_open(world, WORLD_SERVER(leader), WORLD_CLIENTS);
+	(void)world_say(world, 1, "set 5");
+	while (folder->disk.writing == 0) {
+		assert_true(world_step(world));
+	}
+	world_crash(world, leader);
+	/* However chance tore it: as if its header's copy had been written. */
+	if (folder->disk.torn != 0 && !folder->is_hurt) {
+		write_some(world, 3);
+	} else {
+		spoil(world, leader, folder->disk.frame_count - 1, false);
+		write_some(world, 3);
+	}
+	world_restart(world, leader);
+	story_end(world);
+}
+
+static void test_frame_and_copy_rotten_sets_the_folder_aside(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+	const unsigned node = (leader + 1) % 3;
+	const uint64_t incarnation = world->servers[node].incarnation;
+
+	(void)state;
+	spoil(world, node, frame_with_entries(&folder_of(world, node)->disk) - 1, true);
+	restart(world, node);
+	assert_int_equal(folder_of(world, node)->counts.set_aside, 1);
+	assert_int_equal(world_status(world, node).role, PAXOS_OUTSIDER);
+	assert_true(world->servers[node].incarnation > incarnation);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(world_status(world, node).traces[PAXOS_TRACE_REJOINED], 1);
+	story_end(world);
+}
+
+static void test_start_from_a_snapshot_and_a_shortened_journal(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(1000, &leader);
+
+	(void)state;
+	write_some(world, 60);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	for (unsigned node = 0; node < 3; node++) {
+		assert_true(folder_of(world, node)->disk.base > 1);
+		world_crash(world, node);
+	}
+	for (unsigned node = 0; node < 3; node++) {
+		world_restart(world, node);
+		assert_int_equal(folder_of(world, node)->counts.snapshot_starts, 1);
+	}
+	assert_true(world_does(world, 0, "get 3", MS(PATIENCE_MS)));
+	story_end(world);
+}
+
+static void test_rotten_snapshot_and_rotten_superblock(void **state)
+{
+	static const enum folder_hurt hurts[] = {FOLDER_ROT_SNAPSHOT, FOLDER_ROT_SUPERBLOCK};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned leader;
+		struct world *world = begin(1000, &leader);
+		const unsigned node = (leader + 1) % 3;
+
+		write_some(world, 60);
+		assert_true(server_hurt(&world->servers[node], &world->stage, hurts[i]));
+		restart(world, node);
+		story_end(world);
+	}
+}
+
+static void test_older_copy_is_found_out_and_never_counted(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+	const unsigned node = (leader + 1) % 3, third = (leader + 2) % 3;
+	const uint64_t incarnation = world->servers[node].incarnation;
+
+	(void)state;
+	assert_true(harm_save(world, node));
+	write_some(world, 20);
+	world_run(world, MS(100));
+	world->stage.impaired_max = 1;
+	assert_true(harm_roll_back(world, node));
+	/* It and the third would be a majority without what it acknowledged. */
+	world_isolate(world, leader);
+	world_run(world, MS(5));
+	assert_true(folder_of(world, node)->is_rolled_back);
+	assert_true(world_until(world, world_is_quiet, MS(PATIENCE_MS)));
+	world_run(world, MS(500));
+	assert_int_equal(folder_of(world, node)->counts.ends[PAXOS_END_ROLLED_BACK], 1);
+	assert_true(world->servers[node].incarnation > incarnation);
+	assert_int_equal(world_status(world, node).role, PAXOS_OUTSIDER);
+	assert_int_equal(world_leader(world), -1);
+	assert_true(world_status(world, third).traces[PAXOS_TRACE_ROLLED_BACK] == 1);
+	story_end(world);
+}
+
+static enum store_answer answer_to(struct world *world, const char *text)
+{
+	const uint64_t number = world_say(world, 1, text);
+
+	assert_true(world_until(world, world_is_quiet, MS(PATIENCE_MS)));
+	return world_operation(world, number)->answer;
+}
+
+static void test_full_disk_refuses_what_grows_and_heals(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+
+	(void)state;
+	for (unsigned node = 0; node < 3; node++) {
+		if (node != leader) {
+			server_fill_disk(&world->servers[node], &world->stage, 1 << 20);
+		}
+	}
+	world_run(world, MS(50));
+	/* A majority is full; the leader is not. */
+	assert_int_equal(answer_to(world, "set 9"), STORE_DISK_FULL);
+	assert_int_equal(answer_to(world, "del 3"), STORE_OK);
+	server_fill_disk(&world->servers[(leader + 1) % 3], &world->stage, UINT64_MAX);
+	world_run(world, MS(50));
+	assert_int_equal(answer_to(world, "set 9"), STORE_OK);
+	server_fill_disk(&world->servers[leader], &world->stage, 1 << 20);
+	assert_int_equal(answer_to(world, "set 8"), STORE_DISK_FULL);
+	assert_int_equal(answer_to(world, "get 9"), STORE_OK);
+	for (unsigned node = 0; node < 3; node++) {
+		server_fill_disk(&world->servers[node], &world->stage, UINT64_MAX);
+	}
+	assert_int_equal(answer_to(world, "set 8"), STORE_OK);
+	story_end(world);
+}
+
+static void test_slow_disk_of_the_leader_costs_a_handover(void **state)
+{
+	static const uint64_t stalls_ms[] = {1000, 30000};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned leader;
+		struct world *world = begin(0, &leader);
+
+		world->servers[leader].disk_stall_ns = MS(stalls_ms[i]);
+		/* Suspicion is 60 ms: far sooner than the disk, another leads. */
+		assert_true(world_does(world, 0, "set 4", MS(500)));
+		assert_int_not_equal(world_leader(world), leader);
+		assert_true(world_status(world, leader).traces[PAXOS_TRACE_DISK_STALLED] == 1);
+		write_some(world, 5);
+		server_hurry_disk(&world->servers[leader], &world->stage);
+		story_end(world);
+	}
+}
+
+static void test_failed_write_ends_the_process_and_not_the_cluster(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+
+	(void)state;
+	assert_true(harm_fail_write(world, leader));
+	assert_true(world_does(world, 0, "set 4", MS(500)));
+	assert_int_equal(folder_of(world, leader)->counts.ends[PAXOS_END_DISK_FAILED], 1);
+	/* Its supervisor starts it again; what was durable still is. */
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(folder_of(world, leader)->counts.set_aside, 0);
+	story_end(world);
+}
+
+static void test_new_disk_joins_and_the_old_life_is_over(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(1000, &leader);
+	const unsigned node = (leader + 1) % 3;
+
+	(void)state;
+	write_some(world, 60);
+	world->stage.impaired_max = 1;
+	assert_true(harm_format(world, node));
+	write_some(world, 10);
+	world_restart(world, node);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(store_member_incarnation(world->servers[node].store, node),
+	                 world->servers[node].incarnation);
+	/* What it learned it recorded: the next start needs nobody. */
+	world_run(world, MS(100));
+	world_isolate(world, node);
+	restart(world, node);
+	world_run(world, MS(100));
+	assert_int_equal(world_status(world, node).role, PAXOS_FOLLOWER);
+	story_end(world);
+}
+
+static void test_state_that_a_majority_contradicts_ends_its_server(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(1000, &leader);
+	const unsigned node = (leader + 1) % 3;
+
+	(void)state;
+	folder_of(world, node)->lies = true;
+	write_some(world, 60);
+	world_run(world, MS(100));
+	assert_int_equal(folder_of(world, node)->counts.ends[PAXOS_END_DIFFERS], 1);
+	for (unsigned other = 0; other < 3; other++) {
+		if (other != node) {
+			assert_int_equal(folder_of(world, other)->counts.ends[PAXOS_END_DIFFERS],
+			                 0);
+		}
+	}
+	folder_of(world, node)->lies = false;
+	story_end(world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rotten_frame_is_unknown_until_peers_tell),
+		cmocka_unit_test(test_stale_and_misdirected_writes_are_mended),
+		cmocka_unit_test(test_every_folder_damaged_and_no_entry_on_all),
+		cmocka_unit_test(test_half_written_frame_that_nobody_else_has),
+		cmocka_unit_test(test_frame_and_copy_rotten_sets_the_folder_aside),
+		cmocka_unit_test(test_start_from_a_snapshot_and_a_shortened_journal),
+		cmocka_unit_test(test_rotten_snapshot_and_rotten_superblock),
+		cmocka_unit_test(test_older_copy_is_found_out_and_never_counted),
+		cmocka_unit_test(test_full_disk_refuses_what_grows_and_heals),
+		cmocka_unit_test(test_slow_disk_of_the_leader_costs_a_handover),
+		cmocka_unit_test(test_failed_write_ends_the_process_and_not_the_cluster),
+		cmocka_unit_test(test_new_disk_joins_and_the_old_life_is_over),
+		cmocka_unit_test(test_state_that_a_majority_contradicts_ends_its_server),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
