@@ -704,6 +704,7 @@ bool plan_run(struct plan *plan, struct world *world)
 	calm(plan, world);
 	begin_ns = world->stage.now_ns;
 	stands_before = stands(world);
+	world_run(world, 3 * plan->heartbeat_ns); /* that a disk has room again is told by then */
 	if (!demand(world, world_until(world, world_agrees, bound_ns), "servers do not agree") ||
 	    !demand(world, world_until(world, world_is_quiet, bound_ns + deadline_ns),
 	            "what was under way has not ended") ||
