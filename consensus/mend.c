@@ -3,6 +3,7 @@
 
 #include "consensus/outlet.h"
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 enum {
 	PATIENCE = 10 /* times suspicion, while a leader lives and nothing comes */
@@ -53,7 +54,7 @@ bool paxos_mend_tick(struct paxos_core *core, struct paxos_intake *intake)
 		core->holes_first = 0;
 		return true;
 	}
-	if (!leader_lives(core)) {
+	if (!leader_lives(core) && !mutant(40)) {
 		intake->progress_ns = core->now_ns; /* the others may be as badly off: it waits */
 	} else if (core->now_ns > intake->progress_ns + PATIENCE * core->config.suspicion_ns) {
 		paxos_core_end(core, PAXOS_END_BEYOND_REPAIR);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/rank.h"
 
+#include "store/base/mutant.h"
+
 static bool is_lower(struct paxos_ballot accepted, uint64_t length, struct paxos_ballot than,
                      uint64_t than_length)
 {
@@ -30,7 +32,7 @@ void paxos_rank_heard(struct paxos_rank *rank, uint32_t start, struct paxos_ball
 		rank->length = 0;
 	}
 	if (is_lower(accepted, length, rank->former_accepted, rank->former_length)) {
-		rank->falls = true;
+		rank->falls = !mutant(39);
 	} else if (is_lower(rank->accepted, rank->length, accepted, length)) {
 		rank->accepted = accepted;
 		rank->length = length;

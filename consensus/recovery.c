@@ -191,7 +191,9 @@ static int redo_adopt(struct paxos_replica *replica, const struct paxos_record *
 	struct paxos_log *stage = &replica->intake.stage;
 	bool has_state = (record->flags & PAXOS_RECORD_HAS_STATE) != 0;
 	/* Else what is staged, if anything, was given up: its ADOPT never came. */
-	const bool staged = record->length > record->place.index;
+	const bool staged = mutant(35) ? stage->base == record->place.index &&
+	                                         stage->length > record->place.index
+	                               : record->length > record->place.index;
 	uint64_t cut = record->place.index, length;
 	int r = 0;
 
@@ -341,7 +343,7 @@ int paxos_replica_recover_lost(struct paxos_replica *replica, uint64_t first, ui
 	}
 	paxos_log_cut(&core->log, low);
 	paxos_durable_cut(&core->durable, low, first);
-	while (core->log.length < mark->length) {
+	while (core->log.length < mark->length && !mutant(23)) {
 		if (!paxos_log_append_unknown(&core->log)) {
 			return -ENOSPC;
 		}

@@ -86,8 +86,9 @@ void paxos_replica_start(struct paxos_replica *replica, uint64_t now_ns)
 		core->takes_part = core->config.founding || mutant(32);
 	} else {
 		/* One that has joined before it was told so knows it by its promise. */
-		core->takes_part = core->holes == 0 && (!core->config.rejoining ||
-		                                        !paxos_ballot_is_none(core->promised));
+		core->takes_part =
+			(core->holes == 0 || mutant(38)) &&
+			(!core->config.rejoining || !paxos_ballot_is_none(core->promised));
 	}
 	core->role = core->takes_part ? PAXOS_FOLLOWER : PAXOS_OUTSIDER;
 	/* "A server that starts behaves as if it had granted to an unknown ballot" (f). */

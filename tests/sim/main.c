@@ -209,6 +209,15 @@ static bool meets_demands(const struct tally *sum, uint64_t seeds)
 		       tally_name(demands[i].kind), least, count, count < least ? "  MISSED" : "");
 		is_good &= count >= least;
 	}
+	/* For the reader of tests/run: what was seen, and how much of it had to be. */
+	for (size_t i = 0; i < sizeof(demands) / sizeof(demands[0]); i++) {
+		printf("%s %s %" PRIu64 " (%" PRIu64 ")", i % 5 == 0 ? "summary:" : ",",
+		       tally_name(demands[i].kind), sum->counts[demands[i].kind],
+		       demands[i].least * seeds / 1000);
+		if (i % 5 == 4 || i + 1 == sizeof(demands) / sizeof(demands[0])) {
+			putchar('\n');
+		}
+	}
 	return is_good;
 }
 

@@ -32,6 +32,8 @@ MUTANTS = {
     15: "session table missing from the snapshot",
     16: "session expiry by a server's own clock",
     19: "snapshot index off by one",
+    23: "unknown entries taken for absent",
+    24: "new folder takes part under the old identity",
     25: "packet of an old incarnation heard",
     28: "grace period skipped",
     29: "reply before the root is published",
@@ -41,6 +43,10 @@ MUTANTS = {
     34: "decided index recorded only with further entries",
     35: "staged entries of a given up adoption recovered",
     36: "early datagram acknowledged, then dropped",
+    37: "journal forgotten beyond what the snapshot has",
+    38: "server with unknown entries takes part",
+    39: "older copy of a folder counted",
+    40: "patience of a damaged server runs while nobody leads",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.
@@ -48,6 +54,8 @@ TESTS = {
     31: "tests/scenario/test_restart",
     35: "tests/unit/test_replica",
     36: "tests/unit/test_acceptor",
+    39: "tests/scenario/test_disk",
+    40: "tests/scenario/test_disk",
 }
 
 

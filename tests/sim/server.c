@@ -6,6 +6,7 @@
 #include "consensus/msg.h"
 #include "consensus/quorum.h"
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 #include "tests/sim/aside.h"
 #include "tests/sim/chance.h"
 
@@ -117,7 +118,9 @@ static void set_aside(struct server *server, struct stage *stage)
 	folder_set_aside(&server->folder);
 	note_impaired(server, stage);
 	checker_set_aside(&stage->checker, server->node);
-	new_incarnation(server, stage);
+	if (!mutant(24)) {
+		new_incarnation(server, stage);
+	}
 }
 
 /* Plans a turn, unless an earlier one is planned. */
@@ -160,7 +163,7 @@ void server_start(struct server *server, struct stage *stage, bool founding)
 	config.seed = prng_next(&stage->prng);
 	for (unsigned tries = 0; tries < 2; tries++) {
 		config.incarnation = server->incarnation;
-		config.rejoining = server->folder.is_rejoining;
+		config.rejoining = server->folder.is_rejoining && !mutant(24);
 		fault(server, stage, SCROLL_START, config.incarnation, config.start);
 		if (make(server, stage, &config)) {
 			break;
