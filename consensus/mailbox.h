@@ -14,7 +14,18 @@
  * again. Each side says when it sleeps, and the other then calls its bell: no byte is lost
  * between "looked, empty" and "sleeps" (Dekker: flag, fence, look again).
  *
+ * Mode disk has a third side, the journal's thread:
+ *
+ *      worker                                      journal
+ *      records: PERSIST, FORGET ------------------------------>
+ *      <------------ durable up to (a number), trouble (flags)
+ *
+ * The ring of records never fills: the replica bounds what it gave out and is not durable yet.
+ * The worker rings the journal's bell once a turn, after its datagrams have left.
+ *
  * Threads: what puts to the worker and takes from it is control's; the rest is the worker's.
+ *          paxos_journal_give, _ring, _heard: worker. paxos_journal_peek, _pop, _durable, _sleeps,
+ *          _wakes: journal. Trouble is told by the journal and may be asked by any.
  */
 
 #include <stdatomic.h>
@@ -59,6 +70,22 @@ struct paxos_bell {
 	void *context;
 };
 
+enum {
+	PAXOS_JOURNAL_RING = 32 << 20, /* more than may be given and not yet durable */
+};
+
+/* The way to the journal and back; unused in mode memory. */
+struct paxos_journal {
+	struct ring records;
+	struct paxos_bell bell;
+	uint64_t heard; /* the worker's: durable, as last taken */
+	uint32_t heard_trouble;
+	bool given; /* the worker's: since the last bell */
+	_Alignas(RING_LINE) _Atomic bool sleeps;
+	_Alignas(RING_LINE) _Atomic uint64_t durable;
+	_Atomic uint32_t trouble; /* a set, as paxos_replica_disk() takes it */
+};
+
 struct paxos_mailbox {
 	struct ring to_worker;
 	struct ring from_worker;
@@ -69,6 +96,7 @@ struct paxos_mailbox {
 	_Alignas(RING_LINE) _Atomic uint64_t dropped_from_worker;
 	_Atomic uint64_t
 		grace_wanted; /* worker: store_grace_wanted(), for control's grace thread */
+	struct paxos_journal journal;
 };
 
 /*
@@ -96,3 +124,41 @@ bool paxos_mailbox_worker_sleeps(struct paxos_mailbox *mailbox);
 void paxos_mailbox_worker_wakes(struct paxos_mailbox *mailbox);
 bool paxos_mailbox_control_sleeps(struct paxos_mailbox *mailbox);
 void paxos_mailbox_control_wakes(struct paxos_mailbox *mailbox);
+
+/* --- the journal ----------------------------------------------------------------------------- */
+
+/*
+ * Adds the ring of records over memory of the caller, PAXOS_JOURNAL_RING bytes. Records up to
+ * `durable` are there already. The bell is set before the threads start.
+ */
+void paxos_journal_init(struct paxos_mailbox *mailbox, void *records, uint64_t durable);
+
+/* What the journal is asked. */
+struct paxos_journal_order {
+	bool forget;     /* records below `record` are not needed any more */
+	uint64_t record; /* else: append this one */
+	struct paxos_mark mark;
+	struct slice bytes; /* borrows from the ring until the pop */
+};
+
+/* Hands a PERSIST or FORGET effect over; copied. There is always room (must). */
+void paxos_journal_give(struct paxos_mailbox *mailbox, const struct paxos_effect *effect);
+
+/* Wakes the journal if it sleeps and something was given since the last call. */
+void paxos_journal_ring(struct paxos_mailbox *mailbox);
+
+/* True if more is durable than at the last call, or trouble has come or gone. */
+bool paxos_journal_heard(struct paxos_mailbox *mailbox, uint64_t *ret_durable,
+                         uint32_t *ret_trouble);
+
+bool paxos_journal_peek(struct paxos_mailbox *mailbox, struct paxos_journal_order *ret_order);
+void paxos_journal_pop(struct paxos_mailbox *mailbox);
+
+/* Tells the worker, and wakes it if it sleeps. Trouble: control, too. */
+void paxos_journal_durable(struct paxos_mailbox *mailbox, uint64_t record);
+void paxos_journal_trouble(struct paxos_mailbox *mailbox, enum paxos_trouble trouble,
+                           bool is_there);
+
+/* As paxos_mailbox_worker_sleeps(). */
+bool paxos_journal_sleeps(struct paxos_mailbox *mailbox);
+void paxos_journal_wakes(struct paxos_mailbox *mailbox);
