@@ -161,9 +161,13 @@ void paxos_journal_give(struct paxos_mailbox *mailbox, const struct paxos_effect
 
 	memset(&head, 0, sizeof(head)); /* padding goes through the ring, too */
 	head.record = effect->record;
-	head.mark = effect->mark;
 	head.forget = effect->kind == PAXOS_EFFECT_FORGET;
-	must(ring_put(&mailbox->journal.records, slice_make(&head, sizeof(head)), effect->bytes));
+	if (!head.forget) {
+		must(effect->kind == PAXOS_EFFECT_PERSIST);
+		head.mark = effect->mark;
+	}
+	must(ring_put(&mailbox->journal.records, slice_make(&head, sizeof(head)),
+	              head.forget ? (struct slice){0} : effect->bytes));
 	mailbox->journal.given = true;
 }
 

@@ -154,10 +154,9 @@ bool paxos_journal_heard(struct paxos_mailbox *mailbox, uint64_t *ret_durable,
 bool paxos_journal_peek(struct paxos_mailbox *mailbox, struct paxos_journal_order *ret_order);
 void paxos_journal_pop(struct paxos_mailbox *mailbox);
 
-/* Tells the worker, and wakes it if it sleeps. Trouble: control, too. */
+/* Tells the worker, and wakes it if it sleeps. Trouble (PAXOS_DISK_...): control, too. */
 void paxos_journal_durable(struct paxos_mailbox *mailbox, uint64_t record);
-void paxos_journal_trouble(struct paxos_mailbox *mailbox, enum paxos_trouble trouble,
-                           bool is_there);
+void paxos_journal_trouble(struct paxos_mailbox *mailbox, unsigned trouble, bool is_there);
 
 /* As paxos_mailbox_worker_sleeps(). */
 bool paxos_journal_sleeps(struct paxos_mailbox *mailbox);

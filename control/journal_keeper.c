@@ -171,6 +171,10 @@ static void rest(struct ctl_keeper *keeper)
 {
 	struct timespec end;
 
+	/* The lock was let go since the last look. */
+	if (atomic_load_explicit(&keeper->stop, memory_order_relaxed)) {
+		return;
+	}
 	if (!keeper->full) {
 		must(pthread_cond_wait(&keeper->changed, &keeper->lock) == 0);
 		return;
