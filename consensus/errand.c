@@ -64,6 +64,26 @@ void paxos_errand_end(struct paxos_mailbox *mailbox, enum paxos_end end)
 	(void)paxos_mailbox_put_from_worker(mailbox, &mail); /* counted; such a replica is silent */
 }
 
+unsigned paxos_errand_journal(struct paxos_replica *replica, uint64_t now_ns,
+                              struct paxos_mailbox *mailbox)
+{
+	const uint64_t durable_before = mailbox->journal.heard;
+	const uint32_t trouble_before = mailbox->journal.heard_trouble;
+	uint64_t durable;
+	uint32_t trouble;
+
+	if (!paxos_journal_heard(mailbox, &durable, &trouble)) {
+		return 0;
+	}
+	if (durable != durable_before) {
+		paxos_replica_durable(replica, now_ns, durable);
+	}
+	if (trouble != trouble_before) {
+		paxos_replica_disk(replica, now_ns, trouble);
+	}
+	return 1;
+}
+
 void paxos_errand_close(struct store *store, struct paxos_mailbox *mailbox)
 {
 	struct paxos_mail mail;

@@ -29,5 +29,12 @@ void paxos_errand_snapshot_done(struct paxos_replica *replica, uint64_t now_ns, 
 /* PAXOS_EFFECT_END: says so to the slow path, which ends the process. */
 void paxos_errand_end(struct paxos_mailbox *mailbox, enum paxos_end end);
 
+/*
+ * Tells the replica what the journal has made durable, and its troubles. Returns 1 if there was
+ * something, else 0. Nothing to do in mode memory.
+ */
+unsigned paxos_errand_journal(struct paxos_replica *replica, uint64_t now_ns,
+                              struct paxos_mailbox *mailbox);
+
 /* Closes what is still on its way in either direction. When both threads are gone. */
 void paxos_errand_close(struct store *store, struct paxos_mailbox *mailbox);

@@ -471,11 +471,6 @@ static int check_rest(struct reading *reading)
 {
 	const struct ctl_config *config = &reading->config;
 
-	if (config->durability == CTL_DURABILITY_DISK) {
-		return REFUSE(reading, line_named(reading, "durability"),
-		              "`durability = disk` arrives with the journal; until then write `%s`",
-		              "durability = memory");
-	}
 	if (config->lease_ns > config->suspicion_ns) {
 		return REFUSE(
 			reading,

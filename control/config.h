@@ -36,7 +36,7 @@ enum ctl_transport {
 
 enum ctl_durability {
 	CTL_DURABILITY_MEMORY = 0,
-	CTL_DURABILITY_DISK, /* known by name, refused */
+	CTL_DURABILITY_DISK,
 };
 
 enum ctl_poll {
@@ -66,6 +66,7 @@ struct ctl_config {
 	uint64_t heartbeat_ns, lease_ns, suspicion_ns;
 	uint64_t drift_ppm;
 	uint64_t log_mb, log_entries, window;
+	uint64_t segment_mb, snapshot_mb, data_max_mb;
 	uint64_t quota_mb, sessions_max;
 	uint64_t priority;
 };

@@ -10,6 +10,8 @@
  */
 #include "control/config.h"
 
+#include "control/journal_segment.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -31,10 +33,21 @@ static const struct ctl_key keys[] = {
          "kernel: one UDP socket carries everything. dpdk: the ports below carry the traffic, and "
          "a "
          "UDP socket beside them serves ordinary clients."},
-	{"durability", CTL_KEY_CHOICE, AT(durability), "memory", 0, 0, "memory|disk",
-         "When a write is acknowledged. memory: a majority has it in memory; a server that "
-         "restarts "
-         "lost its state and rejoins. disk arrives with the journal and is refused until then."},
+	{"durability", CTL_KEY_CHOICE, AT(durability), "disk", 0, 0, "memory|disk",
+         "When a write is acknowledged. disk: a majority has it on stable storage. memory: a "
+         "majority has it in memory; a server that restarts lost its state and rejoins. The same "
+         "on all servers, for the life of the cluster."},
+	{"segment_mb", CTL_KEY_NUMBER, AT(segment_mb), "64", CTL_SEGMENT_MB_MIN, CTL_SEGMENT_MB_MAX,
+         NULL,
+         "With durability disk: MiB of one file of the journal. There is always one more than is "
+         "in use."},
+	{"snapshot_mb", CTL_KEY_NUMBER, AT(snapshot_mb), "256", 0, 1048576, NULL,
+         "With durability disk: MiB of log entries between two snapshots. What lies before a "
+         "snapshot that a majority has is not kept in the journal. The same on all servers. 0: "
+         "never; the journal grows."},
+	{"data_max_mb", CTL_KEY_NUMBER, AT(data_max_mb), "0", 0, 1073741824, NULL,
+         "With durability disk: MiB that the data folder may take. Writes that grow are refused "
+         "before it is reached. 0: as much as the disk has."},
 	{"listen", CTL_KEY_ADDRESS, AT(listen), "server.N", 0, 0, NULL,
          "Address of the kernel UDP socket; this server's own server.N if not given. With "
          "transport "

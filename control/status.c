@@ -134,12 +134,43 @@ json_t *ctl_status_json(const struct paxos_status *status, const char *transport
 	(void)json_object_set_new(
 		object, "durability",
 		json_string(status->durability == PAXOS_DISK ? "disk" : "memory"));
+	if (status->durability == PAXOS_DISK) {
+		(void)json_object_set_new(object, "holes", number(status->holes));
+		(void)json_object_set_new(object, "snapshot", number(status->snapshot_index));
+		(void)json_object_set_new(object, "base_record", number(status->base_record));
+		(void)json_object_set_new(object, "disk_stalled",
+		                          json_boolean(status->disk_stalled));
+	}
 	(void)json_object_set_new(object, "transport", json_string(transport));
 	(void)json_object_set_new(object, "peers", peers_json(status));
 	(void)json_object_set_new(object, "counters", counters_json(status));
 	(void)json_object_set_new(object, "drops", drops_json(status));
 	(void)json_object_set_new(object, "events", events_json(status));
 	return object;
+}
+
+void ctl_status_add_journal(json_t *status, const struct ctl_journal_counters *counters)
+{
+	json_t *journal = json_object();
+	const char *trouble = "none";
+
+	if ((counters->trouble & PAXOS_DISK_FAILED) != 0) {
+		trouble = "failed";
+	} else if ((counters->trouble & PAXOS_DISK_FULL) != 0) {
+		trouble = "full";
+	} else if (json_is_true(json_object_get(status, "disk_stalled"))) {
+		trouble = "stalled";
+	}
+	(void)json_object_set_new(journal, "trouble", json_string(trouble));
+	(void)json_object_set_new(journal, "durable_record", number(counters->durable));
+	(void)json_object_set_new(journal, "frames", number(counters->frames));
+	(void)json_object_set_new(journal, "groups", number(counters->groups));
+	(void)json_object_set_new(journal, "records", number(counters->records));
+	(void)json_object_set_new(journal, "bytes", number(counters->bytes));
+	(void)json_object_set_new(journal, "flush_last_us", duration(counters->flush_last_ns, 1e3));
+	(void)json_object_set_new(journal, "flush_worst_us",
+	                          duration(counters->flush_worst_ns, 1e3));
+	(void)json_object_set_new(status, "journal", journal);
 }
 
 void ctl_status_add(json_t *status, const char *group, const char *name, uint64_t value)

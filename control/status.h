@@ -6,7 +6,7 @@
  *
  *      node role leader ballot{round,node} accepted{...} log_start length durable decided applied
  *      adopted_length lease_left_ms deciding durability transport peers[] counters{} drops{}
- *      events{} poll_gap_us
+ *      events{} poll_gap_us; with durability disk: journal{} holes snapshot
  *
  * Servers are numbers from 1; leader 0 is "not known". Pure but for jansson's allocations.
  */
@@ -15,9 +15,13 @@
 #include <stdint.h>
 
 #include "consensus/status.h"
+#include "control/journal.h"
 
 /* A new object, given to the caller (json_decref), or NULL without memory. */
 json_t *ctl_status_json(const struct paxos_status *status, const char *transport);
+
+/* Adds "journal", with durability disk. */
+void ctl_status_add_journal(json_t *status, const struct ctl_journal_counters *counters);
 
 /* Adds a number to "counters" or "drops"; what cannot be added is left out. */
 void ctl_status_add(json_t *status, const char *group, const char *name, uint64_t number);

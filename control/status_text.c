@@ -47,6 +47,29 @@ static void print_head(FILE *out, const json_t *status)
 	(void)fprintf(out, "poll gap   %.0f us\n", real_of(status, "poll_gap_us"));
 }
 
+static void print_journal(FILE *out, const json_t *status)
+{
+	const json_t *journal = json_object_get(status, "journal");
+
+	if (journal == NULL) {
+		return;
+	}
+	(void)fprintf(out,
+	              "journal    durable to %lld, record %lld; %lld groups, %lld frames, %lld "
+	              "bytes\n",
+	              number_of(status, "durable"), number_of(journal, "durable_record"),
+	              number_of(journal, "groups"), number_of(journal, "frames"),
+	              number_of(journal, "bytes"));
+	(void)fprintf(out, "flush      last %.0f us, worst %.0f us; trouble: %s\n",
+	              real_of(journal, "flush_last_us"), real_of(journal, "flush_worst_us"),
+	              text_of(journal, "trouble"));
+	(void)fprintf(out, "snapshot   at %lld\n", number_of(status, "snapshot"));
+	if (number_of(status, "holes") != 0) {
+		(void)fprintf(out, "unknown    %lld entries, asked from the others\n",
+		              number_of(status, "holes"));
+	}
+}
+
 static void print_peer(FILE *out, const json_t *peer)
 {
 	const json_t *heard = json_object_get(peer, "heard_ms");
@@ -88,6 +111,7 @@ void ctl_status_print(FILE *out, const json_t *status)
 	const json_t *peers = json_object_get(status, "peers");
 
 	print_head(out, status);
+	print_journal(out, status);
 	for (size_t i = 0; i < json_array_size(peers); i++) {
 		print_peer(out, json_array_get(peers, i));
 	}

@@ -19,26 +19,46 @@
 
 enum {
 	MAGIC = 0x42534643, /* "CFSB" */
-	VERSION = 1,
-	SUMMED = CTL_SUPERBLOCK_SIZE - 4
+	VERSION = 2,
+	SUMMED = CTL_SUPERBLOCK_SIZE - 4,
+	IS_MEMBER = 1,
+	IS_REJOINING = 2,
+	IS_DISK = 4,
+	PAIR = 2, /* copies written at once */
 };
 
 void ctl_superblock_encode(const struct ctl_superblock *superblock,
                            uint8_t ret_bytes[CTL_SUPERBLOCK_SIZE])
 {
 	struct wire_writer writer = wire_writer_make(ret_bytes, CTL_SUPERBLOCK_SIZE);
+	const unsigned flags = (superblock->member ? IS_MEMBER : 0u) |
+	                       (superblock->rejoining ? IS_REJOINING : 0u) |
+	                       (superblock->is_disk ? IS_DISK : 0u);
 
+	memset(ret_bytes, 0, CTL_SUPERBLOCK_SIZE);
 	wire_put_u32(&writer, MAGIC);
 	wire_put_u32(&writer, VERSION);
+	wire_put_u64(&writer, superblock->sequence);
 	wire_put_u64(&writer, superblock->cluster);
 	wire_put_u64(&writer, superblock->incarnation);
 	wire_put_u32(&writer, superblock->starts);
 	wire_put_u8(&writer, superblock->node);
-	wire_put_u8(&writer, superblock->member ? 1 : 0);
-	wire_put_u16(&writer, 0);
+	wire_put_u8(&writer, (uint8_t)flags);
+	writer.next = writer.start + SUMMED;
 	wire_put_u32(&writer, crc32c(0, slice_make(ret_bytes, SUMMED)));
 	must(wire_written_ok(&writer));
 	must(wire_room(&writer) == 0);
+}
+
+static bool is_sane(const struct ctl_superblock *superblock)
+{
+	const uint64_t start = superblock->incarnation >> 32; /* that it was made at */
+
+	if (superblock->starts == 0 || superblock->node == 0 || superblock->sequence == 0) {
+		return false;
+	}
+	return superblock->is_disk ? start != 0 && start <= superblock->starts
+	                           : start == superblock->starts && !superblock->rejoining;
 }
 
 int ctl_superblock_decode(struct slice bytes, struct ctl_superblock *ret_superblock)
@@ -47,26 +67,45 @@ int ctl_superblock_decode(struct slice bytes, struct ctl_superblock *ret_superbl
 	struct ctl_superblock superblock = {0};
 	bool good;
 
+	if (bytes.size != CTL_SUPERBLOCK_SIZE) {
+		return -EBADMSG;
+	}
 	good = wire_u32(&reader) == MAGIC;
 	good = wire_u32(&reader) == VERSION && good;
+	superblock.sequence = wire_u64(&reader);
 	superblock.cluster = wire_u64(&reader);
 	superblock.incarnation = wire_u64(&reader);
 	superblock.starts = wire_u32(&reader);
 	superblock.node = wire_u8(&reader);
-	const uint8_t member = wire_u8(&reader);
-	good = wire_u16(&reader) == 0 && good;
-	const uint32_t crc = wire_u32(&reader);
+	const uint8_t flags = wire_u8(&reader);
 
-	if (!good || !wire_done(&reader) || crc != crc32c(0, slice_make(bytes.data, SUMMED))) {
+	while (wire_left(&reader) > 4) {
+		good = wire_u8(&reader) == 0 && good;
+	}
+	good = wire_u32(&reader) == crc32c(0, slice_make(bytes.data, SUMMED)) && good;
+	superblock.member = (flags & IS_MEMBER) != 0;
+	superblock.rejoining = (flags & IS_REJOINING) != 0;
+	superblock.is_disk = (flags & IS_DISK) != 0;
+	if (!good || flags > (IS_MEMBER | IS_REJOINING | IS_DISK) || !is_sane(&superblock)) {
 		return -EBADMSG;
 	}
-	if (member > 1 || superblock.starts == 0 || superblock.node == 0 ||
-	    superblock.incarnation >> 32 != superblock.starts) {
-		return -EBADMSG;
-	}
-	superblock.member = member == 1;
 	*ret_superblock = superblock;
 	return 0;
+}
+
+struct ctl_superblock ctl_superblock_first(uint64_t cluster, uint8_t node, bool is_disk,
+                                           uint32_t chance)
+{
+	must(node >= 1);
+	return (struct ctl_superblock){
+		.sequence = 1,
+		.cluster = cluster,
+		.incarnation = (uint64_t)1 << 32 | chance,
+		.starts = 1,
+		.node = node,
+		.member = true,
+		.is_disk = is_disk,
+	};
 }
 
 /* Makes a name in the folder durable: the entry itself stands in the folder's parent. */
@@ -135,25 +174,25 @@ close_folder:
 	return r;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t size)
+/* Writes `count` copies from `copy` on, and makes them durable. */
+static int put_copies(int fd, const uint8_t *bytes, unsigned copy, unsigned count)
 {
-	while (size != 0) {
-		const ssize_t written = write(fd, bytes, size);
+	for (unsigned i = copy; i < copy + count; i++) {
+		const off_t at = (off_t)i * CTL_SUPERBLOCK_SIZE;
+		ssize_t written;
 
-		if (written < 0) {
-			if (errno == EINTR) {
-				continue;
-			}
-			return -errno;
+		do {
+			written = pwrite(fd, bytes, CTL_SUPERBLOCK_SIZE, at);
+		} while (written < 0 && errno == EINTR);
+		if (written != CTL_SUPERBLOCK_SIZE) {
+			return written < 0 ? -errno : -EIO;
 		}
-		bytes += written;
-		size -= (size_t)written;
 	}
-	return 0;
+	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Replaces the file as a whole; when it returns 0, the new one outlives a power failure. */
-static int put(int folder, const struct ctl_superblock *superblock)
+/* A file with all copies, under its name only when it is whole and durable. */
+static int make(int folder, const struct ctl_superblock *superblock)
 {
 	uint8_t bytes[CTL_SUPERBLOCK_SIZE];
 	int fd, r;
@@ -163,10 +202,7 @@ static int put(int folder, const struct ctl_superblock *superblock)
 	if (fd < 0) {
 		return -errno;
 	}
-	r = write_all(fd, bytes, sizeof(bytes));
-	if (r == 0 && fsync(fd) < 0) {
-		r = -errno;
-	}
+	r = put_copies(fd, bytes, 0, CTL_SUPERBLOCK_COPIES);
 	if (close(fd) < 0 && r == 0) {
 		r = -errno;
 	}
@@ -179,27 +215,73 @@ static int put(int folder, const struct ctl_superblock *superblock)
 	return r;
 }
 
-static int get(int folder, struct ctl_superblock *ret_superblock)
+/* Which copies are good, and which one counts; -1: none. */
+static int find(int fd, bool ret_good[CTL_SUPERBLOCK_COPIES], struct ctl_superblock *ret_superblock)
 {
-	uint8_t bytes[CTL_SUPERBLOCK_SIZE + 1]; /* one more, to see that it ends */
+	int best = -1;
+
+	for (unsigned i = 0; i < CTL_SUPERBLOCK_COPIES; i++) {
+		uint8_t bytes[CTL_SUPERBLOCK_SIZE];
+		struct ctl_superblock superblock;
+		const ssize_t size =
+			pread(fd, bytes, sizeof(bytes), (off_t)i * CTL_SUPERBLOCK_SIZE);
+
+		/* What cannot be read is as good as damaged. */
+		ret_good[i] =
+			size == sizeof(bytes) &&
+			ctl_superblock_decode(slice_make(bytes, sizeof(bytes)), &superblock) == 0;
+		if (ret_good[i] && (best < 0 || superblock.sequence > ret_superblock->sequence)) {
+			*ret_superblock = superblock;
+			best = (int)i;
+		}
+	}
+	return best;
+}
+
+int ctl_superblock_read(int folder, bool ret_good[CTL_SUPERBLOCK_COPIES],
+                        struct ctl_superblock *ret_superblock)
+{
 	const int fd = openat(folder, NAME, O_RDONLY | O_CLOEXEC);
-	ssize_t size;
-	int r;
+	int count = 0;
 
 	if (fd < 0) {
 		return -errno;
 	}
-	size = read(fd, bytes, sizeof(bytes));
-	r = size < 0 ? -errno : 0;
+	(void)find(fd, ret_good, ret_superblock);
 	(void)close(fd);
-	return r < 0 ? r : ctl_superblock_decode(slice_make(bytes, (size_t)size), ret_superblock);
+	for (unsigned i = 0; i < CTL_SUPERBLOCK_COPIES; i++) {
+		count += ret_good[i] ? 1 : 0;
+	}
+	return count;
 }
 
-static int put_or_say(int folder, const char *path, const struct ctl_superblock *superblock,
-                      struct ctl_reason *ret_reason)
+/* Writes over what is there: first the two copies that do not count. */
+static int put(int folder, const struct ctl_superblock *superblock)
 {
-	const int r = put(folder, superblock);
+	uint8_t bytes[CTL_SUPERBLOCK_SIZE];
+	bool good[CTL_SUPERBLOCK_COPIES];
+	struct ctl_superblock before;
+	unsigned first;
+	int fd, r;
 
+	ctl_superblock_encode(superblock, bytes);
+	fd = openat(folder, NAME, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		return -errno;
+	}
+	first = find(fd, good, &before) < PAIR ? PAIR : 0;
+	r = put_copies(fd, bytes, first, PAIR);
+	if (r == 0) {
+		r = put_copies(fd, bytes, PAIR - first, PAIR);
+	}
+	if (close(fd) < 0 && r == 0) {
+		r = -errno;
+	}
+	return r;
+}
+
+static int say_unwritten(int r, const char *path, struct ctl_reason *ret_reason)
+{
 	if (r < 0) {
 		ctl_reason_say(ret_reason,
 		               "%s/" NAME
@@ -210,20 +292,16 @@ static int put_or_say(int folder, const char *path, const struct ctl_superblock 
 	return r;
 }
 
-int ctl_superblock_found(int folder, const char *path, uint64_t cluster, uint8_t node,
-                         uint32_t chance, struct ctl_superblock *ret_superblock,
+int ctl_superblock_write(int folder, const char *path, struct ctl_superblock *superblock,
                          struct ctl_reason *ret_reason)
 {
-	const struct ctl_superblock superblock = {
-		.cluster = cluster,
-		.incarnation = (uint64_t)1 << 32 | chance,
-		.starts = 1,
-		.node = node,
-		.member = true,
-	};
-	int r;
+	superblock->sequence++;
+	return say_unwritten(put(folder, superblock), path, ret_reason);
+}
 
-	must(node >= 1);
+int ctl_superblock_found(int folder, const char *path, const struct ctl_superblock *first,
+                         struct ctl_reason *ret_reason)
+{
 	if (faccessat(folder, NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		ctl_reason_say(ret_reason,
 		               "%s/" NAME
@@ -232,11 +310,7 @@ int ctl_superblock_found(int folder, const char *path, uint64_t cluster, uint8_t
 		               path);
 		return -EEXIST;
 	}
-	r = put_or_say(folder, path, &superblock, ret_reason);
-	if (r == 0) {
-		*ret_superblock = superblock;
-	}
-	return r;
+	return say_unwritten(make(folder, first), path, ret_reason);
 }
 
 void ctl_superblock_withdraw(int folder)
@@ -257,8 +331,9 @@ static void say_unread(struct ctl_reason *ret_reason, const char *path, int r)
 	} else if (r == -EBADMSG) {
 		ctl_reason_say(ret_reason,
 		               "%s/" NAME
-		               ": is damaged; a server that lost it is a new one and cannot "
-		               "come back under this number",
+		               ": none of its four copies is whole; a server that lost it is a "
+		               "new one and cannot come back under its old identity: have it "
+		               "replaced (cofferctl member replace), with an empty folder",
 		               path);
 	} else {
 		ctl_reason_say(ret_reason,
@@ -268,37 +343,56 @@ static void say_unread(struct ctl_reason *ret_reason, const char *path, int r)
 	}
 }
 
-int ctl_superblock_start(int folder, const char *path, uint64_t cluster, uint8_t node,
-                         uint32_t chance, struct ctl_superblock *ret_superblock,
-                         struct ctl_reason *ret_reason)
+static int compare(const struct ctl_superblock *found, const struct ctl_superblock *first,
+                   const char *path, struct ctl_reason *ret_reason)
 {
-	struct ctl_superblock superblock;
-	int r;
-
-	must(node >= 1);
-	r = get(folder, &superblock);
-	if (r < 0) {
-		say_unread(ret_reason, path, r);
-		return r;
-	}
-	if (superblock.cluster != cluster || superblock.node != node) {
+	if (found->cluster != first->cluster || found->node != first->node) {
 		ctl_reason_say(ret_reason,
 		               "%s/" NAME ": belongs to server %u of cluster %016" PRIx64
 		               ", not to server %u of cluster %016" PRIx64
 		               "; mend `data`, `node` or `cluster` in the configuration",
-		               path, superblock.node, superblock.cluster, node, cluster);
+		               path, found->node, found->cluster, first->node, first->cluster);
 		return -EPERM;
 	}
-	if (superblock.starts == UINT32_MAX) {
+	if (found->is_disk != first->is_disk) {
+		ctl_reason_say(ret_reason,
+		               "%s/" NAME ": this server began with durability = %s, and a cluster "
+		               "keeps its mode for life; mend `durability` in the configuration",
+		               path, found->is_disk ? "disk" : "memory");
+		return -EPERM;
+	}
+	if (found->starts == UINT32_MAX) {
 		ctl_reason_say(ret_reason,
 		               "%s/" NAME
 		               ": has counted its last start; replace this server by a new one",
 		               path);
 		return -EOVERFLOW;
 	}
+	return 0;
+}
+
+int ctl_superblock_start(int folder, const char *path, const struct ctl_superblock *first,
+                         struct ctl_superblock *ret_superblock, struct ctl_reason *ret_reason)
+{
+	const uint32_t chance = (uint32_t)first->incarnation;
+	bool good[CTL_SUPERBLOCK_COPIES];
+	struct ctl_superblock superblock;
+	int r = ctl_superblock_read(folder, good, &superblock);
+
+	r = r == 0 ? -EBADMSG : r;
+	if (r < 0) {
+		say_unread(ret_reason, path, r);
+		return r;
+	}
+	r = compare(&superblock, first, path, ret_reason);
+	if (r < 0) {
+		return r;
+	}
 	superblock.starts++;
-	superblock.incarnation = (uint64_t)superblock.starts << 32 | chance;
-	r = put_or_say(folder, path, &superblock, ret_reason);
+	if (!superblock.is_disk) {
+		superblock.incarnation = (uint64_t)superblock.starts << 32 | chance;
+	}
+	r = ctl_superblock_write(folder, path, &superblock, ret_reason);
 	if (r == 0) {
 		*ret_superblock = superblock;
 	}

@@ -4,25 +4,30 @@
 /*
  * superblock.h - who this server is, kept over its starts
  *
- *      data/superblock   written as data/superblock.new, fsync, rename, fsync of the folder
+ *      data/superblock   four copies of 4096 bytes, all alike but while they are written
  *
  *       0  magic        u32  'CFSB'
- *       4  version      u32  1
- *       8  cluster      u64
- *      16  incarnation  u64
- *      24  starts       u32
- *      28  node         u8   from 1
- *      29  member       u8   0, 1: has been a member
- *      30  zero         u16
- *      32  crc          u32  CRC-32C over the 32 bytes before
+ *       4  version      u32  2
+ *       8  sequence     u64  raised each time it is written
+ *      16  cluster      u64
+ *      24  incarnation  u64
+ *      32  starts       u32
+ *      36  node         u8   from 1
+ *      37  flags        u8   1 has been a member, 2 rejoins, 4 mode disk
+ *      38  zeros
+ *    4092  crc          u32  CRC-32C over all before
+ *
+ * The good copy of the highest sequence counts. Two copies are written and synced before the other
+ * two are begun, and never first those that count: so one whole copy is always there.
  *
  * Mode memory: a process that ends loses what it promised, so each start is a new incarnation:
  * starts << 32 | chance. The starts make it grow, the chance tells apart two folders that were
- * copied from each other.
+ * copied from each other. Mode disk: the incarnation is the folder's, and changes only where what
+ * stood in it was lost; then the server rejoins as a new one.
  *
  * A folder belongs to one process: it is locked (flock) while it is open.
  *
- * Threads: any one. encode and decode are pure.
+ * Threads: any one. encode, decode and first are pure.
  */
 
 #include <stdbool.h>
@@ -32,15 +37,19 @@
 #include "store/base/slice.h"
 
 enum {
-	CTL_SUPERBLOCK_SIZE = 36
+	CTL_SUPERBLOCK_SIZE = 4096, /* of a copy */
+	CTL_SUPERBLOCK_COPIES = 4,
 };
 
 struct ctl_superblock {
+	uint64_t sequence;
 	uint64_t cluster;
 	uint64_t incarnation;
 	uint32_t starts;
 	uint8_t node; /* number from 1 */
 	bool member;
+	bool rejoining; /* disk: what it promised was lost; it takes no part until it has rejoined */
+	bool is_disk;
 };
 
 /* Cannot fail. */
@@ -57,12 +66,15 @@ int ctl_superblock_decode(struct slice bytes, struct ctl_superblock *ret_superbl
  */
 int ctl_folder_open(const char *path, bool make, struct ctl_reason *ret_reason);
 
+/* What the very first start of a member writes. `chance` is any 32 bits. */
+struct ctl_superblock ctl_superblock_first(uint64_t cluster, uint8_t node, bool is_disk,
+                                           uint32_t chance);
+
 /*
- * The very first start: writes the superblock of a member, start 1. `chance` is any 32 bits.
- * Returns 0 or a negative errno and the sentence; -EEXIST: there is one already.
+ * The very first start: writes it. Returns 0 or a negative errno and the sentence; -EEXIST: there
+ * is one already.
  */
-int ctl_superblock_found(int folder, const char *path, uint64_t cluster, uint8_t node,
-                         uint32_t chance, struct ctl_superblock *ret_superblock,
+int ctl_superblock_found(int folder, const char *path, const struct ctl_superblock *first,
                          struct ctl_reason *ret_reason);
 
 /*
@@ -72,10 +84,21 @@ int ctl_superblock_found(int folder, const char *path, uint64_t cluster, uint8_t
 void ctl_superblock_withdraw(int folder);
 
 /*
- * Every other start: reads it, compares cluster and node, counts the start, and writes it back
- * before it returns. Returns 0 or a negative errno and the sentence; -ENOENT: there is none;
- * -EBADMSG: damaged; -EPERM: of another cluster or node; -EOVERFLOW: no start is left.
+ * Every other start: reads it, compares cluster, node and mode with `first`, counts the start, and
+ * writes it back before it returns: damaged copies are whole again then. Returns 0 or a negative
+ * errno and the sentence; -ENOENT: there is none; -EBADMSG: no copy is good; -EPERM: of another
+ * cluster, node or mode; -EOVERFLOW: no start is left.
  */
-int ctl_superblock_start(int folder, const char *path, uint64_t cluster, uint8_t node,
-                         uint32_t chance, struct ctl_superblock *ret_superblock,
+int ctl_superblock_start(int folder, const char *path, const struct ctl_superblock *first,
+                         struct ctl_superblock *ret_superblock, struct ctl_reason *ret_reason);
+
+/* Writes it with the next sequence, which is set in it. 0, or a negative errno and the sentence. */
+int ctl_superblock_write(int folder, const char *path, struct ctl_superblock *superblock,
                          struct ctl_reason *ret_reason);
+
+/*
+ * Reads what there is: which copies are good, and the one that counts. Returns how many are good,
+ * or a negative errno of the system (-ENOENT).
+ */
+int ctl_superblock_read(int folder, bool ret_good[CTL_SUPERBLOCK_COPIES],
+                        struct ctl_superblock *ret_superblock);

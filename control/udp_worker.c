@@ -174,7 +174,7 @@ static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 			break;
 		case PAXOS_EFFECT_PERSIST:
 		case PAXOS_EFFECT_FORGET:
-			must(false); /* mode memory has no journal */
+			paxos_journal_give(worker->mailbox, &effect);
 			break;
 		case PAXOS_EFFECT_TRACE:
 			(void)paxos_mailbox_put_from_worker(
@@ -187,6 +187,7 @@ static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 		}
 	}
 	ctl_udp_flush(&worker->udp);
+	paxos_journal_ring(worker->mailbox); /* after the datagrams: peers write meanwhile */
 	if (point != NULL) {
 		paxos_errand_point(worker->replica, now_ns, worker->mailbox, point);
 	}
@@ -293,6 +294,7 @@ static void turn(struct ctl_udp_worker *worker)
 	note_gap(worker, now_ns);
 	handle(worker, received, now_ns);
 	done += read_mail(worker, now_ns);
+	done += paxos_errand_journal(worker->replica, now_ns, worker->mailbox);
 	paxos_replica_tick(worker->replica, now_ns);
 	done += obey_effects(worker, now_ns);
 

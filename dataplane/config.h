@@ -58,5 +58,5 @@ struct dp_config {
 	/* As the replica has them; for answers that workers beyond 0 give. */
 	uint64_t cluster;
 	uint32_t configuration;
-	uint8_t durability; /* enum paxos_durability; only PAXOS_MEMORY is taken yet */
+	uint8_t durability; /* enum paxos_durability */
 };

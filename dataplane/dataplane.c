@@ -58,11 +58,6 @@ static int check(const struct dp_config *config, char reason[DP_REASON_SIZE])
 	if (config->port_count < 1 || config->port_count > DP_PORTS_MAX) {
 		return refuse(reason, -EINVAL, "ports: transport dpdk needs from 1 to 16 of them");
 	}
-	if (config->durability != PAXOS_MEMORY) {
-		return refuse(reason, -ENOTSUP,
-		              "durability: transport dpdk keeps data in memory only until the "
-		              "journal arrives");
-	}
 	for (unsigned i = 0; i < config->port_count; i++) {
 		if (config->ports[i].kind == DP_PORT_ETHDEV &&
 		    (config->ports[i].address == 0 || config->ports[i].prefix > 32)) {

@@ -107,7 +107,7 @@ static unsigned obey(struct dp_worker *worker, uint64_t now_ns)
 			break;
 		case PAXOS_EFFECT_PERSIST:
 		case PAXOS_EFFECT_FORGET:
-			must(effect.kind == PAXOS_EFFECT_SEND); /* dp_start() took memory only */
+			paxos_journal_give(worker->mailbox, &effect);
 			break;
 		}
 	}
@@ -264,11 +264,15 @@ static unsigned turn_replica(struct dp_worker *worker, bool came)
 	const uint64_t now_ns = dp_clock_ns(); /* mail was taken since the burst */
 	unsigned done;
 
-	if (worker->replica == NULL || (!came && now_ns < worker->deadline_ns)) {
+	if (worker->replica == NULL) {
+		return 0;
+	}
+	done = paxos_errand_journal(worker->replica, now_ns, worker->mailbox);
+	if (!came && done == 0 && now_ns < worker->deadline_ns) {
 		return 0;
 	}
 	paxos_replica_tick(worker->replica, now_ns);
-	done = obey(worker, now_ns);
+	done += obey(worker, now_ns);
 	worker->deadline_ns = paxos_replica_deadline_ns(worker->replica);
 	return done;
 }
@@ -289,6 +293,9 @@ static bool turn(struct dp_worker *worker, uint64_t *ret_now_ns)
 	}
 	done += turn_replica(worker, done != 0); /* what is overdue; effects to tx.c */
 	dp_tx_burst(&worker->tx);                /* tx.c: out */
+	if (worker->replica != NULL) {
+		paxos_journal_ring(worker->mailbox); /* after it: peers write meanwhile */
+	}
 	dp_rx_free(&worker->rx);
 	urcu_qsbr_quiescent_state(); /* nothing of the store is in hand any more */
 

@@ -2,8 +2,9 @@
 /*
  * cofferd - the server; the roof, the only file that sees both hands
  *
- *      configuration -> log -> data folder -> superblock
- *        -> store -> replica -> mailbox -> control thread (this one)
+ *      configuration -> log -> data folder, superblock
+ *        -> store -> replica <- snapshot, journal (disk)
+ *        -> mailbox -> journal's threads (disk) -> control thread (this one)
  *        -> shell: dataplane/ or control/udp_worker
  *        -> turn until SIGTERM -> the same backwards
  *
@@ -25,12 +26,14 @@
 #include "consensus/replica.h"
 #include "control/config.h"
 #include "control/end.h"
+#include "control/home.h"
+#include "control/journal.h"
 #include "control/logger.h"
 #include "control/loop.h"
 #include "control/options.h"
+#include "control/recover.h"
 #include "control/restore.h"
 #include "control/status.h"
-#include "control/superblock.h"
 #include "control/udp.h"
 #include "control/udp_worker.h"
 #include "dataplane/dataplane.h"
@@ -59,17 +62,27 @@ struct order {
 struct server {
 	struct ctl_config config;
 	struct ctl_logger logger;
-	int folder;
-	bool founded; /* the superblock was made by this very start */
-	struct ctl_superblock superblock;
+	struct ctl_home home;
+	struct ctl_journal *journal; /* disk */
 	struct store *store;
 	struct paxos_replica *replica;
 	struct paxos_mailbox mailbox;
 	void *rings;
+	void *records; /* disk: the ring to the journal */
 	struct ctl_loop *loop;
 	struct ctl_udp_worker *udp_worker;
 	struct dp *dp;
 };
+
+static bool is_disk(const struct server *server)
+{
+	return server->config.durability == CTL_DURABILITY_DISK;
+}
+
+static enum paxos_durability durability_of(const struct server *server)
+{
+	return is_disk(server) ? PAXOS_DISK : PAXOS_MEMORY;
+}
 
 /* --- status ---------------------------------------------------------------------------------- */
 
@@ -136,7 +149,7 @@ static json_t *make_status(void *context, struct slice bytes)
 	object = ctl_status_json(&status, server->dp != NULL ? "dpdk" : "kernel");
 	(void)snprintf(text, sizeof(text), "%016" PRIx64, server->config.cluster);
 	(void)json_object_set_new(object, "cluster", json_string(text));
-	(void)snprintf(text, sizeof(text), "%016" PRIx64, server->superblock.incarnation);
+	(void)snprintf(text, sizeof(text), "%016" PRIx64, server->home.superblock.incarnation);
 	(void)json_object_set_new(object, "incarnation", json_string(text));
 	(void)json_object_set_new(object, "version", json_string(COFFER_VERSION));
 	(void)json_object_set_new(object, "pid", json_integer((json_int_t)getpid()));
@@ -146,6 +159,12 @@ static json_t *make_status(void *context, struct slice bytes)
 	ctl_status_add(
 		object, "drops", "mailbox_full",
 		atomic_load_explicit(&server->mailbox.dropped_from_worker, memory_order_relaxed));
+	if (server->journal != NULL) {
+		struct ctl_journal_counters journal;
+
+		ctl_journal_counters(server->journal, &journal);
+		ctl_status_add_journal(object, &journal);
+	}
 	if (server->dp != NULL) {
 		add_dataplane(object, server);
 	} else {
@@ -155,35 +174,6 @@ static json_t *make_status(void *context, struct slice bytes)
 }
 
 /* --- the replica ------------------------------------------------------------------------------ */
-
-static int open_folder(struct server *server, const struct order *order,
-                       struct ctl_reason *ret_reason)
-{
-	const struct ctl_config *config = &server->config;
-	uint32_t chance;
-	int r;
-
-	if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance)) {
-		ctl_reason_say(ret_reason,
-		               "the system gives no random bytes; is /dev/urandom there?");
-		return -EIO;
-	}
-	server->folder = ctl_folder_open(config->data, order->new_cluster, ret_reason);
-	if (server->folder < 0) {
-		return server->folder;
-	}
-	if (order->new_cluster) {
-		r = ctl_superblock_found(server->folder, config->data, config->cluster,
-		                         (uint8_t)config->node, chance, &server->superblock,
-		                         ret_reason);
-		server->founded = r == 0;
-	} else {
-		r = ctl_superblock_start(server->folder, config->data, config->cluster,
-		                         (uint8_t)config->node, chance, &server->superblock,
-		                         ret_reason);
-	}
-	return r;
-}
 
 static struct store_config store_config_of(const struct ctl_config *config)
 {
@@ -208,21 +198,6 @@ static int make_store(struct server *server, struct ctl_reason *ret_reason)
 	return r;
 }
 
-/* A new cluster that begins with a snapshot of another one. */
-static int restore(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
-{
-	const struct ctl_config *config = &server->config;
-	struct store_digest digest;
-	int r;
-
-	if (order->restore == NULL) {
-		return 0;
-	}
-	r = ctl_restore(server->store, order->restore, server->folder, config->cluster,
-	                (uint8_t)config->node, &digest, ret_reason);
-	return r < 0 ? r : paxos_replica_recover_snapshot(server->replica, &digest);
-}
-
 static int make_replica(struct server *server, struct ctl_reason *ret_reason)
 {
 	const struct ctl_config *config = &server->config;
@@ -234,10 +209,12 @@ static int make_replica(struct server *server, struct ctl_reason *ret_reason)
 	paxos.node = (uint8_t)(config->node - 1);
 	paxos.founders = paxos_first((unsigned)config->count);
 	paxos.cluster = config->cluster;
-	paxos.incarnation = server->superblock.incarnation;
-	paxos.start = server->superblock.starts;
-	paxos.founding = server->founded;
-	paxos.durability = PAXOS_MEMORY;
+	paxos.incarnation = server->home.superblock.incarnation;
+	paxos.start = server->home.superblock.starts;
+	paxos.founding = server->home.founded;
+	paxos.durability = durability_of(server);
+	paxos.rejoining = server->home.superblock.rejoining;
+	paxos.snapshot_bytes = is_disk(server) ? config->snapshot_mb << 20 : 0;
 	paxos.priority = (uint8_t)config->priority;
 	paxos.heartbeat_ns = config->heartbeat_ns;
 	paxos.lease_ns = config->lease_ns;
@@ -259,16 +236,112 @@ static int make_replica(struct server *server, struct ctl_reason *ret_reason)
 	return r;
 }
 
+/* --- mode disk -------------------------------------------------------------------------------- */
+
+static void tell_recovered(struct server *server, const struct ctl_recovered *recovered)
+{
+	ctl_log(&server->logger, recovered->frames_bad == 0 ? CTL_INFO : CTL_WARNING, "recovered",
+	        CTL_NUMBER("snapshot", recovered->snapshot),
+	        CTL_NUMBER("snapshots_damaged", recovered->snapshots_damaged),
+	        CTL_NUMBER("records", recovered->records),
+	        CTL_NUMBER("records_lost", recovered->records_lost),
+	        CTL_NUMBER("frames", recovered->frames),
+	        CTL_NUMBER("frames_bad", recovered->frames_bad),
+	        CTL_TEXT("torn", recovered->torn ? "yes" : "no"),
+	        CTL_NUMBER("took_us", recovered->took_ns / 1000));
+}
+
+/* Brings back what the folder holds. -EBADMSG: it cannot be mended in place. */
+static int recover(struct server *server, struct ctl_reason *ret_reason)
+{
+	struct ctl_recovered recovered;
+	struct paxos_status status;
+	int r;
+
+	if (!is_disk(server)) {
+		return 0;
+	}
+	r = ctl_recover(&server->journal, &server->home.journal, server->config.cluster,
+	                server->replica, server->store, &recovered, ret_reason);
+	tell_recovered(server, &recovered);
+	if (r < 0 || !server->home.superblock.rejoining) {
+		return r;
+	}
+	paxos_replica_status(server->replica, &status);
+	return paxos_ballot_is_none(status.promised) ? 0
+	                                             : ctl_home_rejoined(&server->home, ret_reason);
+}
+
+static int pass_by(void *context, const struct ctl_piece *piece)
+{
+	(void)context;
+	(void)piece;
+	return 0;
+}
+
+/* A new cluster that begins with a snapshot of another one. */
+static int restore(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
+{
+	const struct ctl_config *config = &server->config;
+	const struct ctl_journal_reader reader = {.visit = pass_by}; /* just founded: empty */
+	struct store_digest digest;
+	int r;
+
+	r = ctl_restore(server->store, order->restore, server->home.folder, config->cluster,
+	                (uint8_t)config->node, &digest, ret_reason);
+	r = r < 0 ? r : paxos_replica_recover_snapshot(server->replica, &digest);
+	return r < 0 || !is_disk(server) ? r
+	                                 : ctl_journal_open(&server->journal, &server->home.journal,
+	                                                    &reader, ret_reason);
+}
+
+/* A store, and a replica over it with all it knew. */
+static int make_all(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
+{
+	int r = make_store(server, ret_reason);
+
+	r = r < 0 ? r : make_replica(server, ret_reason);
+	if (r < 0) {
+		return r;
+	}
+	return order->restore != NULL ? restore(server, order, ret_reason)
+	                              : recover(server, ret_reason);
+}
+
+/* The same; and where the folder cannot be mended in place, as a new server that rejoins. */
+static int make_or_rejoin(struct server *server, const struct order *order,
+                          struct ctl_reason *ret_reason)
+{
+	int r = make_all(server, order, ret_reason);
+
+	if (r != -EBADMSG || !is_disk(server) || server->home.founded) {
+		return r;
+	}
+	ctl_log(&server->logger, CTL_WARNING, "set_aside", CTL_TEXT("why", ret_reason->text),
+	        CTL_NUMBER("start", server->home.superblock.starts));
+	paxos_replica_free(server->replica);
+	server->replica = NULL;
+	store_free(server->store);
+	server->store = NULL;
+	r = ctl_home_rejoin(&server->home, ret_reason);
+	return r < 0 ? r : make_all(server, order, ret_reason);
+}
+
 static int make_mailbox(struct server *server, struct ctl_reason *ret_reason)
 {
 	server->rings = aligned_alloc(RING_LINE, 2 * (size_t)MAILBOX_BYTES);
-	if (server->rings == NULL) {
+	server->records = is_disk(server) ? aligned_alloc(RING_LINE, PAXOS_JOURNAL_RING) : NULL;
+	if (server->rings == NULL || (is_disk(server) && server->records == NULL)) {
 		ctl_reason_say(ret_reason, "no memory for the mailbox; free %d MiB",
-		               2 * MAILBOX_BYTES >> 20);
+		               (2 * MAILBOX_BYTES + PAXOS_JOURNAL_RING) >> 20);
 		return -ENOMEM;
 	}
 	paxos_mailbox_init(&server->mailbox, server->rings,
 	                   (uint8_t *)server->rings + MAILBOX_BYTES, MAILBOX_BYTES);
+	if (is_disk(server)) {
+		paxos_journal_init(&server->mailbox, server->records,
+		                   ctl_journal_last(server->journal));
+	}
 	return 0;
 }
 
@@ -331,7 +404,7 @@ static void fill_dataplane(struct dp_config *dp, const struct server *server)
 	dp->count = (uint8_t)config->count;
 	dp->cluster = config->cluster;
 	dp->configuration = 1;
-	dp->durability = PAXOS_MEMORY;
+	dp->durability = (uint8_t)durability_of(server);
 	for (unsigned i = 0; i < DP_WORKERS_MAX; i++) {
 		dp->cores[i] = i < config->cores.count ? config->cores.numbers[i] : -1;
 	}
@@ -380,13 +453,6 @@ static int start_shell(struct server *server, struct ctl_reason *ret_reason)
 	} else {
 		r = start_kernel(server, ret_reason);
 	}
-	/*
-	 * A first start that ended before its replica took part promised nothing to anybody: it
-	 * leaves no trace, so that it can be tried again.
-	 */
-	if (r < 0 && server->founded) {
-		ctl_superblock_withdraw(server->folder);
-	}
 	return r;
 }
 
@@ -414,12 +480,13 @@ static void tell_start(struct server *server)
 	ctl_log(&server->logger, CTL_INFO, "starts", CTL_TEXT("version", COFFER_VERSION),
 	        CTL_HEX("cluster", server->config.cluster), CTL_NUMBER("node", server->config.node),
 	        CTL_NUMBER("servers", server->config.count),
-	        CTL_HEX("incarnation", server->superblock.incarnation),
-	        CTL_NUMBER("start", server->superblock.starts),
-	        CTL_TEXT("founding", server->founded ? "yes" : "no"),
+	        CTL_HEX("incarnation", server->home.superblock.incarnation),
+	        CTL_NUMBER("start", server->home.superblock.starts),
+	        CTL_TEXT("founding", server->home.founded ? "yes" : "no"),
 	        CTL_TEXT("transport",
 	                 server->config.transport == CTL_TRANSPORT_DPDK ? "dpdk" : "kernel"),
-	        CTL_TEXT("durability", "memory"), CTL_NUMBER("pid", (uint64_t)getpid()));
+	        CTL_TEXT("durability", is_disk(server) ? "disk" : "memory"),
+	        CTL_NUMBER("pid", (uint64_t)getpid()));
 }
 
 static int live(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
@@ -434,32 +501,34 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	enum paxos_end end = (enum paxos_end)0;
 	int r;
 
-	r = open_folder(server, order, ret_reason);
-	r = r < 0 ? r : make_store(server, ret_reason);
-	r = r < 0 ? r : make_replica(server, ret_reason);
-	r = r < 0 ? r : restore(server, order, ret_reason);
+	r = ctl_home_open(&server->home, &server->config, order->new_cluster, ret_reason);
+	r = r < 0 ? r : make_or_rejoin(server, order, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
 	loop.store = server->store;
-	loop.folder = server->folder;
+	loop.folder = server->home.folder;
 	r = r < 0 ? r : ctl_loop_open(&server->loop, &loop, ret_reason);
-	if (r < 0) {
-		if (server->founded) {
-			ctl_superblock_withdraw(server->folder);
-		}
-		return r;
+	if (r == 0 && is_disk(server)) {
+		r = ctl_journal_start(server->journal, &server->mailbox, ret_reason);
 	}
-	r = start_shell(server, ret_reason);
+	r = r < 0 ? r : start_shell(server, ret_reason);
 	if (r < 0) {
+		/* Its replica took no part: it promised nothing to anybody. */
+		ctl_home_withdraw(&server->home);
 		return r;
 	}
 	tell_start(server);
 	tell_memory(server);
 	r = ctl_loop_run(server->loop, &end, ret_reason);
+	if (r == 0 && end == PAXOS_END_DISK_FAILED) {
+		ctl_journal_failure(server->journal, ret_reason);
+		return -EIO;
+	}
 	return r < 0 || end == 0 ? r : ctl_end_say(end, server->config.data, ret_reason);
 }
 
 static void end(struct server *server)
 {
+	ctl_journal_stop(server->journal); /* before the worker: see journal.h */
 	dp_stop(server->dp);
 	ctl_udp_worker_stop(server->udp_worker);
 	ctl_loop_close(server->loop);
@@ -468,10 +537,10 @@ static void end(struct server *server)
 	}
 	paxos_replica_free(server->replica);
 	store_free(server->store);
+	ctl_journal_close(server->journal);
 	free(server->rings);
-	if (server->folder >= 0) {
-		(void)close(server->folder); /* unlocks it */
-	}
+	free(server->records);
+	ctl_home_close(&server->home);
 }
 
 static int serve(const struct order *order)
@@ -480,7 +549,7 @@ static int serve(const struct order *order)
 	struct ctl_reason reason = {{0}};
 	int r;
 
-	server.folder = -1;
+	server.home.folder = -1;
 	r = ctl_config_load(&server.config, order->config, &reason);
 	if (r == 0 && order->check) {
 		(void)printf("%s: good\n", order->config);

@@ -148,6 +148,20 @@ enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct sto
 	return PAXOS_READ_PASS;
 }
 
+void paxos_replica_durable(struct paxos_replica *replica, uint64_t now_ns, uint64_t record)
+{
+	(void)replica;
+	(void)now_ns;
+	(void)record;
+}
+
+void paxos_replica_disk(struct paxos_replica *replica, uint64_t now_ns, unsigned troubles)
+{
+	(void)replica;
+	(void)now_ns;
+	(void)troubles;
+}
+
 void paxos_replica_snapshot_done(struct paxos_replica *replica, uint64_t now_ns,
                                  struct store_snapshot *snapshot, const struct store_digest *digest)
 {

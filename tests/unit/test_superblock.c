@@ -20,13 +20,30 @@
 
 static char folder_path[256];
 static int folder;
+static struct ctl_reason reason;
+static bool is_disk;
+
+static int found(uint64_t cluster, uint8_t node, uint32_t chance,
+                 struct ctl_superblock *ret_superblock)
+{
+	*ret_superblock = ctl_superblock_first(cluster, node, is_disk, chance);
+	return ctl_superblock_found(folder, folder_path, ret_superblock, &reason);
+}
+
+static int start(uint64_t cluster, uint8_t node, uint32_t chance,
+                 struct ctl_superblock *ret_superblock)
+{
+	const struct ctl_superblock first = ctl_superblock_first(cluster, node, is_disk, chance);
+
+	return ctl_superblock_start(folder, folder_path, &first, ret_superblock, &reason);
+}
 
 static int make_folder(void **state)
 {
 	const char *base = getenv("TMPDIR");
-	struct ctl_reason reason;
 
 	(void)state;
+	is_disk = false;
 	(void)snprintf(folder_path, sizeof(folder_path), "%s/coffer-superblock-%d",
 	               base != NULL ? base : "/tmp", (int)getpid());
 	folder = ctl_folder_open(folder_path, true, &reason);
@@ -45,11 +62,14 @@ static int remove_folder(void **state)
 static void test_bytes_come_back_and_no_changed_bit_passes(void **state)
 {
 	const struct ctl_superblock superblock = {
+		.sequence = 4,
 		.cluster = 0x1122334455667788,
 		.incarnation = 0x900000abc,
 		.starts = 9,
 		.node = 3,
 		.member = true,
+		.rejoining = true,
+		.is_disk = true,
 	};
 	uint8_t bytes[CTL_SUPERBLOCK_SIZE + 1] = {0};
 	struct ctl_superblock back;
@@ -61,7 +81,10 @@ static void test_bytes_come_back_and_no_changed_bit_passes(void **state)
 	assert_int_equal(back.incarnation, superblock.incarnation);
 	assert_int_equal(back.starts, 9);
 	assert_int_equal(back.node, 3);
+	assert_int_equal(back.sequence, 4);
 	assert_true(back.member);
+	assert_true(back.rejoining);
+	assert_true(back.is_disk);
 	for (size_t size = 0; size <= sizeof(bytes); size++) {
 		assert_int_equal(ctl_superblock_decode(slice_make(bytes, size), &back),
 		                 size == CTL_SUPERBLOCK_SIZE ? 0 : -EBADMSG);
@@ -78,20 +101,16 @@ static void test_bytes_come_back_and_no_changed_bit_passes(void **state)
 static void test_each_start_is_a_new_incarnation(void **state)
 {
 	struct ctl_superblock superblock;
-	struct ctl_reason reason;
 
 	(void)state;
-	assert_int_equal(
-		ctl_superblock_found(folder, folder_path, 7, 2, 0xaa, &superblock, &reason), 0);
+	assert_int_equal(found(7, 2, 0xaa, &superblock), 0);
 	assert_int_equal(superblock.incarnation, 0x1000000aa);
 	assert_int_equal(superblock.starts, 1);
 	assert_true(superblock.member);
-	for (uint32_t start = 2; start < 5; start++) {
-		assert_int_equal(
-			ctl_superblock_start(folder, folder_path, 7, 2, 0xbb, &superblock, &reason),
-			0);
-		assert_int_equal(superblock.starts, start);
-		assert_int_equal(superblock.incarnation, (uint64_t)start << 32 | 0xbb);
+	for (uint32_t number = 2; number < 5; number++) {
+		assert_int_equal(start(7, 2, 0xbb, &superblock), 0);
+		assert_int_equal(superblock.starts, number);
+		assert_int_equal(superblock.incarnation, (uint64_t)number << 32 | 0xbb);
 		assert_true(superblock.member);
 	}
 	assert_int_equal(faccessat(folder, "superblock.new", F_OK, 0), -1);
@@ -100,64 +119,130 @@ static void test_each_start_is_a_new_incarnation(void **state)
 static void test_second_founding_is_refused(void **state)
 {
 	struct ctl_superblock superblock;
-	struct ctl_reason reason;
 
 	(void)state;
-	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
-	                 0);
-	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
-	                 -EEXIST);
+	assert_int_equal(found(7, 2, 0, &superblock), 0);
+	assert_int_equal(found(7, 2, 0, &superblock), -EEXIST);
 	assert_non_null(strstr(reason.text, "without --new-cluster"));
 }
 
 static void test_start_without_founding_is_refused(void **state)
 {
 	struct ctl_superblock superblock;
-	struct ctl_reason reason;
 
 	(void)state;
-	assert_int_equal(ctl_superblock_start(folder, folder_path, 7, 2, 0, &superblock, &reason),
-	                 -ENOENT);
+	assert_int_equal(start(7, 2, 0, &superblock), -ENOENT);
 	assert_non_null(strstr(reason.text, "--new-cluster"));
 }
 
 static void test_another_server_or_cluster_is_refused(void **state)
 {
 	struct ctl_superblock superblock;
-	struct ctl_reason reason;
 
 	(void)state;
-	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
-	                 0);
-	assert_int_equal(ctl_superblock_start(folder, folder_path, 7, 3, 0, &superblock, &reason),
-	                 -EPERM);
+	assert_int_equal(found(7, 2, 0, &superblock), 0);
+	assert_int_equal(start(7, 3, 0, &superblock), -EPERM);
 	assert_non_null(strstr(reason.text, "server 2"));
-	assert_int_equal(ctl_superblock_start(folder, folder_path, 8, 2, 0, &superblock, &reason),
-	                 -EPERM);
+	assert_int_equal(start(8, 2, 0, &superblock), -EPERM);
 	/* Refused starts are not counted. */
-	assert_int_equal(ctl_superblock_start(folder, folder_path, 7, 2, 0, &superblock, &reason),
-	                 0);
+	assert_int_equal(start(7, 2, 0, &superblock), 0);
 	assert_int_equal(superblock.starts, 2);
 }
 
-static void test_damaged_file_is_refused_and_kept(void **state)
+static void test_mode_disk_keeps_its_incarnation(void **state)
 {
 	struct ctl_superblock superblock;
-	struct ctl_reason reason;
+
+	(void)state;
+	is_disk = true;
+	assert_int_equal(found(7, 2, 0xaa, &superblock), 0);
+	assert_int_equal(start(7, 2, 0xbb, &superblock), 0);
+	assert_int_equal(superblock.starts, 2);
+	assert_int_equal(superblock.incarnation, 0x1000000aa);
+	is_disk = false;
+	assert_int_equal(start(7, 2, 0xbb, &superblock), -EPERM);
+	assert_non_null(strstr(reason.text, "durability = disk"));
+}
+
+static int truncateat(const char *name, off_t size)
+{
+	const int fd = openat(folder, name, O_WRONLY);
+	const int r = ftruncate(fd, size);
+
+	return close(fd) < 0 ? -1 : r;
+}
+
+static void damage(unsigned copy, off_t at)
+{
+	const int fd = openat(folder, "superblock", O_WRONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "x", 1, copy * CTL_SUPERBLOCK_SIZE + at), 1);
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_one_good_copy_is_enough_and_heals_the_others(void **state)
+{
+	bool good[CTL_SUPERBLOCK_COPIES];
+	struct ctl_superblock superblock;
+
+	(void)state;
+	assert_int_equal(found(7, 2, 0, &superblock), 0);
+	for (unsigned kept = 0; kept < CTL_SUPERBLOCK_COPIES; kept++) {
+		for (unsigned copy = 0; copy < CTL_SUPERBLOCK_COPIES; copy++) {
+			if (copy != kept) {
+				damage(copy, 100 + copy);
+			}
+		}
+		assert_int_equal(ctl_superblock_read(folder, good, &superblock), 1);
+		assert_true(good[kept]);
+		assert_int_equal(start(7, 2, 0, &superblock), 0);
+		assert_int_equal(superblock.starts, 2 + kept);
+		assert_int_equal(ctl_superblock_read(folder, good, &superblock), 4);
+		assert_int_equal(superblock.starts, 2 + kept);
+	}
+}
+
+/* A write that ended between its two halves, and one that tore in the first. */
+static void test_newest_whole_copy_counts(void **state)
+{
+	struct ctl_superblock superblock, newer;
+	bool good[CTL_SUPERBLOCK_COPIES];
+	uint8_t bytes[CTL_SUPERBLOCK_SIZE];
 	int fd;
 
 	(void)state;
-	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
-	                 0);
+	assert_int_equal(found(7, 2, 0, &superblock), 0);
+	newer = superblock;
+	newer.sequence++;
+	newer.starts = 2;
+	newer.incarnation = (uint64_t)2 << 32;
+	ctl_superblock_encode(&newer, bytes);
 	fd = openat(folder, "superblock", O_WRONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, "x", 1, 20), 1);
+	assert_int_equal(pwrite(fd, bytes, sizeof(bytes), 2 * CTL_SUPERBLOCK_SIZE), sizeof(bytes));
+	assert_int_equal(pwrite(fd, bytes, 32, 3 * CTL_SUPERBLOCK_SIZE), 32);
 	assert_int_equal(close(fd), 0);
-	assert_int_equal(ctl_superblock_start(folder, folder_path, 7, 2, 0, &superblock, &reason),
-	                 -EBADMSG);
-	assert_non_null(strstr(reason.text, "damaged"));
-	assert_int_equal(ctl_superblock_found(folder, folder_path, 7, 2, 0, &superblock, &reason),
-	                 -EEXIST);
+	assert_int_equal(ctl_superblock_read(folder, good, &superblock), 3);
+	assert_int_equal(superblock.starts, 2);
+	damage(2, 5);
+	assert_int_equal(ctl_superblock_read(folder, good, &superblock), 2);
+	assert_int_equal(superblock.starts, 1);
+}
+
+static void test_file_without_a_good_copy_is_refused_and_kept(void **state)
+{
+	struct ctl_superblock superblock;
+
+	(void)state;
+	assert_int_equal(found(7, 2, 0, &superblock), 0);
+	for (unsigned copy = 0; copy < CTL_SUPERBLOCK_COPIES; copy++) {
+		damage(copy, 20);
+	}
+	assert_int_equal(start(7, 2, 0, &superblock), -EBADMSG);
+	assert_non_null(strstr(reason.text, "member replace"));
+	assert_int_equal(found(7, 2, 0, &superblock), -EEXIST);
+	assert_int_equal(truncateat("superblock", 10), 0);
+	assert_int_equal(start(7, 2, 0, &superblock), -EBADMSG);
 }
 
 static void test_second_process_is_shut_out(void **state)
@@ -169,8 +254,6 @@ static void test_second_process_is_shut_out(void **state)
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		struct ctl_reason reason;
-
 		_exit(ctl_folder_open(folder_path, false, &reason) == -EBUSY &&
 		                      strstr(reason.text, "another cofferd") != NULL
 		              ? 0
@@ -182,8 +265,6 @@ static void test_second_process_is_shut_out(void **state)
 
 static void test_folder_that_is_not_there_is_named(void **state)
 {
-	struct ctl_reason reason;
-
 	(void)state;
 	assert_int_equal(ctl_folder_open("/nowhere/at/all", false, &reason), -ENOENT);
 	assert_non_null(strstr(reason.text, "/nowhere/at/all"));
@@ -200,7 +281,10 @@ int main(void)
 		WITH_FOLDER(test_second_founding_is_refused),
 		WITH_FOLDER(test_start_without_founding_is_refused),
 		WITH_FOLDER(test_another_server_or_cluster_is_refused),
-		WITH_FOLDER(test_damaged_file_is_refused_and_kept),
+		WITH_FOLDER(test_mode_disk_keeps_its_incarnation),
+		WITH_FOLDER(test_one_good_copy_is_enough_and_heals_the_others),
+		WITH_FOLDER(test_newest_whole_copy_counts),
+		WITH_FOLDER(test_file_without_a_good_copy_is_refused_and_kept),
 		WITH_FOLDER(test_second_process_is_shut_out),
 		cmocka_unit_test(test_folder_that_is_not_there_is_named),
 	};

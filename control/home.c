@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/home.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "control/recover.h"
+#include "store/base/check.h"
+
+static int take_chance(uint32_t *ret_chance, struct ctl_reason *ret_reason)
+{
+	if (getrandom(ret_chance, sizeof(*ret_chance), 0) != (ssize_t)sizeof(*ret_chance)) {
+		ctl_reason_say(ret_reason,
+		               "the system gives no random bytes; is /dev/urandom there?");
+		return -EIO;
+	}
+	return 0;
+}
+
+static int found(struct ctl_home *home, const struct ctl_superblock *first,
+                 struct ctl_reason *ret_reason)
+{
+	int r = 0;
+
+	home->superblock = *first;
+	home->journal.incarnation = first->incarnation;
+	if (first->is_disk) {
+		r = ctl_journal_found(&home->journal, ret_reason);
+	}
+	r = r < 0 ? r : ctl_superblock_found(home->folder, home->journal.path, first, ret_reason);
+	home->founded = r == 0;
+	if (r == 0 && first->is_disk) {
+		r = ctl_journal_settle(&home->journal, ret_reason);
+	}
+	return r;
+}
+
+int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, bool new_cluster,
+                  struct ctl_reason *ret_reason)
+{
+	struct ctl_superblock first;
+	uint32_t chance;
+	int r;
+
+	*home = (struct ctl_home){.folder = -1};
+	r = take_chance(&chance, ret_reason);
+	if (r < 0) {
+		return r;
+	}
+	first = ctl_superblock_first(config->cluster, (uint8_t)config->node,
+	                             config->durability == CTL_DURABILITY_DISK, chance);
+	home->folder = ctl_folder_open(config->data, new_cluster, ret_reason);
+	if (home->folder < 0) {
+		return home->folder;
+	}
+	home->journal = (struct ctl_journal_config){
+		.folder = home->folder,
+		.path = config->data,
+		.segment_mb = (uint32_t)config->segment_mb,
+		.data_max_mb = config->data_max_mb,
+	};
+	if (new_cluster) {
+		return found(home, &first, ret_reason);
+	}
+	r = ctl_superblock_start(home->folder, config->data, &first, &home->superblock, ret_reason);
+	home->journal.incarnation = home->superblock.incarnation;
+	return r;
+}
+
+void ctl_home_withdraw(struct ctl_home *home)
+{
+	if (home->founded) {
+		ctl_superblock_withdraw(home->folder);
+		ctl_journal_withdraw(&home->journal);
+	}
+}
+
+int ctl_home_rejoin(struct ctl_home *home, struct ctl_reason *ret_reason)
+{
+	struct ctl_superblock *superblock = &home->superblock;
+	uint32_t chance;
+	int r;
+
+	must(superblock->is_disk);
+	r = take_chance(&chance, ret_reason);
+	r = r < 0 ? r : ctl_set_aside(&home->journal, superblock->starts, ret_reason);
+	if (r < 0) {
+		return r;
+	}
+	superblock->incarnation = (uint64_t)superblock->starts << 32 | chance;
+	superblock->rejoining = true;
+	r = ctl_superblock_write(home->folder, home->journal.path, superblock, ret_reason);
+	home->journal.incarnation = superblock->incarnation;
+	r = r < 0 ? r : ctl_journal_found(&home->journal, ret_reason);
+	return r < 0 ? r : ctl_journal_settle(&home->journal, ret_reason);
+}
+
+int ctl_home_rejoined(struct ctl_home *home, struct ctl_reason *ret_reason)
+{
+	home->superblock.rejoining = false;
+	return ctl_superblock_write(home->folder, home->journal.path, &home->superblock,
+	                            ret_reason);
+}
+
+void ctl_home_close(struct ctl_home *home)
+{
+	if (home->folder >= 0) {
+		(void)close(home->folder); /* unlocks it */
+		home->folder = -1;
+	}
+}
