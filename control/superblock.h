@@ -48,7 +48,7 @@ struct ctl_superblock {
 	uint32_t starts;
 	uint8_t node; /* number from 1 */
 	bool member;
-	bool rejoining; /* disk: what it promised was lost; it takes no part until it has rejoined */
+	bool rejoining; /* disk: what it promised was lost; it takes no part yet */
 	bool is_disk;
 };
 

@@ -22,17 +22,13 @@
 
 #include "consensus/errand.h"
 #include "consensus/mailbox.h"
-#include "consensus/quorum.h"
 #include "consensus/replica.h"
+#include "control/boot.h"
 #include "control/config.h"
 #include "control/end.h"
-#include "control/home.h"
-#include "control/journal.h"
 #include "control/logger.h"
 #include "control/loop.h"
 #include "control/options.h"
-#include "control/recover.h"
-#include "control/restore.h"
 #include "control/status.h"
 #include "control/udp.h"
 #include "control/udp_worker.h"
@@ -46,7 +42,6 @@ enum {
 	EXIT_WRONG = 1,
 	EXIT_USAGE = 2,
 	MAILBOX_BYTES = 4 << 20, /* each way: some 2,900 of the largest datagrams */
-	EVENTS_MAX = 1 << 16,    /* revisions a wait may begin in the past */
 };
 
 static_assert(MAILBOX_BYTES / 4 > STORE_DATAGRAM_SIZE_MAX + 64, "a datagram is a mail");
@@ -62,10 +57,7 @@ struct order {
 struct server {
 	struct ctl_config config;
 	struct ctl_logger logger;
-	struct ctl_home home;
-	struct ctl_journal *journal; /* disk */
-	struct store *store;
-	struct paxos_replica *replica;
+	struct ctl_boot boot; /* data folder, store, replica, journal */
 	struct paxos_mailbox mailbox;
 	void *rings;
 	void *records; /* disk: the ring to the journal */
@@ -149,20 +141,20 @@ static json_t *make_status(void *context, struct slice bytes)
 	object = ctl_status_json(&status, server->dp != NULL ? "dpdk" : "kernel");
 	(void)snprintf(text, sizeof(text), "%016" PRIx64, server->config.cluster);
 	(void)json_object_set_new(object, "cluster", json_string(text));
-	(void)snprintf(text, sizeof(text), "%016" PRIx64, server->home.superblock.incarnation);
+	(void)snprintf(text, sizeof(text), "%016" PRIx64, server->boot.home.superblock.incarnation);
 	(void)json_object_set_new(object, "incarnation", json_string(text));
 	(void)json_object_set_new(object, "version", json_string(COFFER_VERSION));
 	(void)json_object_set_new(object, "pid", json_integer((json_int_t)getpid()));
-	store_counters(server->store, &counters);
+	store_counters(server->boot.store, &counters);
 	ctl_status_add(object, "counters", "store_memory_bytes", counters.memory_bytes);
 	ctl_status_add(object, "counters", "store_waiting_bytes", counters.memory_waiting);
 	ctl_status_add(
 		object, "drops", "mailbox_full",
 		atomic_load_explicit(&server->mailbox.dropped_from_worker, memory_order_relaxed));
-	if (server->journal != NULL) {
+	if (server->boot.journal != NULL) {
 		struct ctl_journal_counters journal;
 
-		ctl_journal_counters(server->journal, &journal);
+		ctl_journal_counters(server->boot.journal, &journal);
 		ctl_status_add_journal(object, &journal);
 	}
 	if (server->dp != NULL) {
@@ -173,159 +165,7 @@ static json_t *make_status(void *context, struct slice bytes)
 	return object;
 }
 
-/* --- the replica ------------------------------------------------------------------------------ */
-
-static struct store_config store_config_of(const struct ctl_config *config)
-{
-	return (struct store_config){
-		.quota_bytes = config->quota_mb << 20,
-		.sessions_max = (uint32_t)config->sessions_max,
-		.events_max = EVENTS_MAX,
-	};
-}
-
-static int make_store(struct server *server, struct ctl_reason *ret_reason)
-{
-	const struct store_config config = store_config_of(&server->config);
-	const int r = store_new(&server->store, &config);
-
-	if (r < 0) {
-		ctl_reason_say(ret_reason,
-		               "the store cannot be made (%s); lower quota_mb or "
-		               "sessions_max",
-		               strerror(-r));
-	}
-	return r;
-}
-
-static int make_replica(struct server *server, struct ctl_reason *ret_reason)
-{
-	const struct ctl_config *config = &server->config;
-	struct paxos_config paxos;
-	int r;
-
-	memset(&paxos, 0, sizeof(paxos));
-	paxos_config_default(&paxos);
-	paxos.node = (uint8_t)(config->node - 1);
-	paxos.founders = paxos_first((unsigned)config->count);
-	paxos.cluster = config->cluster;
-	paxos.incarnation = server->home.superblock.incarnation;
-	paxos.start = server->home.superblock.starts;
-	paxos.founding = server->home.founded;
-	paxos.durability = durability_of(server);
-	paxos.rejoining = server->home.superblock.rejoining;
-	paxos.snapshot_bytes = is_disk(server) ? config->snapshot_mb << 20 : 0;
-	paxos.priority = (uint8_t)config->priority;
-	paxos.heartbeat_ns = config->heartbeat_ns;
-	paxos.lease_ns = config->lease_ns;
-	paxos.suspicion_ns = config->suspicion_ns;
-	paxos.drift_ppm = (uint32_t)config->drift_ppm;
-	paxos.log_bytes = config->log_mb << 20;
-	paxos.log_entries = (uint32_t)config->log_entries;
-	paxos.window = (uint32_t)config->window;
-	if (getrandom(&paxos.seed, sizeof(paxos.seed), 0) != (ssize_t)sizeof(paxos.seed)) {
-		paxos.seed = paxos.incarnation; /* for back-off only */
-	}
-	r = paxos_replica_new(&server->replica, &paxos, server->store);
-	if (r < 0) {
-		ctl_reason_say(ret_reason,
-		               "the replica cannot be made (%s); lower log_mb or "
-		               "log_entries",
-		               strerror(-r));
-	}
-	return r;
-}
-
-/* --- mode disk -------------------------------------------------------------------------------- */
-
-static void tell_recovered(struct server *server, const struct ctl_recovered *recovered)
-{
-	ctl_log(&server->logger, recovered->frames_bad == 0 ? CTL_INFO : CTL_WARNING, "recovered",
-	        CTL_NUMBER("snapshot", recovered->snapshot),
-	        CTL_NUMBER("snapshots_damaged", recovered->snapshots_damaged),
-	        CTL_NUMBER("records", recovered->records),
-	        CTL_NUMBER("records_lost", recovered->records_lost),
-	        CTL_NUMBER("frames", recovered->frames),
-	        CTL_NUMBER("frames_bad", recovered->frames_bad),
-	        CTL_TEXT("torn", recovered->torn ? "yes" : "no"),
-	        CTL_NUMBER("took_us", recovered->took_ns / 1000));
-}
-
-/* Brings back what the folder holds. -EBADMSG: it cannot be mended in place. */
-static int recover(struct server *server, struct ctl_reason *ret_reason)
-{
-	struct ctl_recovered recovered;
-	struct paxos_status status;
-	int r;
-
-	if (!is_disk(server)) {
-		return 0;
-	}
-	r = ctl_recover(&server->journal, &server->home.journal, server->config.cluster,
-	                server->replica, server->store, &recovered, ret_reason);
-	tell_recovered(server, &recovered);
-	if (r < 0 || !server->home.superblock.rejoining) {
-		return r;
-	}
-	paxos_replica_status(server->replica, &status);
-	return paxos_ballot_is_none(status.promised) ? 0
-	                                             : ctl_home_rejoined(&server->home, ret_reason);
-}
-
-static int pass_by(void *context, const struct ctl_piece *piece)
-{
-	(void)context;
-	(void)piece;
-	return 0;
-}
-
-/* A new cluster that begins with a snapshot of another one. */
-static int restore(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
-{
-	const struct ctl_config *config = &server->config;
-	const struct ctl_journal_reader reader = {.visit = pass_by}; /* just founded: empty */
-	struct store_digest digest;
-	int r;
-
-	r = ctl_restore(server->store, order->restore, server->home.folder, config->cluster,
-	                (uint8_t)config->node, &digest, ret_reason);
-	r = r < 0 ? r : paxos_replica_recover_snapshot(server->replica, &digest);
-	return r < 0 || !is_disk(server) ? r
-	                                 : ctl_journal_open(&server->journal, &server->home.journal,
-	                                                    &reader, ret_reason);
-}
-
-/* A store, and a replica over it with all it knew. */
-static int make_all(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
-{
-	int r = make_store(server, ret_reason);
-
-	r = r < 0 ? r : make_replica(server, ret_reason);
-	if (r < 0) {
-		return r;
-	}
-	return order->restore != NULL ? restore(server, order, ret_reason)
-	                              : recover(server, ret_reason);
-}
-
-/* The same; and where the folder cannot be mended in place, as a new server that rejoins. */
-static int make_or_rejoin(struct server *server, const struct order *order,
-                          struct ctl_reason *ret_reason)
-{
-	int r = make_all(server, order, ret_reason);
-
-	if (r != -EBADMSG || !is_disk(server) || server->home.founded) {
-		return r;
-	}
-	ctl_log(&server->logger, CTL_WARNING, "set_aside", CTL_TEXT("why", ret_reason->text),
-	        CTL_NUMBER("start", server->home.superblock.starts));
-	paxos_replica_free(server->replica);
-	server->replica = NULL;
-	store_free(server->store);
-	server->store = NULL;
-	r = ctl_home_rejoin(&server->home, ret_reason);
-	return r < 0 ? r : make_all(server, order, ret_reason);
-}
+/* --- the mailbox ------------------------------------------------------------------------------ */
 
 static int make_mailbox(struct server *server, struct ctl_reason *ret_reason)
 {
@@ -340,7 +180,7 @@ static int make_mailbox(struct server *server, struct ctl_reason *ret_reason)
 	                   (uint8_t *)server->rings + MAILBOX_BYTES, MAILBOX_BYTES);
 	if (is_disk(server)) {
 		paxos_journal_init(&server->mailbox, server->records,
-		                   ctl_journal_last(server->journal));
+		                   ctl_journal_last(server->boot.journal));
 	}
 	return 0;
 }
@@ -362,8 +202,8 @@ static int start_kernel(struct server *server, struct ctl_reason *ret_reason)
 	int r;
 
 	memcpy(worker.servers, config->servers, sizeof(worker.servers));
-	r = ctl_udp_worker_start(&server->udp_worker, &worker, server->replica, server->store,
-	                         &server->mailbox, ret_reason);
+	r = ctl_udp_worker_start(&server->udp_worker, &worker, server->boot.replica,
+	                         server->boot.store, &server->mailbox, ret_reason);
 	if (r < 0) {
 		return r;
 	}
@@ -437,7 +277,8 @@ static int start_dataplane(struct server *server, struct ctl_reason *ret_reason)
 	memset(&dp, 0, sizeof(dp));
 	dp.name = name;
 	fill_dataplane(&dp, server);
-	r = dp_start(&server->dp, &dp, server->replica, server->store, &server->mailbox, reason);
+	r = dp_start(&server->dp, &dp, server->boot.replica, server->boot.store, &server->mailbox,
+	             reason);
 	if (r < 0) {
 		ctl_reason_say(ret_reason, "transport = dpdk: %s", reason);
 	}
@@ -462,7 +303,7 @@ static int start_shell(struct server *server, struct ctl_reason *ret_reason)
 static void tell_memory(struct server *server)
 {
 	const struct ctl_config *config = &server->config;
-	const struct store_config store_config = store_config_of(config);
+	const struct store_config store_config = ctl_boot_store_config(config);
 	const uint64_t mb = 1 << 20;
 	const uint64_t mailbox_mb = 2 * MAILBOX_BYTES / mb;
 	const uint64_t store_mb = store_arena_bytes(&store_config) / mb;
@@ -480,9 +321,9 @@ static void tell_start(struct server *server)
 	ctl_log(&server->logger, CTL_INFO, "starts", CTL_TEXT("version", COFFER_VERSION),
 	        CTL_HEX("cluster", server->config.cluster), CTL_NUMBER("node", server->config.node),
 	        CTL_NUMBER("servers", server->config.count),
-	        CTL_HEX("incarnation", server->home.superblock.incarnation),
-	        CTL_NUMBER("start", server->home.superblock.starts),
-	        CTL_TEXT("founding", server->home.founded ? "yes" : "no"),
+	        CTL_HEX("incarnation", server->boot.home.superblock.incarnation),
+	        CTL_NUMBER("start", server->boot.home.superblock.starts),
+	        CTL_TEXT("founding", server->boot.home.founded ? "yes" : "no"),
 	        CTL_TEXT("transport",
 	                 server->config.transport == CTL_TRANSPORT_DPDK ? "dpdk" : "kernel"),
 	        CTL_TEXT("durability", is_disk(server) ? "disk" : "memory"),
@@ -501,26 +342,27 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	enum paxos_end end = (enum paxos_end)0;
 	int r;
 
-	r = ctl_home_open(&server->home, &server->config, order->new_cluster, ret_reason);
-	r = r < 0 ? r : make_or_rejoin(server, order, ret_reason);
+	server->boot.config = &server->config;
+	server->boot.logger = &server->logger;
+	r = ctl_boot_begin(&server->boot, order->new_cluster, order->restore, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
-	loop.store = server->store;
-	loop.folder = server->home.folder;
+	loop.store = server->boot.store;
+	loop.folder = server->boot.home.folder;
 	r = r < 0 ? r : ctl_loop_open(&server->loop, &loop, ret_reason);
 	if (r == 0 && is_disk(server)) {
-		r = ctl_journal_start(server->journal, &server->mailbox, ret_reason);
+		r = ctl_journal_start(server->boot.journal, &server->mailbox, ret_reason);
 	}
 	r = r < 0 ? r : start_shell(server, ret_reason);
 	if (r < 0) {
 		/* Its replica took no part: it promised nothing to anybody. */
-		ctl_home_withdraw(&server->home);
+		ctl_home_withdraw(&server->boot.home);
 		return r;
 	}
 	tell_start(server);
 	tell_memory(server);
 	r = ctl_loop_run(server->loop, &end, ret_reason);
 	if (r == 0 && end == PAXOS_END_DISK_FAILED) {
-		ctl_journal_failure(server->journal, ret_reason);
+		ctl_journal_failure(server->boot.journal, ret_reason);
 		return -EIO;
 	}
 	return r < 0 || end == 0 ? r : ctl_end_say(end, server->config.data, ret_reason);
@@ -528,19 +370,16 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 
 static void end(struct server *server)
 {
-	ctl_journal_stop(server->journal); /* before the worker: see journal.h */
+	ctl_journal_stop(server->boot.journal); /* before the worker: see journal.h */
 	dp_stop(server->dp);
 	ctl_udp_worker_stop(server->udp_worker);
 	ctl_loop_close(server->loop);
 	if (server->rings != NULL) {
-		paxos_errand_close(server->store, &server->mailbox);
+		paxos_errand_close(server->boot.store, &server->mailbox);
 	}
-	paxos_replica_free(server->replica);
-	store_free(server->store);
-	ctl_journal_close(server->journal);
+	ctl_boot_end(&server->boot);
 	free(server->rings);
 	free(server->records);
-	ctl_home_close(&server->home);
 }
 
 static int serve(const struct order *order)
@@ -549,7 +388,7 @@ static int serve(const struct order *order)
 	struct ctl_reason reason = {{0}};
 	int r;
 
-	server.home.folder = -1;
+	server.boot.home.folder = -1;
 	r = ctl_config_load(&server.config, order->config, &reason);
 	if (r == 0 && order->check) {
 		(void)printf("%s: good\n", order->config);
