@@ -62,8 +62,9 @@ class Cluster:
 
     transport = ""
 
-    def __init__(self, tools, count, settings=(), name="c"):
+    def __init__(self, tools, count, settings=(), name="c", durability="memory"):
         self.tools = tools
+        self.durability = durability
         self.count = count
         self.settings = list(settings)
         self.folder = tools.folder / f"{name}{len(list(tools.folder.iterdir()))}"
@@ -105,8 +106,8 @@ class Cluster:
     def write_config(self, number):
         node = self.nodes[number]
         lines = [f"cluster = {self.id}", f"node = {number}", f"data = data{number}",
-                 f"management = {node.socket}", f"log = {node.log.name}", "durability = memory",
-                 *self.server_lines(number), *self.settings]
+                 f"management = {node.socket}", f"log = {node.log.name}", f"durability = {self.durability}",
+                 "segment_mb = 8", *self.server_lines(number), *self.settings]
         node.config.write_text("\n".join(lines) + "\n")
 
     def start(self, number, wait=True):
@@ -301,8 +302,8 @@ class Relayed(Cluster):
 class Kernel(Relayed):
     transport = "kernel"
 
-    def __init__(self, tools, count, settings=(), relayed=True):
-        super().__init__(tools, count, settings, "kernel")
+    def __init__(self, tools, count, settings=(), relayed=True, durability="memory"):
+        super().__init__(tools, count, settings, "kernel", durability)
         self.net = loopback_net()
         self.relayed = relayed
 
@@ -366,8 +367,9 @@ def need_hugepages(tools, count):
 class Shm(Relayed):
     transport = "shm"
 
-    def __init__(self, tools, count, no_huge=True, relayed=False, settings=()):
-        super().__init__(tools, count, settings, "shm")
+    def __init__(self, tools, count, no_huge=True, relayed=False, settings=(),
+                 durability="memory"):
+        super().__init__(tools, count, settings, "shm", durability)
         self.net = loopback_net()
         self.no_huge = no_huge
         self.relayed = relayed

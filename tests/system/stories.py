@@ -18,7 +18,7 @@ def end(cluster, recorder, name, gap_ms):
     counts = recorder.finish()
     cluster.wait_level()
     cluster.check_health()
-    print(f"# {cluster.transport}: {name}: {counts['acked']} writes acknowledged, "
+    print(f"# {cluster.transport}, {cluster.durability}: {name}: {counts['acked']} writes acknowledged, "
           f"{counts['unknown']} without an answer, longest gap {gap_ms:.0f} ms")
     return counts
 
@@ -122,6 +122,23 @@ def leader_is_stopped_for_the_impatient(cluster):
         cluster.wait_caught_up(leader)
     counts = end(cluster, recorder, "leader stopped, clients impatient", gap_ms)
     check(counts["unknown"] > 0, "no write ended without an answer", counts)
+
+
+def all_are_killed(cluster, rounds, *options):
+    """Mode disk: every server dies at the same moment, and what was acknowledged is there."""
+    recorder = Recorder(cluster, *options)
+    recorder.wait_more(WARM)
+    gap_ms = 0
+    for _ in range(rounds):
+        for number in cluster.nodes:
+            cluster.kill(number)
+        for number in cluster.nodes:
+            cluster.start(number, wait=False)
+        gap_ms = max(gap_ms, recorder.wait_more(MORE, "writes go on after all were killed"))
+        for number in cluster.nodes:
+            cluster.wait_ready(number)
+            cluster.wait_caught_up(number)
+    return end(cluster, recorder, f"all killed {rounds} times", gap_ms)
 
 
 def everything_at_once(cluster, rounds):

@@ -66,7 +66,7 @@ def test_wrong_keys_and_values(tools):
             ("server.9 = 127.0.0.1:9", None, ["server.9"]),
             ("node = 1", None, ["node"]),
             ("lease_ms = 500", None, ["lease_ms", "suspicion_ms"]),
-            ("durability = disk", "durability =", ["disk", "journal"]),
+            ("durability = paper", "durability =", ["paper", "memory"]),
             ("transport = carrier pigeon", "transport =", ["transport"]),
             ("no equals sign", None, [name]),
             ("= 5", None, [name]),
