@@ -32,7 +32,8 @@ enum {
 	WORDS_MAX = 8,
 };
 
-#define COMMANDS "status | snapshot save FILE | snapshot verify FILE | help"
+#define COMMANDS                                                                                   \
+	"status | snapshot save FILE | snapshot verify FILE | verify DIR | repair DIR | help"
 
 struct order {
 	const char *socket;
@@ -91,9 +92,9 @@ static const struct command {
 	unsigned patience_s;
 	void (*print)(const struct order *order, const json_t *answer);
 } commands[] = {
-	{"status", NULL, 1, 5, print_status},
-	{"snapshot", "save", 3, 600, print_saved},
+	{"status", NULL, 1, 5, print_status}, {"snapshot", "save", 3, 600, print_saved},
 	{"snapshot", "verify", 3, 0, NULL}, /* without a server */
+	{"verify", NULL, 2, 0, NULL},         {"repair", NULL, 2, 0, NULL},
 	{"help", NULL, 1, 5, print_help},
 };
 
@@ -261,6 +262,17 @@ static int tell(const struct order *order, const char *line)
 	return code;
 }
 
+static int do_offline(const struct order *order)
+{
+	if (strcmp(order->words[0], "verify") == 0) {
+		return cofferctl_verify(order->words[1], order->json);
+	}
+	if (strcmp(order->words[0], "repair") == 0) {
+		return cofferctl_repair(order->words[1]);
+	}
+	return cofferctl_snapshot_verify(order->words[2], order->json);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {ctl_cofferctl_options,
@@ -280,7 +292,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (find_command(&order)->print == NULL) {
-		r = cofferctl_snapshot_verify(order.words[2], order.json);
+		r = do_offline(&order);
 		return fflush(stdout) != 0 ? EXIT_REFUSED : r;
 	}
 	r = strcmp(order.words[0], "snapshot") == 0 ? make_absolute(&order, path) : 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/snapshot_file.h"
+#include "control/verify.h"
 #include "store/store.h"
 
 static json_t *describe(const struct store *store, const struct ctl_snapshot_head *head,
@@ -73,4 +74,114 @@ int cofferctl_snapshot_verify(const char *path, bool json)
 	}
 	store_free(store);
 	return r < 0 ? 1 : 0;
+}
+
+/* --- verify, repair -------------------------------------------------------------------------- */
+
+static long long number_of(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "?";
+}
+
+static void print_superblock(const json_t *superblock)
+{
+	json_t *copies = json_object_get(superblock, "copies_good"), *good;
+	size_t i;
+
+	(void)printf("superblock server %lld of cluster %s, durability %s, started %lld times%s\n",
+	             number_of(superblock, "node"), text_of(superblock, "cluster"),
+	             text_of(superblock, "durability"), number_of(superblock, "starts"),
+	             json_is_true(json_object_get(superblock, "rejoining")) ? ", rejoining" : "");
+	json_array_foreach(copies, i, good)
+	{
+		if (!json_is_true(good)) {
+			(void)printf("           copy %zu is damaged\n", i + 1);
+		}
+	}
+}
+
+static void print_journal(const json_t *journal)
+{
+	json_t *piece;
+	size_t i;
+
+	(void)printf("journal    %lld frames, records %lld to %lld; %lld torn, %lld corrupt\n",
+	             number_of(journal, "frames"), number_of(journal, "first"),
+	             number_of(journal, "last"), number_of(journal, "torn"),
+	             number_of(journal, "corrupt"));
+	if (json_object_get(journal, "error") != NULL) {
+		(void)printf("           cannot be read: %s\n", text_of(journal, "error"));
+	}
+	json_array_foreach(json_object_get(journal, "pieces"), i, piece)
+	{
+		(void)printf("           %s: segment %s, block %lld, frame %lld, %lld records from "
+		             "%lld%s\n",
+		             text_of(piece, "kind"), text_of(piece, "segment"),
+		             number_of(piece, "block"), number_of(piece, "frame"),
+		             number_of(piece, "records"), number_of(piece, "first_record"),
+		             json_is_true(json_object_get(piece, "known")) ? "" : " at least");
+	}
+}
+
+static void print_report(const json_t *report)
+{
+	const json_t *journal = json_object_get(report, "journal");
+	json_t *snapshot;
+	size_t i;
+
+	print_superblock(json_object_get(report, "superblock"));
+	if (journal != NULL) {
+		print_journal(journal);
+	}
+	json_array_foreach(json_object_get(report, "snapshots"), i, snapshot)
+	{
+		(void)printf("snapshot   at %lld, %s\n", number_of(snapshot, "index"),
+		             json_is_true(json_object_get(snapshot, "good"))
+		                     ? text_of(snapshot, "digest")
+		                     : text_of(snapshot, "why"));
+	}
+	(void)printf("%s\n", json_is_true(json_object_get(report, "good"))
+	                             ? "all whole"
+	                             : "damaged: the next start mends it from the other servers");
+}
+
+int cofferctl_verify(const char *path, bool json)
+{
+	struct ctl_reason reason = {{0}};
+	json_t *report;
+	bool good;
+
+	if (ctl_verify(path, &report, &good, &reason) < 0) {
+		(void)fprintf(stderr, "cofferctl: %s\n", reason.text);
+		return 1;
+	}
+	if (json) {
+		(void)json_dumpf(report, stdout, JSON_INDENT(2));
+		(void)printf("\n");
+	} else {
+		print_report(report);
+	}
+	json_decref(report);
+	return good ? 0 : 1;
+}
+
+int cofferctl_repair(const char *path)
+{
+	struct ctl_reason reason = {{0}};
+
+	if (ctl_repair(path, &reason) < 0) {
+		(void)fprintf(stderr, "cofferctl: %s\n", reason.text);
+		return 1;
+	}
+	(void)printf("%s: set aside; the next start fetches everything from the other servers. Do "
+	             "this to one server at a time.\n",
+	             path);
+	return 0;
 }

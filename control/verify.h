@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * verify.h - looks at a data folder whose server is down, as its next start would
+ *
+ *      good
+ *      superblock{copies_good[4] cluster node incarnation starts durability rejoining}
+ *      journal{frames records first last torn corrupt pieces[{kind segment block blocks frame
+ *              first_record records known}]}                            mode disk
+ *      snapshots[{name good index digest why}]
+ *
+ * Changes nothing. `pieces` are those that are not whole; of corrupt ones at most
+ * CTL_VERIFY_PIECES_MAX are told one by one. A torn tail is no damage: it was never acknowledged.
+ *
+ * Threads: any one.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "control/reason.h"
+
+enum {
+	CTL_VERIFY_PIECES_MAX = 1000
+};
+
+/*
+ * Looks at the folder `path`. Returns 0, the report (given to the caller) and whether all is whole;
+ * or a negative errno and the sentence: there is nothing that can be looked at.
+ */
+int ctl_verify(const char *path, json_t **ret_report, bool *ret_good,
+               struct ctl_reason *ret_reason);
+
+/*
+ * Sets journal and snapshots of the folder aside, so that the server's next start fetches all of it
+ * from the others. Cuts nothing and throws nothing away. 0, or a negative errno and the sentence.
+ */
+int ctl_repair(const char *path, struct ctl_reason *ret_reason);
