@@ -138,7 +138,8 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 	switch (printer->verb) {
 	case COFFER_SET:
 	case COFFER_DELETE:
-		return json_pack("{s:s?, s:I}", "path", printer->path, "revision", revision);
+		return json_pack("{s:s?, s:I, s:s}", "path", printer->path, "revision", revision,
+		                 "durability", durability_text(result->durability));
 	case COFFER_GET:
 		object = value_object(result);
 		if (object != NULL) {

@@ -252,7 +252,7 @@ def parse(arguments):
     up.add_argument("--transport", default="shm", choices=("shm", "veth", "kernel"),
                     help="shm: DPDK and shared-file links, needs no rights (default); veth: DPDK"
                     " in a network namespace for each server, needs root; kernel: no DPDK")
-    up.add_argument("--durability", default="memory", choices=("memory", "disk"))
+    up.add_argument("--durability", default="disk", choices=("memory", "disk"))
     up.add_argument("--no-huge", action="store_true", help="without hugepages")
     up.add_argument("--pmd", default="af_packet", choices=("af_packet", "af_xdp"),
                     help="the driver of DPDK with --transport veth")

@@ -102,6 +102,7 @@ def config_text(cluster, number):
         "log = stderr",
         f"transport = {'dpdk' if dpdk else 'kernel'}",
         f"durability = {cluster['durability']}",
+        "segment_mb = 16",
         f"listen = {listen}",
     ]
     if dpdk:

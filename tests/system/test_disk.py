@@ -5,10 +5,12 @@
 Method: real processes over kernel UDP and shared-file links, killed by -9 under recorded load;
         bytes changed in the files of one server while it is down; lincheck."""
 
+import os
+
 import harness
 import stories
-from cluster import Kernel, Shm
-from harness import check
+from cluster import Kernel, Recorder, Shm
+from harness import check, parse_json
 
 
 def test_all_are_killed_kernel(tools):
@@ -30,6 +32,92 @@ def test_leader_and_follower_are_killed(tools):
     cluster.down()
 
 
+def data_of(cluster, number):
+    return cluster.folder / f"data{number}"
+
+
+def verify(cluster, number):
+    """What cofferctl says of the folder of a server that is down: exit code and report."""
+    done = cluster.tools.run([cluster.tools.cofferctl, "verify", data_of(cluster, number), "-o",
+                              "json"], cwd=cluster.folder)
+    return done.returncode, parse_json(done.stdout, "the report")
+
+
+def change(path, offset, size=1):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        old = file.read(size)
+        file.seek(offset)
+        file.write(bytes(byte ^ 0x5a for byte in old))
+
+
+def whole_frames(segment):
+    """Offsets of the blocks that begin a frame."""
+    text = segment.read_bytes()
+    return [at for at in range(0, len(text), 4096) if text[at:at + 4] == b"CFJF"]
+
+
+def damage(cluster, number, what):
+    segment = sorted((data_of(cluster, number) / "journal").iterdir())[0]
+    frames = whole_frames(segment)
+    check(len(frames) > 20, "there are frames", len(frames))
+    middle, last = frames[len(frames) // 2], frames[-1]
+    if what == "superblock":
+        change(data_of(cluster, number) / "superblock", 4096 + 30)
+    elif what == "head":
+        change(segment, middle + 40)
+    elif what == "body":
+        change(segment, middle + 700)
+    elif what == "last":
+        change(segment, last + 600)
+    elif what == "many":
+        change(segment, middle, 20000)
+    elif what == "cut":
+        os.truncate(segment, middle)
+    elif what == "gone":
+        segment.unlink()
+
+
+def test_damage_is_mended(tools):
+    """One server after the other is down, and some bytes of its files are others then."""
+    cluster = Kernel(tools, 3, durability="disk", relayed=False).up()
+    recorder = Recorder(cluster)
+    recorder.wait_more(stories.WARM)
+    for turn, what in enumerate(("superblock", "head", "body", "last", "many", "cut", "gone")):
+        victim = turn % 3 + 1
+        cluster.kill(victim)
+        code, report = verify(cluster, victim)
+        check(code == 0 and report["good"], f"whole before {what}", report)
+        damage(cluster, victim, what)
+        code, report = verify(cluster, victim)
+        check(code == 1 and not report["good"], f"damage of {what} is seen", report)
+        cluster.start(victim)
+        cluster.wait_caught_up(victim)
+        recorder.wait_more(stories.WARM)
+    stories.end(cluster, recorder, "damaged seven times", 0)
+    cluster.down()
+    for number in cluster.nodes:
+        code, report = verify(cluster, number)
+        check(code == 0 or report["journal"]["corrupt"] > 0, "the superblock is whole", report)
+
+
+def test_folder_is_set_aside_by_hand(tools):
+    cluster = Kernel(tools, 3, durability="disk", relayed=False).up()
+    recorder = Recorder(cluster)
+    recorder.wait_more(stories.WARM)
+    victim = cluster.followers()[0]
+    done = cluster.tools.run([tools.cofferctl, "repair", data_of(cluster, victim)])
+    check(done.returncode == 1 and "using it" in done.stderr, "not while it runs", done)
+    cluster.kill(victim)
+    done = cluster.tools.run([tools.cofferctl, "repair", data_of(cluster, victim)])
+    check(done.returncode == 0, "set aside", done)
+    check(not (data_of(cluster, victim) / "journal").exists(), "no journal is left")
+    cluster.start(victim)
+    cluster.wait_caught_up(victim)
+    stories.end(cluster, recorder, "one set aside", 0)
+    cluster.down()
+
+
 def test_everything_for_long(tools):
     if not tools.all:
         raise harness.Skip("only with --all")
@@ -40,4 +128,5 @@ def test_everything_for_long(tools):
 
 if __name__ == "__main__":
     harness.run([test_all_are_killed_kernel, test_all_are_killed_shm,
-                 test_leader_and_follower_are_killed, test_everything_for_long])
+                 test_leader_and_follower_are_killed, test_damage_is_mended,
+                 test_folder_is_set_aside_by_hand, test_everything_for_long])

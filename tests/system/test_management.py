@@ -35,6 +35,17 @@ def test_status_in_text_and_json(tools):
     cluster.down()
 
 
+def test_status_tells_of_the_journal(tools):
+    cluster = Kernel(tools, 3, relayed=False, durability="disk").up()
+    status = cluster.status(1)
+    journal = status["journal"]
+    check(status["durability"] == "disk" and journal["trouble"] == "none", "mode", status)
+    check(journal["groups"] > 0 and journal["bytes"] >= 4096 * journal["frames"] > 0 and
+          journal["flush_worst_us"] >= journal["flush_last_us"] > 0, "what was written", journal)
+    check("trouble: none" in cluster.ctl(1, "status").stdout, "as text")
+    cluster.down()
+
+
 def test_socket_is_the_owners(tools):
     cluster = Kernel(tools, 1, relayed=False).up()
     path = cluster.folder / cluster.nodes[1].socket
@@ -181,7 +192,7 @@ def test_sigterm_ends_and_a_restart_rejoins(tools):
 
 
 if __name__ == "__main__":
-    harness.run([test_status_in_text_and_json, test_socket_is_the_owners,
+    harness.run([test_status_in_text_and_json, test_status_tells_of_the_journal, test_socket_is_the_owners,
                  test_garbage_does_no_harm, test_snapshot_is_saved_and_verified,
                  test_wrong_use_and_no_server,
                  test_sigterm_ends_and_a_restart_rejoins])
