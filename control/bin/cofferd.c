@@ -29,6 +29,7 @@
 #include "control/logger.h"
 #include "control/loop.h"
 #include "control/options.h"
+#include "control/recover.h"
 #include "control/status.h"
 #include "control/udp.h"
 #include "control/udp_worker.h"
@@ -330,6 +331,26 @@ static void tell_start(struct server *server)
 	        CTL_NUMBER("pid", (uint64_t)getpid()));
 }
 
+/* The replica is of no use any more; -EIO and the sentence. */
+static int end_as_told(struct server *server, enum paxos_end end, struct ctl_reason *ret_reason)
+{
+	int r;
+
+	if (end == PAXOS_END_DISK_FAILED && server->boot.journal != NULL) {
+		ctl_journal_failure(server->boot.journal, ret_reason);
+		return -EIO;
+	}
+	if (is_disk(server) && (end == PAXOS_END_BEYOND_REPAIR || end == PAXOS_END_ROLLED_BACK)) {
+		ctl_journal_stop(server->boot.journal);
+		r = ctl_set_aside(&server->boot.home.journal, server->boot.home.superblock.starts,
+		                  ret_reason);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return ctl_end_say(end, server->config.data, ret_reason);
+}
+
 static int live(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
 {
 	struct ctl_loop_config loop = {
@@ -361,11 +382,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	tell_start(server);
 	tell_memory(server);
 	r = ctl_loop_run(server->loop, &end, ret_reason);
-	if (r == 0 && end == PAXOS_END_DISK_FAILED) {
-		ctl_journal_failure(server->boot.journal, ret_reason);
-		return -EIO;
-	}
-	return r < 0 || end == 0 ? r : ctl_end_say(end, server->config.data, ret_reason);
+	return r < 0 || end == 0 ? r : end_as_told(server, end, ret_reason);
 }
 
 static void end(struct server *server)

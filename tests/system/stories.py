@@ -18,7 +18,8 @@ def end(cluster, recorder, name, gap_ms):
     counts = recorder.finish()
     cluster.wait_level()
     cluster.check_health()
-    print(f"# {cluster.transport}, {cluster.durability}: {name}: {counts['acked']} writes acknowledged, "
+    print(f"# {cluster.transport}, {cluster.durability}: {name}: "
+          f"{counts['acked']} writes acknowledged, "
           f"{counts['unknown']} without an answer, longest gap {gap_ms:.0f} ms")
     return counts
 

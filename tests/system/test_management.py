@@ -192,7 +192,8 @@ def test_sigterm_ends_and_a_restart_rejoins(tools):
 
 
 if __name__ == "__main__":
-    harness.run([test_status_in_text_and_json, test_status_tells_of_the_journal, test_socket_is_the_owners,
+    harness.run([test_status_in_text_and_json, test_status_tells_of_the_journal,
+                 test_socket_is_the_owners,
                  test_garbage_does_no_harm, test_snapshot_is_saved_and_verified,
                  test_wrong_use_and_no_server,
                  test_sigterm_ends_and_a_restart_rejoins])
