@@ -15,7 +15,8 @@
 #include "store/base/check.h"
 
 enum {
-	NAME_SIZE = sizeof("damaged-4294967295"),
+	NAME_SIZE = sizeof("damaged-4294967295.4294967295"),
+	ASIDE_MAX = 1000, /* of one start */
 };
 
 /* --- the snapshot ---------------------------------------------------------------------------- */
@@ -242,18 +243,42 @@ static int move_all(int folder, int aside)
 	return fsync(aside) < 0 || fsync(folder) < 0 ? -errno : 0;
 }
 
+/* Makes a folder of a name that was never used, and opens it. */
+static int make_aside(int folder, uint32_t start, char ret_name[NAME_SIZE])
+{
+	int r = -EEXIST, fd;
+
+	for (unsigned i = 1; i < ASIDE_MAX && r == -EEXIST; i++) {
+		(void)snprintf(ret_name, NAME_SIZE, "damaged-%" PRIu32 ".%u", start, i);
+		r = mkdirat(folder, ret_name, 0700) < 0 ? -errno : 0;
+	}
+	if (r < 0) {
+		return r;
+	}
+	fd = openat(folder, ret_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* True if there is anything to be set aside. */
+static bool is_anything(int folder)
+{
+	uint64_t index;
+
+	return faccessat(folder, CTL_JOURNAL_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       ctl_snapshot_newest(folder, UINT64_MAX, &index) == 0;
+}
+
 int ctl_set_aside(const struct ctl_journal_config *config, uint32_t start,
                   struct ctl_reason *ret_reason)
 {
-	char name[NAME_SIZE];
-	int aside = -1, r;
+	char name[NAME_SIZE] = "damaged";
+	int aside, r;
 
-	(void)snprintf(name, sizeof(name), "damaged-%" PRIu32, start);
-	r = mkdirat(config->folder, name, 0700) < 0 && errno != EEXIST ? -errno : 0;
-	if (r == 0) {
-		aside = openat(config->folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		r = aside < 0 ? -errno : move_all(config->folder, aside);
+	if (!is_anything(config->folder)) {
+		return 0;
 	}
+	aside = make_aside(config->folder, start, name);
+	r = aside < 0 ? aside : move_all(config->folder, aside);
 	if (aside >= 0) {
 		(void)close(aside);
 	}

@@ -9,7 +9,7 @@
  *
  * A folder that cannot be mended by that is set aside, not thrown away:
  *
- *      journal, snapshots  -->  damaged-<start>/        the server rejoins as a new one
+ *      journal, snapshots  -->  damaged-<start>.<n>/    the server rejoins as a new one
  *
  * Threads: any one, before the replica starts.
  */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "consensus/record.h"
 #include "control/journal.h"
 #include "control/recover.h"
 #include "control/snapshot_file.h"
@@ -66,7 +67,23 @@ static int look_at_superblock(int folder, const char *path, json_t *report, bool
 struct count {
 	json_t *pieces;
 	uint64_t frames, records, first, last, torn, corrupt;
+	uint64_t snapshot; /* the newest good one */
+	uint64_t from;     /* the first record that is needed beside it */
 };
+
+/* A BASE of a snapshot that is here tells what may have been forgotten. */
+static void look_for_base(struct count *count, struct slice records)
+{
+	struct paxos_record record;
+	struct slice bytes;
+
+	while (ctl_frame_next(&records, &bytes)) {
+		if (paxos_record_decode(bytes, &record) && record.kind == PAXOS_RECORD_BASE &&
+		    record.place.index <= count->snapshot) {
+			count->from = record.from;
+		}
+	}
+}
 
 static int count_piece(void *context, const struct ctl_piece *piece)
 {
@@ -76,6 +93,7 @@ static int count_piece(void *context, const struct ctl_piece *piece)
 	if (piece->kind == CTL_PIECE_WHOLE) {
 		count->frames++;
 		count->records += piece->count;
+		look_for_base(count, piece->records);
 		if (piece->count != 0) {
 			count->first = count->first == 0 ? piece->first : count->first;
 			count->last = piece->first + piece->count - 1;
@@ -101,10 +119,10 @@ static int count_piece(void *context, const struct ctl_piece *piece)
 	return 0;
 }
 
-static void look_at_journal(int folder, const struct ctl_superblock *superblock, json_t *report,
-                            bool *good)
+static void look_at_journal(int folder, const struct ctl_superblock *superblock, uint64_t snapshot,
+                            json_t *report, bool *good)
 {
-	struct count count = {.pieces = json_array()};
+	struct count count = {.pieces = json_array(), .snapshot = snapshot, .from = 1};
 	const struct ctl_journal_reader reader = {.visit = count_piece, .context = &count};
 	json_t *object = json_object();
 	struct ctl_journal_end end;
@@ -119,6 +137,7 @@ static void look_at_journal(int folder, const struct ctl_superblock *superblock,
 	set(object, "records", number(count.records));
 	set(object, "first", number(count.first));
 	set(object, "last", number(count.last));
+	set(object, "needed_from", number(count.from));
 	set(object, "torn", number(count.torn));
 	set(object, "corrupt", number(count.corrupt));
 	set(object, "pieces", count.pieces);
@@ -126,7 +145,7 @@ static void look_at_journal(int folder, const struct ctl_superblock *superblock,
 		set(object, "error", json_string(strerror(-r)));
 	}
 	set(report, "journal", object);
-	*good = *good && r == 0 && count.corrupt == 0;
+	*good = *good && r == 0 && count.corrupt == 0 && count.first <= count.from;
 }
 
 /* --- snapshots ------------------------------------------------------------------------------- */
@@ -166,18 +185,24 @@ static bool look_at_snapshot(int folder, uint64_t index, uint64_t cluster, json_
 	return true;
 }
 
-static void look_at_snapshots(int folder, uint64_t cluster, json_t *report, bool *good)
+/* Returns the index of the newest one that is good; 0: none. */
+static uint64_t look_at_snapshots(int folder, uint64_t cluster, json_t *report, bool *good)
 {
 	json_t *array = json_array();
-	uint64_t index = UINT64_MAX;
+	uint64_t index = UINT64_MAX, newest = 0;
 
 	while (ctl_snapshot_newest(folder, index, &index) == 0) {
 		json_t *object = json_object();
 
-		*good = look_at_snapshot(folder, index, cluster, object) && *good;
+		if (look_at_snapshot(folder, index, cluster, object)) {
+			newest = newest == 0 ? index : newest;
+		} else {
+			*good = false;
+		}
 		(void)json_array_append_new(array, object);
 	}
 	set(report, "snapshots", array);
+	return newest;
 }
 
 /* --- all of it ------------------------------------------------------------------------------- */
@@ -196,10 +221,12 @@ int ctl_verify(const char *path, json_t **ret_report, bool *ret_good, struct ctl
 	report = json_object();
 	r = look_at_superblock(folder, path, report, &good, &superblock, ret_reason);
 	if (r == 0) {
+		const uint64_t newest =
+			look_at_snapshots(folder, superblock.cluster, report, &good);
+
 		if (superblock.is_disk) {
-			look_at_journal(folder, &superblock, report, &good);
+			look_at_journal(folder, &superblock, newest, report, &good);
 		}
-		look_at_snapshots(folder, superblock.cluster, report, &good);
 		set(report, "good", json_boolean(good));
 		*ret_good = good;
 		*ret_report = report;

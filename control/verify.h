@@ -6,9 +6,9 @@
  *
  *      good
  *      superblock{copies_good[4] cluster node incarnation starts durability rejoining}
- *      journal{frames records first last torn corrupt pieces[{kind segment block blocks frame
- *              first_record records known}]}                            mode disk
- *      snapshots[{name good index digest why}]
+ *      snapshots[{name index good digest why}]
+ *      journal{frames records first last needed_from torn corrupt pieces[{kind segment block
+ *              blocks frame first_record records known}]}               mode disk
  *
  * Changes nothing. `pieces` are those that are not whole; of corrupt ones at most
  * CTL_VERIFY_PIECES_MAX are told one by one. A torn tail is no damage: it was never acknowledged.

@@ -116,6 +116,10 @@ static void print_journal(const json_t *journal)
 	             number_of(journal, "frames"), number_of(journal, "first"),
 	             number_of(journal, "last"), number_of(journal, "torn"),
 	             number_of(journal, "corrupt"));
+	if (number_of(journal, "first") > number_of(journal, "needed_from")) {
+		(void)printf("           its beginning is missing: needed from record %lld\n",
+		             number_of(journal, "needed_from"));
+	}
 	if (json_object_get(journal, "error") != NULL) {
 		(void)printf("           cannot be read: %s\n", text_of(journal, "error"));
 	}

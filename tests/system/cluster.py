@@ -107,7 +107,8 @@ class Cluster:
         node = self.nodes[number]
         lines = [f"cluster = {self.id}", f"node = {number}", f"data = data{number}",
                  f"management = {node.socket}", f"log = {node.log.name}",
-                 f"durability = {self.durability}", "segment_mb = 8", *self.server_lines(number), *self.settings]
+                 f"durability = {self.durability}", "segment_mb = 8", *self.server_lines(number),
+                 *self.settings]
         node.config.write_text("\n".join(lines) + "\n")
 
     def start(self, number, wait=True):

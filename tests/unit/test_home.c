@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a data folder is what its superblock says, whatever a start was cut short by; a replica
+ *         comes back with what it promised; what cannot be mended is set aside, never used.
+ * Method: a folder under TMPDIR; promises written as records through a real journal, and damaged.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "consensus/quorum.h"
+#include "consensus/record.h"
+#include "control/home.h"
+#include "control/recover.h"
+#include "control/verify.h"
+
+static char base[200], data[240], command[300];
+static struct ctl_config config;
+static struct ctl_home home;
+static struct ctl_reason reason;
+static struct paxos_mailbox mailbox;
+static _Alignas(RING_LINE) uint8_t to_worker[RING_BYTES_MIN], from_worker[RING_BYTES_MIN];
+static _Alignas(RING_LINE) uint8_t records[PAXOS_JOURNAL_RING];
+static struct store *store;
+static struct paxos_replica *replica;
+
+static int make_base(void **state)
+{
+	const char *temporary = getenv("TMPDIR");
+
+	(void)state;
+	(void)snprintf(base, sizeof(base), "%s/coffer-home-XXXXXX",
+	               temporary != NULL ? temporary : "/tmp");
+	if (mkdtemp(base) == NULL) {
+		return -1;
+	}
+	(void)snprintf(data, sizeof(data), "%s/data", base);
+	memset(&config, 0, sizeof(config));
+	(void)snprintf(config.data, sizeof(config.data), "%s", data);
+	config.cluster = 7;
+	config.node = 1;
+	config.durability = CTL_DURABILITY_DISK;
+	config.segment_mb = 2;
+	home.folder = -1;
+	return 0;
+}
+
+static int remove_base(void **state)
+{
+	(void)state;
+	ctl_home_close(&home);
+	(void)snprintf(command, sizeof(command), "rm -r '%s'", base);
+	return system(command);
+}
+
+static void open_home(bool new_cluster)
+{
+	ctl_home_close(&home);
+	assert_int_equal(ctl_home_open(&home, &config, new_cluster, &reason), 0);
+}
+
+static void make_replica(void)
+{
+	const struct store_config store_config = {
+		.quota_bytes = 1 << 20, .sessions_max = 16, .events_max = 16};
+	struct paxos_config paxos;
+
+	memset(&paxos, 0, sizeof(paxos));
+	paxos_config_default(&paxos);
+	paxos.founders = paxos_first(3);
+	paxos.cluster = config.cluster;
+	paxos.incarnation = home.superblock.incarnation;
+	paxos.start = home.superblock.starts;
+	paxos.durability = PAXOS_DISK;
+	assert_int_equal(store_new(&store, &store_config), 0);
+	assert_int_equal(paxos_replica_new(&replica, &paxos, store), 0);
+}
+
+static void free_replica(void)
+{
+	paxos_replica_free(replica);
+	store_free(store);
+}
+
+/* Promises rounds `first` to `last`, each in a record. */
+static void promise(uint64_t first, uint64_t last)
+{
+	struct ctl_recovered recovered;
+	struct ctl_journal *journal;
+
+	make_replica();
+	assert_int_equal(ctl_recover(&journal, &home.journal, config.cluster, replica, store,
+	                             &recovered, &reason),
+	                 0);
+	paxos_mailbox_init(&mailbox, to_worker, from_worker, RING_BYTES_MIN);
+	paxos_journal_init(&mailbox, records, ctl_journal_last(journal));
+	assert_int_equal(ctl_journal_start(journal, &mailbox, &reason), 0);
+	for (uint64_t round = first; round <= last; round++) {
+		uint8_t bytes[PAXOS_RECORD_HEADER];
+		const struct paxos_record record = {
+			.kind = PAXOS_RECORD_PROMISE,
+			.ballot = {.configuration = 1, .round = round, .incarnation = 1},
+		};
+		struct paxos_effect effect = {
+			.kind = PAXOS_EFFECT_PERSIST,
+			.record = round,
+			.bytes = slice_make(bytes, sizeof(bytes)),
+		};
+
+		effect.mark = (struct paxos_mark){.promised = record.ballot};
+		paxos_record_encode(&record, bytes);
+		paxos_journal_give(&mailbox, &effect);
+		paxos_journal_ring(&mailbox);
+	}
+	ctl_journal_stop(journal); /* it writes what was given */
+	assert_int_equal(atomic_load(&mailbox.journal.durable), last);
+	ctl_journal_close(journal);
+	free_replica();
+}
+
+/* What a start would come back with. */
+static int recover(struct ctl_recovered *ret_recovered, uint64_t *ret_promised)
+{
+	struct ctl_journal *journal = NULL;
+	struct paxos_status status;
+	int r;
+
+	make_replica();
+	r = ctl_recover(&journal, &home.journal, config.cluster, replica, store, ret_recovered,
+	                &reason);
+	paxos_replica_status(replica, &status);
+	*ret_promised = status.promised.round;
+	ctl_journal_close(journal);
+	free_replica();
+	return r;
+}
+
+static bool is_there(const char *name)
+{
+	return faccessat(home.folder, name, F_OK, 0) == 0;
+}
+
+static void damage(off_t at, unsigned size)
+{
+	uint8_t bytes[8192];
+	const int fd = openat(home.folder, "journal/segment-0000000000000001", O_RDWR);
+
+	assert_true(fd >= 0);
+	memset(bytes, 0x5a, sizeof(bytes));
+	assert_int_equal(pwrite(fd, bytes, size, at), size);
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_promises_come_back_over_starts(void **state)
+{
+	struct ctl_recovered recovered;
+	uint64_t promised, incarnation;
+
+	(void)state;
+	open_home(true);
+	incarnation = home.superblock.incarnation;
+	for (uint64_t start = 1; start < 4; start++) {
+		promise(10 * start - 9, 10 * start);
+		open_home(false);
+		assert_int_equal(home.superblock.incarnation, incarnation);
+		assert_int_equal(recover(&recovered, &promised), 0);
+		assert_int_equal(promised, 10 * start);
+		assert_int_equal(recovered.records, 10 * start);
+		assert_int_equal(recovered.frames_bad, 0);
+	}
+}
+
+static void test_failed_first_start_leaves_nothing(void **state)
+{
+	(void)state;
+	open_home(true);
+	assert_true(is_there("journal"));
+	ctl_home_withdraw(&home);
+	assert_false(is_there("journal"));
+	assert_false(is_there("superblock"));
+	open_home(true);
+	ctl_home_close(&home);
+	open_home(false);
+	ctl_home_withdraw(&home); /* no first start: nothing happens */
+	assert_true(is_there("journal"));
+	assert_true(is_there("superblock"));
+}
+
+static void test_lost_promise_is_known_from_its_mark(void **state)
+{
+	struct ctl_recovered recovered;
+	uint64_t promised;
+
+	(void)state;
+	open_home(true);
+	promise(1, 1);
+	promise(2, 2);
+	damage(2 * 4096 + 600, 1); /* frames: the founding's, the first promise's, ... */
+	assert_int_equal(recover(&recovered, &promised), 0);
+	assert_int_equal(promised, 2);
+	assert_true(recovered.frames_bad <= 1);
+}
+
+static void test_what_cannot_be_mended_is_set_aside(void **state)
+{
+	struct ctl_recovered recovered;
+	uint64_t promised, incarnation;
+
+	(void)state;
+	open_home(true);
+	promise(1, 50);
+	incarnation = home.superblock.incarnation;
+	damage(4096, 8192);
+	damage(3 * 4096, 8192);
+	assert_int_equal(recover(&recovered, &promised), -EBADMSG);
+	assert_int_equal(ctl_home_rejoin(&home, &reason), 0);
+	assert_true(home.superblock.rejoining);
+	assert_int_not_equal(home.superblock.incarnation, incarnation);
+	assert_true(is_there("damaged-1.1/journal/segment-0000000000000001"));
+	assert_int_equal(recover(&recovered, &promised), 0);
+	assert_int_equal(promised, 0);
+	open_home(false);
+	assert_true(home.superblock.rejoining);
+	assert_int_equal(ctl_home_rejoined(&home, &reason), 0);
+	open_home(false);
+	assert_false(home.superblock.rejoining);
+}
+
+/* A rejoin that ended early: whatever half of it is there, no empty journal is believed. */
+static void test_missing_journal_is_no_empty_one(void **state)
+{
+	struct ctl_recovered recovered;
+	uint64_t promised;
+
+	(void)state;
+	open_home(true);
+	promise(1, 5);
+	assert_int_equal(ctl_set_aside(&home.journal, home.superblock.starts, &reason), 0);
+	assert_int_equal(recover(&recovered, &promised), -EBADMSG);
+	/* The journal of another incarnation, as a first start would have made it. */
+	home.journal.incarnation++;
+	assert_int_equal(ctl_journal_found(&home.journal, &reason), 0);
+	home.journal.incarnation--;
+	assert_int_equal(recover(&recovered, &promised), -EBADMSG);
+	assert_int_equal(ctl_home_rejoin(&home, &reason), 0);
+	assert_int_equal(recover(&recovered, &promised), 0);
+}
+
+static json_int_t told(const json_t *report, const char *group, const char *key)
+{
+	return json_integer_value(json_object_get(json_object_get(report, group), key));
+}
+
+static void test_verify_tells_what_is_whole(void **state)
+{
+	json_t *report;
+	bool good;
+
+	(void)state;
+	open_home(true);
+	promise(1, 5);
+	assert_int_equal(ctl_verify(data, &report, &good, &reason), -EBUSY); /* it is open */
+	ctl_home_close(&home);
+	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
+	assert_true(good);
+	assert_int_equal(told(report, "journal", "records"), 5);
+	assert_int_equal(told(report, "journal", "corrupt"), 0);
+	assert_int_equal(told(report, "superblock", "starts"), 1);
+	json_decref(report);
+	open_home(false);
+	damage(4096 + 700, 1);
+	ctl_home_close(&home);
+	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
+	assert_false(good);
+	assert_int_equal(told(report, "journal", "corrupt"), 1);
+	json_decref(report);
+	assert_int_equal(ctl_repair(data, &reason), 0);
+	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
+	assert_false(good); /* until a start has fetched all of it */
+	json_decref(report);
+}
+
+#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_base, remove_base)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_FOLDER(test_promises_come_back_over_starts),
+		WITH_FOLDER(test_failed_first_start_leaves_nothing),
+		WITH_FOLDER(test_lost_promise_is_known_from_its_mark),
+		WITH_FOLDER(test_what_cannot_be_mended_is_set_aside),
+		WITH_FOLDER(test_missing_journal_is_no_empty_one),
+		WITH_FOLDER(test_verify_tells_what_is_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
