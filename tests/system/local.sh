@@ -96,10 +96,9 @@ done
 "$local" down || fail "a second down"
 
 # The other mode; and in it, too, nothing is left.
-if [ "$transport" = kernel ]; then
-  "$local" up --transport kernel --durability memory
-  coffer self | grep -q '^durability memory$' || fail "not in memory: $(coffer self)"
-  "$local" down
-  [ ! -e "$work/local" ] || fail "the folder is left"
-fi
+"$local" up --transport kernel --durability memory
+eval "$("$local" env)"
+coffer self | grep -q '^durability memory$' || fail "not in memory: $(coffer self)"
+"$local" down
+[ ! -e "$work/local" ] || fail "the folder is left"
 echo "summary: deploy/local over $transport keeps its word"
