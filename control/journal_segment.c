@@ -18,7 +18,9 @@
 
 enum {
 	NAME_SIZE = sizeof("segment-0123456789abcdef"),
-	PIECE = 1 << 20, /* bytes written or read at a time */
+	PIECE = 1 << 20, /* bytes read at a time */
+	PIECE_MADE =
+		1 << 18, /* bytes written at a time: a frame that comes meanwhile waits for it */
 	UNREAD = 0xa5,   /* in place of what could not be read: neither blank nor anybody's */
 };
 
@@ -129,9 +131,13 @@ uint64_t ctl_folder_bytes(int folder)
 
 /* --- making ---------------------------------------------------------------------------------- */
 
-static int fill(int fd, uint64_t size, const _Atomic bool *stop)
+/*
+ * Writes zeros, one piece at a time all the way to the device: what gathers in the page cache would
+ * be in the way of the journal's own writes when it is flushed.
+ */
+static int fill(int fd, bool is_direct, uint64_t size, const _Atomic bool *stop)
 {
-	static uint8_t zeros[PIECE]; /* stays as it is */
+	static _Alignas(CTL_BLOCK_SIZE) uint8_t zeros[PIECE_MADE]; /* stays as it is */
 	int r = -posix_fallocate(fd, 0, (off_t)size);
 
 	for (uint64_t at = 0; at < size && r == 0;) {
@@ -141,11 +147,12 @@ static int fill(int fd, uint64_t size, const _Atomic bool *stop)
 		if (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed)) {
 			return -ECANCELED;
 		}
-		written = pwrite(fd, zeros, left < PIECE ? left : PIECE, (off_t)at);
+		written = pwrite(fd, zeros, left < PIECE_MADE ? left : PIECE_MADE, (off_t)at);
 		if (written > 0) {
 			at += (uint64_t)written;
-		} else if (errno != EINTR) {
-			r = -errno;
+			r = !is_direct && fdatasync(fd) < 0 ? -errno : 0;
+		} else if (written == 0 || errno != EINTR) {
+			r = written == 0 ? -EIO : -errno;
 		}
 	}
 	if (r == 0 && fsync(fd) < 0) {
@@ -154,18 +161,31 @@ static int fill(int fd, uint64_t size, const _Atomic bool *stop)
 	return r;
 }
 
+/* Past the page cache where the file system can. */
+static int open_direct(int folder, const char *name, int flags, bool *ret_is_direct)
+{
+	int fd = openat(folder, name, flags | O_CLOEXEC | O_DIRECT, 0600);
+
+	*ret_is_direct = fd >= 0;
+	if (fd < 0 && errno == EINVAL) {
+		fd = openat(folder, name, flags | O_CLOEXEC, 0600);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
 int ctl_segment_make(int folder, uint64_t number, uint32_t blocks, const _Atomic bool *stop)
 {
 	char name[NAME_SIZE];
+	bool is_direct;
 	int fd, r;
 
 	must(number != 0);
 	name_of(number, name);
-	fd = openat(folder, NAME_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = open_direct(folder, NAME_NEW, O_WRONLY | O_CREAT | O_TRUNC, &is_direct);
 	if (fd < 0) {
-		return -errno;
+		return fd;
 	}
-	r = fill(fd, (uint64_t)blocks * CTL_BLOCK_SIZE, stop);
+	r = fill(fd, is_direct, (uint64_t)blocks * CTL_BLOCK_SIZE, stop);
 	if (close(fd) < 0 && r == 0) {
 		r = -errno;
 	}
@@ -216,15 +236,13 @@ static int blocks_of(int fd, uint32_t *ret_blocks)
 int ctl_segment_open(int folder, uint64_t number, uint32_t *ret_blocks)
 {
 	char name[NAME_SIZE];
+	bool is_direct; /* else RWF_DSYNC does it alone */
 	int fd, r;
 
 	name_of(number, name);
-	fd = openat(folder, name, O_WRONLY | O_CLOEXEC | O_DIRECT);
-	if (fd < 0 && errno == EINVAL) {
-		fd = openat(folder, name, O_WRONLY | O_CLOEXEC); /* RWF_DSYNC does it alone */
-	}
+	fd = open_direct(folder, name, O_WRONLY, &is_direct);
 	if (fd < 0) {
-		return -errno;
+		return fd;
 	}
 	r = blocks_of(fd, ret_blocks);
 	if (r < 0) {
