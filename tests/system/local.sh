@@ -99,6 +99,16 @@ done
 "$local" up --transport kernel --durability memory
 eval "$("$local" env)"
 coffer self | grep -q '^durability memory$' || fail "not in memory: $(coffer self)"
+
+# Two of three lose what they had: no wait brings it back.
+for number in 1 2; do "$local" kill "$number"; done
+"$local" start 1 | grep -q "majority lost its memory" || fail "start: a lost majority is not told"
+begin=$SECONDS
+"$local" up --transport kernel --durability memory 2>"$work/said" && fail "up of a lost majority"
+grep -q "majority lost its memory.*deploy/local down" "$work/said" || fail "up: $(cat "$work/said")"
+[ $((SECONDS - begin)) -lt 25 ] || fail "up waited for what cannot come"
+[ "$(lines_of outsider)" = 2 ] || fail "up did not start what was down"
+
 "$local" down
 [ ! -e "$work/local" ] || fail "the folder is left"
 echo "summary: deploy/local over $transport keeps its word"
