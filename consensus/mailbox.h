@@ -7,7 +7,7 @@
  *      control                                     worker
  *      to_worker:    CLIENT, STATUS_ASK, GRACE, RESIGN, TRANSFER, SNAPSHOT_ASK,
  *                    SNAPSHOT_DONE ---------------------------------------------->
- *      <------------ REPLY, TRACE, STATUS, TRANSFERRED, SNAPSHOT, END                   :from_worker
+ *      <------------ REPLY, TRACE, STATUS, TRANSFERRED, SNAPSHOT, END      :from_worker
  *
  * A record is one kind byte, an address (CLIENT, REPLY) and bytes. The last byte of an address in
  * mail is zero: a worker's own addresses have something else there. One producer and one consumer

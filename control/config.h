@@ -68,6 +68,7 @@ struct ctl_config {
 	uint64_t log_mb, log_entries, window;
 	uint64_t quota_mb, sessions_max;
 	uint64_t priority;
+	uint64_t restart; /* 0, 1 */
 };
 
 enum ctl_key_type {
