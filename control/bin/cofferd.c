@@ -7,8 +7,8 @@
  *        -> shell: dataplane/ or control/udp_worker
  *        -> turn until SIGTERM -> the same backwards
  *
- * Exit: 0 ended by a signal; 1 something is wrong, told in one sentence; 2 usage; 128 + N: the server
- * was killed by signal N.
+ * Exit: 0 ended by a signal; 1 something is wrong, told in one sentence; 2 usage; 128 + N: killed
+ * by signal N.
  */
 #include <argp.h>
 #include <errno.h>

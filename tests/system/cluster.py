@@ -7,7 +7,8 @@
     cluster = Veth(tools, 1, "af_packet", direct_mtu=1500)  no bridge: p1 in the hub is the wire
 
     cluster.up()                    new, with a leader, all level
-    cluster.kill(n), kill_host(n), end(n), start(n), stop(n), go_on(n), cut(a, b), isolate(n), heal()
+    cluster.kill(n), kill_host(n), end(n), start(n), stop(n), go_on(n)
+    cluster.cut(a, b), isolate(n), heal()
     cluster.leader(), status(n), wait_level()
     cluster.down()                  ends all by SIGTERM and looks at what they left
 """

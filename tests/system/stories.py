@@ -34,8 +34,8 @@ def leader_is_killed(cluster, *options):
     cluster.start(leader)
     cluster.wait_caught_up(leader)
     recorder.wait_more(MORE // 2)
-    print(f"summary: {cluster.transport}: kill -9 of the leader, told by its supervisor: longest gap "
-          f"between two acknowledged writes {gap_ms:.1f} ms")
+    print(f"summary: {cluster.transport}: kill -9 of the leader, told by its supervisor: longest "
+          f"gap between two acknowledged writes {gap_ms:.1f} ms")
     return end(cluster, recorder, "leader killed", gap_ms)
 
 
@@ -47,8 +47,8 @@ def leader_is_lost_with_its_supervisor(cluster):
     cluster.kill_host(leader)
     gap_ms = recorder.wait_more(MORE, f"writes go on without the host of server {leader}")
     check(gap_ms > 60, "sooner than the lease of the lost leader allows", gap_ms)
-    print(f"summary: {cluster.transport}: the leader and its supervisor killed: longest gap between "
-          f"two acknowledged writes {gap_ms:.1f} ms")
+    print(f"summary: {cluster.transport}: the leader and its supervisor killed: longest gap "
+          f"between two acknowledged writes {gap_ms:.1f} ms")
     cluster.start(leader)
     cluster.wait_caught_up(leader)
     end(cluster, recorder, "leader lost with its supervisor", gap_ms)
