@@ -32,6 +32,7 @@ enum {
 	ANSWER_SIZE_MAX = 1 << 20,
 	LOOKS_MAX = 500, /* for a new leader, 10 ms apart */
 	LOOK_GAP_MS = 10,
+	LOOKS_AGAIN = 50, /* then it is asked again: a datagram may be lost */
 	WORDS_MAX = 8,
 };
 
@@ -273,6 +274,9 @@ static bool await_leader(const struct order *order, json_t *answer)
 		if (leader == 0 || (wanted != 0 ? leader != wanted : leader == former)) {
 			leader = 0;
 			(void)poll(NULL, 0, LOOK_GAP_MS);
+			if (i % LOOKS_AGAIN == LOOKS_AGAIN - 1 && ask(order, &line) == 0) {
+				free(line);
+			}
 		}
 	}
 	(void)json_object_del(answer, "done");

@@ -62,6 +62,7 @@ class Cluster:
     """What all transports have in common; `settings` are further lines of the configuration."""
 
     transport = ""
+    brings_notes = True  # of a supervisor, surely
 
     def __init__(self, tools, count, settings=(), name="c"):
         self.tools = tools
@@ -413,6 +414,7 @@ class Veth(Cluster):
     """A namespace for each server, one more with the bridge and the clients."""
 
     transport = "veth"
+    brings_notes = False  # the address is the port's; the kernel of the namespace has none
 
     def __init__(self, tools, count, driver, settings=(), direct_mtu=None):
         super().__init__(tools, count, settings, "veth")

@@ -52,6 +52,7 @@ def test_links_lose_and_double(tools):
     cluster = cluster_of(tools)
     cluster.tell_relay("loss 50")
     cluster.tell_relay("double 50")
+    cluster.brings_notes = False
     stories.leader_is_killed(cluster)
     cluster.down()
 
