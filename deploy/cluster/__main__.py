@@ -219,9 +219,9 @@ def command_start(options):
     except Failure as failure:
         if process.poll() is not None:
             raise
-        say(f"server {number} started (pid {process.pid}) and waits: {failure}")
+        say(f"server {number} started (pid {pid_of(number)}) and waits: {failure}")
         return
-    say(f"server {number} started (pid {process.pid}) and level,"
+    say(f"server {number} started (pid {pid_of(number)}) and level,"
         f" {milliseconds(time.monotonic() - begin)}")
 
 
