@@ -6,6 +6,25 @@
 #include "store/base/check.h"
 #include "store/snapshot.h"
 
+void paxos_errand_transfer(struct paxos_replica *replica, uint64_t now_ns,
+                           struct paxos_mailbox *mailbox, const struct paxos_mail *mail)
+{
+	struct paxos_mail_transferred told = {0};
+	const struct paxos_mail answer = {.kind = PAXOS_MAIL_TRANSFERRED,
+	                                  .address = mail->address,
+	                                  .bytes = slice_make(&told, sizeof(told))};
+	struct paxos_status status;
+	int to;
+
+	must(mail->kind == PAXOS_MAIL_TRANSFER);
+	must(mail->bytes.size == sizeof(to));
+	memcpy(&to, mail->bytes.data, sizeof(to));
+	paxos_replica_status(replica, &status);
+	told.former = status.leader;
+	told.transfer = paxos_replica_transfer(replica, now_ns, to);
+	(void)paxos_mailbox_put_from_worker(mailbox, &answer); /* asked again if it is lost */
+}
+
 void paxos_errand_snapshot(struct store *store, struct paxos_mailbox *mailbox,
                            const struct paxos_mail *mail)
 {

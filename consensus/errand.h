@@ -14,6 +14,10 @@
 #include "consensus/replica.h"
 #include "store/store.h"
 
+/* TRANSFER: asks the replica, and says what became of it as TRANSFERRED. */
+void paxos_errand_transfer(struct paxos_replica *replica, uint64_t now_ns,
+                           struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
+
 /* SNAPSHOT_ASK: opens a snapshot of what is published, and gives it out as SNAPSHOT. */
 void paxos_errand_snapshot(struct store *store, struct paxos_mailbox *mailbox,
                            const struct paxos_mail *mail);

@@ -4,7 +4,7 @@
 #include "consensus/quorum.h"
 #include "store/base/check.h"
 
-/* Has all that is decided, and can be asked. */
+/* Has all that is decided, or it is on its way; and can be asked. */
 static bool is_level(const struct paxos_replica *replica, unsigned node)
 {
 	const struct paxos_core *core = &replica->core;
@@ -16,7 +16,7 @@ static bool is_level(const struct paxos_replica *replica, unsigned node)
 	}
 	follower = &replica->leader.followers[node];
 	return follower->state == PAXOS_LEVEL && !follower->behind &&
-	       follower->link.length >= core->decided;
+	       follower->link.next.index > core->decided;
 }
 
 int paxos_handover_heir(const struct paxos_replica *replica, int wanted)

@@ -5,8 +5,9 @@
  * mailbox.h - rings between a replica's thread (the worker) and the slow path (control)
  *
  *      control                                     worker
- *      to_worker:    CLIENT, STATUS_ASK, GRACE, RESIGN, SNAPSHOT_ASK, SNAPSHOT_DONE --->
- *      <------------ REPLY, TRACE, STATUS, SNAPSHOT, END                   :from_worker
+ *      to_worker:    CLIENT, STATUS_ASK, GRACE, RESIGN, TRANSFER, SNAPSHOT_ASK,
+ *                    SNAPSHOT_DONE ---------------------------------------------->
+ *      <------------ REPLY, TRACE, STATUS, TRANSFERRED, SNAPSHOT, END      :from_worker
  *
  * A record is one kind byte, an address (CLIENT, REPLY) and bytes. The last byte of an address in
  * mail is zero: a worker's own addresses have something else there. One producer and one consumer
@@ -33,6 +34,7 @@
 #include <stdint.h>
 
 #include "consensus/effect.h"
+#include "consensus/status.h"
 #include "store/base/ring.h"
 #include "store/base/slice.h"
 
@@ -44,10 +46,18 @@ enum paxos_mail_kind {
 	PAXOS_MAIL_GRACE,        /* to worker: u64, a grace period for this number has passed */
 	PAXOS_MAIL_TRACE,        /* from worker: struct paxos_trace */
 	PAXOS_MAIL_RESIGN,       /* to worker: SIGTERM came */
+	PAXOS_MAIL_TRANSFER,     /* to worker: int, who shall lead; address is echoed */
+	PAXOS_MAIL_TRANSFERRED,  /* from worker: struct paxos_mail_transferred */
 	PAXOS_MAIL_SNAPSHOT_ASK, /* to worker: an operator wants a copy; address is echoed */
 	PAXOS_MAIL_SNAPSHOT,     /* from worker: struct paxos_mail_snapshot, to be written */
 	PAXOS_MAIL_END,          /* from worker: enum paxos_end; of no use any more */
 	PAXOS_MAIL_SNAPSHOT_DONE, /* to worker: struct paxos_mail_snapshot, given back */
+};
+
+/* The bytes of TRANSFERRED. */
+struct paxos_mail_transferred {
+	enum paxos_transfer transfer;
+	int former; /* who led when it came, or PAXOS_NOBODY */
 };
 
 /* The bytes of SNAPSHOT and SNAPSHOT_DONE. */

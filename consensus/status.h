@@ -36,7 +36,7 @@ enum paxos_transfer {
 	PAXOS_TRANSFER_PASSED_ON, /* the leader was asked to */
 	PAXOS_TRANSFER_LEADS,     /* that member leads already */
 	PAXOS_TRANSFER_NO_LEADER,
-	PAXOS_TRANSFER_NOT_LEVEL, /* it is not connected, or lacks what was decided */
+	PAXOS_TRANSFER_NOT_LEVEL, /* it is not connected, or lacks what was decided long ago */
 	PAXOS_TRANSFER_NO_MEMBER, /* there is none of that index */
 	PAXOS_TRANSFER_COUNT
 };

@@ -18,12 +18,14 @@
 #include "control/journal.h"
 #include "control/logger.h"
 #include "control/reason.h"
+#include "control/supervisor.h"
 #include "store/store.h"
 
 /* What is NULL is not there (yet). */
 struct ctl_boot {
-	const struct ctl_config *config; /* both borrowed */
+	const struct ctl_config *config; /* borrowed, as logger */
 	struct ctl_logger *logger;
+	struct ctl_birth *birth; /* borrowed; NULL: there is no supervisor */
 	struct ctl_home home;
 	struct store *store;
 	struct paxos_replica *replica;

@@ -69,6 +69,7 @@ struct ctl_config {
 	uint64_t segment_mb, snapshot_mb, data_max_mb;
 	uint64_t quota_mb, sessions_max;
 	uint64_t priority;
+	uint64_t restart; /* 0, 1 */
 };
 
 enum ctl_key_type {

@@ -104,6 +104,10 @@ static const struct ctl_key keys[] = {
          "Client sessions at most. The same on all servers."},
 	{"priority", CTL_KEY_NUMBER, AT(priority), "128", 1, 255, NULL,
          "In elections: of several servers that could lead, one of the highest number does."},
+	{"restart", CTL_KEY_CHOICE, AT(restart), "no", 0, 0, "no|yes",
+         "Whether the supervisor starts a server again that was killed or broke a promise, in 0.1 "
+         "s "
+         "at first, in 10 s at last. no leaves that to the service manager."},
 };
 
 const struct ctl_key *ctl_config_keys(unsigned *ret_count)

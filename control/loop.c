@@ -54,6 +54,28 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	ctl_log_trace(loop->config.logger, &trace);
 }
 
+static void take_transferred(struct ctl_loop *loop, const struct paxos_mail *mail)
+{
+	static const char *const refusals[PAXOS_TRANSFER_COUNT] = {
+		[PAXOS_TRANSFER_NO_LEADER] = "nobody leads now; try again",
+		[PAXOS_TRANSFER_NOT_LEVEL] =
+			"that server is not heard, or lacks what is decided; see status",
+		[PAXOS_TRANSFER_NO_MEMBER] = "the cluster has no such server",
+	};
+	struct paxos_mail_transferred told;
+
+	must(mail->bytes.size == sizeof(told));
+	memcpy(&told, mail->bytes.data, sizeof(told));
+	must(told.transfer > 0 && told.transfer < PAXOS_TRANSFER_COUNT);
+	if (refusals[told.transfer] != NULL) {
+		ctl_admin_refuse(loop->admin, &mail->address, refusals[told.transfer]);
+	} else {
+		ctl_admin_answer(loop->admin, &mail->address,
+		                 json_pack("{s:i, s:b}", "former", told.former + 1, "done",
+		                           told.transfer == PAXOS_TRANSFER_LEADS));
+	}
+}
+
 /* False: it has to wait. */
 static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 {
@@ -77,10 +99,14 @@ static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 		break;
 	case PAXOS_MAIL_SNAPSHOT:
 		return ctl_snapshot_desk_mail(loop->snapshots, mail);
+	case PAXOS_MAIL_TRANSFERRED:
+		take_transferred(loop, mail);
+		break;
 	case PAXOS_MAIL_CLIENT: /* these go the other way */
 	case PAXOS_MAIL_STATUS_ASK:
 	case PAXOS_MAIL_GRACE:
 	case PAXOS_MAIL_RESIGN:
+	case PAXOS_MAIL_TRANSFER:
 	case PAXOS_MAIL_SNAPSHOT_ASK:
 	case PAXOS_MAIL_SNAPSHOT_DONE:
 		must(false);
@@ -209,6 +235,8 @@ static void on_hangup(uv_signal_t *signal, int number)
 
 /* --- opening and closing --------------------------------------------------------------------- */
 
+static const char worker_full[] = "the worker takes no more mail; try again";
+
 static const char *begin_status(void *context, const struct paxos_address *address,
                                 const struct ctl_admin_request *request)
 {
@@ -218,9 +246,33 @@ static const char *begin_status(void *context, const struct paxos_address *addre
 	if (request->count != 0) {
 		return "status takes no arguments";
 	}
-	return paxos_mailbox_put_to_worker(loop->config.mailbox, &mail)
-	               ? NULL
-	               : "the worker takes no more mail; try again";
+	return paxos_mailbox_put_to_worker(loop->config.mailbox, &mail) ? NULL : worker_full;
+}
+
+static const char *begin_leader(void *context, const struct paxos_address *address,
+                                const struct ctl_admin_request *request)
+{
+	struct ctl_loop *loop = context;
+	int to = PAXOS_NOBODY;
+	const struct paxos_mail mail = {
+		.kind = PAXOS_MAIL_TRANSFER,
+		.address = *address,
+		.bytes = slice_make(&to, sizeof(to)),
+	};
+	uint64_t number;
+
+	if (request->count < 1 || request->count > 2 ||
+	    strcmp(request->arguments[0], "transfer") != 0) {
+		return "it is: leader transfer [NODE]";
+	}
+	if (request->count == 2) {
+		if (ctl_value_number(request->arguments[1], &number) != NULL || number < 1 ||
+		    number > STORE_NODES_MAX) {
+			return "NODE is the number of a server";
+		}
+		to = (int)number - 1;
+	}
+	return paxos_mailbox_put_to_worker(loop->config.mailbox, &mail) ? NULL : worker_full;
 }
 
 static const char *begin_snapshot(void *context, const struct paxos_address *address,
@@ -273,6 +325,7 @@ static void on_kept(void *context, const struct ctl_snapshot_saved *saved)
 }
 
 static const struct ctl_admin_command commands[] = {
+	{"leader", "transfer [NODE]: another server shall lead", ANSWER_MS, begin_leader},
 	{"snapshot", "save FILE: writes the state as it is now", SAVE_MS, begin_snapshot},
 	{"status", "role, ballot, leader, indexes, peers, poll gap, counters", ANSWER_MS,
          begin_status},

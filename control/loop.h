@@ -5,7 +5,7 @@
  * loop.h - the control thread: everything slow, in one libuv loop
  *
  *      management socket  \                        / PAXOS_MAIL_CLIENT, STATUS_ASK, GRACE,
- *      slow UDP socket      >---  control thread  <  RESIGN, SNAPSHOT_ASK, SNAPSHOT_DONE
+ *      slow UDP socket      >---  control thread  <  RESIGN, TRANSFER, SNAPSHOT_ASK, _DONE
  *      signals, log        /                       \ <--- REPLY, STATUS, TRACE, SNAPSHOT
  *
  * It is the one producer of mail to the worker. Mail from the worker is taken in batches before

@@ -7,6 +7,10 @@ const struct argp_option ctl_cofferd_options[] = {
          "the very first start of this server, in a new cluster: makes the data folder", 0},
 	{"restore", CTL_OPTION_RESTORE, "FILE", 0,
          "with --new-cluster: begin with the files of a snapshot that another cluster saved", 0},
+	{"no-supervisor", CTL_OPTION_NO_SUPERVISOR, NULL, 0,
+         "without the process that waits for the server and tells the others when it dies; for "
+         "debuggers",
+         0},
 	{"check", CTL_OPTION_CHECK, NULL, 0, "read the configuration, say if it is good, and end",
          0},
 	{"print-config", CTL_OPTION_PRINT_CONFIG, NULL, 0,

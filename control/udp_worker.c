@@ -113,6 +113,9 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 	case PAXOS_MAIL_RESIGN:
 		paxos_replica_resign(worker->replica, now_ns);
 		break;
+	case PAXOS_MAIL_TRANSFER:
+		paxos_errand_transfer(worker->replica, now_ns, worker->mailbox, mail);
+		break;
 	case PAXOS_MAIL_SNAPSHOT_ASK:
 		paxos_errand_snapshot(worker->store, worker->mailbox, mail);
 		break;
@@ -123,6 +126,7 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 	case PAXOS_MAIL_REPLY:
 	case PAXOS_MAIL_STATUS:
 	case PAXOS_MAIL_TRACE:
+	case PAXOS_MAIL_TRANSFERRED:
 	case PAXOS_MAIL_SNAPSHOT:
 	case PAXOS_MAIL_END:
 		must(false);

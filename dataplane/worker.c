@@ -177,6 +177,9 @@ static unsigned take_mail(struct dp_worker *worker)
 		case PAXOS_MAIL_RESIGN:
 			paxos_replica_resign(worker->replica, now_ns);
 			break;
+		case PAXOS_MAIL_TRANSFER:
+			paxos_errand_transfer(worker->replica, now_ns, worker->mailbox, &mail);
+			break;
 		case PAXOS_MAIL_SNAPSHOT_ASK:
 			paxos_errand_snapshot(worker->store, worker->mailbox, &mail);
 			break;
@@ -186,6 +189,7 @@ static unsigned take_mail(struct dp_worker *worker)
 		case PAXOS_MAIL_REPLY:
 		case PAXOS_MAIL_STATUS:
 		case PAXOS_MAIL_TRACE:
+		case PAXOS_MAIL_TRANSFERRED:
 		case PAXOS_MAIL_SNAPSHOT:
 		case PAXOS_MAIL_END:
 			break; /* these go the other way */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +30,15 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_NOBODY = 3,
 	ANSWER_SIZE_MAX = 1 << 20,
+	LOOKS_MAX = 500, /* for a new leader, 10 ms apart */
+	LOOK_GAP_MS = 10,
+	LOOKS_AGAIN = 50, /* then it is asked again: a datagram may be lost */
 	WORDS_MAX = 8,
 };
 
 #define COMMANDS                                                                                   \
-	"status | snapshot save FILE | snapshot verify FILE | verify DIR | repair DIR | help"
+	"status | leader transfer [NODE] | snapshot save FILE | snapshot verify FILE | "           \
+	"verify DIR | repair DIR | help"
 
 struct order {
 	const char *socket;
@@ -67,6 +72,13 @@ static void print_saved(const struct order *order, const json_t *answer)
 	             json_string_value(json_object_get(answer, "digest")));
 }
 
+static void print_leader(const struct order *order, const json_t *answer)
+{
+	(void)order;
+	(void)printf("server %" JSON_INTEGER_FORMAT " leads\n",
+	             json_integer_value(json_object_get(answer, "leader")));
+}
+
 /* The server may stand in another folder than the operator: a file is told by its whole path. */
 static int make_absolute(struct order *order, char path[PATH_MAX])
 {
@@ -92,9 +104,13 @@ static const struct command {
 	unsigned patience_s;
 	void (*print)(const struct order *order, const json_t *answer);
 } commands[] = {
-	{"status", NULL, 1, 5, print_status}, {"snapshot", "save", 3, 600, print_saved},
+	{"status", NULL, 1, 5, print_status},
+	{"leader", "transfer", 2, 5, print_leader},
+	{"leader", "transfer", 3, 5, print_leader},
+	{"snapshot", "save", 3, 600, print_saved},
 	{"snapshot", "verify", 3, 0, NULL}, /* without a server */
-	{"verify", NULL, 2, 0, NULL},         {"repair", NULL, 2, 0, NULL},
+	{"verify", NULL, 2, 0, NULL},
+	{"repair", NULL, 2, 0, NULL},
 	{"help", NULL, 1, 5, print_help},
 };
 
@@ -234,6 +250,45 @@ static int ask(const struct order *order, char **ret_line)
 	return r;
 }
 
+/*
+ * The server has only told the others: who leads is seen in its status. Writes it into the answer;
+ * false if that did not come about.
+ */
+static bool await_leader(const struct order *order, json_t *answer)
+{
+	const struct order look = {.socket = order->socket, .words = {"status"}, .count = 1};
+	const json_int_t former = json_integer_value(json_object_get(answer, "former"));
+	const json_int_t wanted = order->count == 3 ? strtoll(order->words[2], NULL, 10) : 0;
+	json_int_t leader = json_is_true(json_object_get(answer, "done")) ? wanted : 0;
+
+	for (unsigned i = 0; i < LOOKS_MAX && leader == 0; i++) {
+		json_t *status, *ballot;
+		char *line;
+
+		if (ask(&look, &line) < 0) {
+			return false;
+		}
+		status = json_loads(line, 0, NULL);
+		free(line);
+		leader = json_integer_value(json_object_get(status, "leader"));
+		ballot = json_object_get(status, "ballot");
+		if (json_integer_value(json_object_get(ballot, "node")) != leader) {
+			leader = 0; /* expected, and not promised to yet */
+		}
+		json_decref(status);
+		if (leader == 0 || (wanted != 0 ? leader != wanted : leader == former)) {
+			leader = 0;
+			(void)poll(NULL, 0, LOOK_GAP_MS);
+			if (i % LOOKS_AGAIN == LOOKS_AGAIN - 1 && ask(order, &line) == 0) {
+				free(line);
+			}
+		}
+	}
+	(void)json_object_del(answer, "done");
+	(void)json_object_set_new(answer, "leader", json_integer(leader));
+	return leader != 0;
+}
+
 static void print(const struct order *order, json_t *answer)
 {
 	(void)json_object_del(answer, "ok");
@@ -249,13 +304,18 @@ static int tell(const struct order *order, const char *line)
 {
 	json_t *answer = json_loads(line, 0, NULL);
 	const char *error = json_string_value(json_object_get(answer, "error"));
+	const char *wrong = NULL;
 	int code = EXIT_DONE;
 
-	if (json_is_true(json_object_get(answer, "ok"))) {
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		wrong = error != NULL ? error : "the answer makes no sense";
+	} else if (strcmp(order->words[0], "leader") == 0 && !await_leader(order, answer)) {
+		wrong = "it was told, but no other server took over; see status";
+	}
+	if (wrong == NULL) {
 		print(order, answer);
 	} else {
-		(void)fprintf(stderr, "cofferctl: %s: %s\n", order->socket,
-		              error != NULL ? error : "the answer makes no sense");
+		(void)fprintf(stderr, "cofferctl: %s: %s\n", order->socket, wrong);
 		code = EXIT_REFUSED;
 	}
 	json_decref(answer);

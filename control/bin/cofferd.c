@@ -2,13 +2,14 @@
 /*
  * cofferd - the server; the roof, the only file that sees both hands
  *
- *      configuration -> log -> data folder, superblock
+ *      configuration -> supervisor -> log -> data folder, superblock
  *        -> store -> replica <- snapshot, journal (disk)
  *        -> mailbox -> journal's threads (disk) -> control thread (this one)
  *        -> shell: dataplane/ or control/udp_worker
  *        -> turn until SIGTERM -> the same backwards
  *
- * Exit: 0 ended by a signal; 1 something is wrong, told in one sentence; 2 usage.
+ * Exit: 0 ended by a signal; 1 something is wrong, told in one sentence; 2 usage; 128 + N: killed
+ * by signal N.
  */
 #include <argp.h>
 #include <errno.h>
@@ -31,6 +32,7 @@
 #include "control/options.h"
 #include "control/recover.h"
 #include "control/status.h"
+#include "control/supervisor.h"
 #include "control/udp.h"
 #include "control/udp_worker.h"
 #include "dataplane/dataplane.h"
@@ -51,7 +53,7 @@ static_assert(MAILBOX_BYTES / 4 > sizeof(struct paxos_status) + 4096, "a status 
 struct order {
 	const char *config;
 	const char *restore; /* a snapshot that a new cluster begins with, or NULL */
-	bool new_cluster, check, print_config;
+	bool new_cluster, check, print_config, no_supervisor;
 };
 
 /* Everything a server is; what is NULL or below 0 is not there yet. */
@@ -146,6 +148,7 @@ static json_t *make_status(void *context, struct slice bytes)
 	(void)json_object_set_new(object, "incarnation", json_string(text));
 	(void)json_object_set_new(object, "version", json_string(COFFER_VERSION));
 	(void)json_object_set_new(object, "pid", json_integer((json_int_t)getpid()));
+	(void)json_object_set_new(object, "supervised", json_boolean(server->boot.birth != NULL));
 	store_counters(server->boot.store, &counters);
 	ctl_status_add(object, "counters", "store_memory_bytes", counters.memory_bytes);
 	ctl_status_add(object, "counters", "store_waiting_bytes", counters.memory_waiting);
@@ -399,13 +402,14 @@ static void end(struct server *server)
 	free(server->records);
 }
 
-static int serve(const struct order *order)
+static int serve(const struct order *order, struct ctl_birth *birth)
 {
 	static struct server server; /* large, and one in a process */
 	struct ctl_reason reason = {{0}};
 	int r;
 
 	server.boot.home.folder = -1;
+	server.boot.birth = birth;
 	r = ctl_config_load(&server.config, order->config, &reason);
 	if (r == 0 && order->check) {
 		(void)printf("%s: good\n", order->config);
@@ -431,6 +435,28 @@ static int serve(const struct order *order)
 	return r < 0 ? EXIT_WRONG : 0;
 }
 
+/* --- the supervisor -------------------------------------------------------------------------- */
+
+static int serve_supervised(void *context, struct ctl_birth *birth, bool again)
+{
+	struct order order = *(const struct order *)context;
+
+	order.new_cluster = order.new_cluster && !again;
+	order.restore = order.new_cluster ? order.restore : NULL;
+	return serve(&order, birth);
+}
+
+static int supervise(struct order *order)
+{
+	struct ctl_reason reason = {{0}};
+	const int r = ctl_supervise(order->config, serve_supervised, order, &reason);
+
+	if (r < 0) {
+		(void)fprintf(stderr, "cofferd: %s\n", reason.text);
+	}
+	return r < 0 ? EXIT_WRONG : r;
+}
+
 /* --- command line ----------------------------------------------------------------------- */
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -452,6 +478,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case CTL_OPTION_PRINT_CONFIG:
 		order->print_config = true;
+		return 0;
+	case CTL_OPTION_NO_SUPERVISOR:
+		order->no_supervisor = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: cofferd takes options only", argument);
@@ -490,5 +519,5 @@ int main(int argc, char **argv)
 		ctl_config_print(stdout);
 		return fflush(stdout) == 0 ? 0 : EXIT_WRONG;
 	}
-	return serve(&order);
+	return order.check || order.no_supervisor ? serve(&order, NULL) : supervise(&order);
 }

@@ -24,7 +24,7 @@ from base import (Failure, load, milliseconds, need, number_of, numbers, only_on
                   wait_for)
 from files import build, choose_addresses, make_folders
 from host import give_back_huge_pages, huge_pages, make_network, take_network_away
-from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, client, is_gone, launch, leader_of, pid_of, send,
+from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, client, end, is_gone, launch, leader_of, pid_of,
                      servers_text, status_of, stop, wait_ready)
 
 START_LIMIT_S = 30
@@ -34,12 +34,12 @@ def take_away(cluster, processes, keep_logs):
     """Ends and removes everything of a cluster; says nothing."""
     for what in (signal.SIGTERM, signal.SIGKILL):
         for number in numbers(cluster):
-            send(number, what)
+            end(number, what)
         with contextlib.suppress(Failure):
             wait_for(lambda: all(is_gone(number, processes.get(number))
                                  for number in numbers(cluster)), STOP_LIMIT_S, "ending")
             break
-    running = [number for number in numbers(cluster) if pid_of(number) is not None]
+    running = [number for number in numbers(cluster) if not is_gone(number)]
     if running:
         raise Failure(f"servers {running} cannot be ended")
     take_network_away(cluster)
@@ -219,9 +219,9 @@ def command_start(options):
     except Failure as failure:
         if process.poll() is not None:
             raise
-        say(f"server {number} started (pid {process.pid}) and waits: {failure}")
+        say(f"server {number} started (pid {pid_of(number)}) and waits: {failure}")
         return
-    say(f"server {number} started (pid {process.pid}) and level,"
+    say(f"server {number} started (pid {pid_of(number)}) and level,"
         f" {milliseconds(time.monotonic() - begin)}")
 
 

@@ -3,7 +3,7 @@
 
 A server is known by its configuration file on its command line and by the cluster's folder as its
 working directory, so a recycled process id is never taken for one, and one whose pid file was lost
-is found all the same.
+is found all the same. Its supervisor has both, too, and goes by another name (comm).
 """
 import json
 import os
@@ -26,36 +26,43 @@ def start_time_of(pid):
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def is_server(pid, number):
-    """Is this process server `number` of this very tree?"""
+def role_of(pid, number):
+    """Is this process of server `number` of this very tree? "server", "supervisor" or None."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read().split(b"\0")
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            name = file.read().strip()
         here, there = os.stat(base.STATE), os.stat(f"/proc/{pid}/cwd")
     except OSError:
-        return False
-    return os.fsencode(base.config_of(number)) in words and os.path.samestat(here, there) \
-        and os.path.basename(words[0]) == b"cofferd" and start_time_of(pid) is not None
+        return None
+    if os.fsencode(base.config_of(number)) not in words or not os.path.samestat(here, there) \
+            or os.path.basename(words[0]) != b"cofferd" or start_time_of(pid) is None:
+        return None
+    return {"cofferd": "server", "cofferd-super": "supervisor"}.get(name)
 
 
-def pid_of(number):
-    """Returns the process id of a server, or None. The pid file is only the first guess."""
+def pid_of(number, role="server"):
+    """
+    Returns the process id of a server, or of its supervisor; or None. The pid file, which holds the
+    server's, is only the first guess.
+    """
     try:
         with open(os.path.join(base.folder_of(number), "pid"), encoding="utf-8") as file:
             pid, started = (int(word) for word in file.read().split())
-        if start_time_of(pid) == started and is_server(pid, number):
+        if start_time_of(pid) == started and role_of(pid, number) == role:
             return pid
     except (OSError, ValueError):
         pass
     for name in os.listdir("/proc"):
-        if name.isdigit() and is_server(int(name), number):
+        if name.isdigit() and role_of(int(name), number) == role:
             return int(name)
     return None
 
 
-def send(number, what):
+def send(number, what, role="server"):
     """Sends a signal to a server, never to another process. Returns its pid, or None if down."""
-    pid = pid_of(number)
+    pid = pid_of(number, role)
     if pid is None:
         return None
     try:
@@ -64,7 +71,7 @@ def send(number, what):
         return None
     try:
         # The handle is of one process for ever; only now is it sure which one.
-        if not is_server(pid, number):
+        if role_of(pid, number) != role:
             return None
         signal.pidfd_send_signal(handle, what)
     except ProcessLookupError:
@@ -76,10 +83,16 @@ def send(number, what):
     return pid
 
 
+def end(number, what):
+    """Sends a signal to a supervisor, which passes it on or takes its server along; or to that."""
+    if send(number, what, "supervisor") is None:
+        send(number, what)
+
+
 def is_gone(number, process=None):
     if process is not None:
         process.poll()
-    return pid_of(number) is None
+    return pid_of(number) is None and pid_of(number, "supervisor") is None
 
 
 def stop(number, what, processes, limit_s=STOP_LIMIT_S):
@@ -91,7 +104,7 @@ def stop(number, what, processes, limit_s=STOP_LIMIT_S):
 
 
 def launch(cluster, number, is_new):
-    """Starts the process of a server. Returns it; whether it is well is seen later."""
+    """Starts a server. Returns its supervisor's process; whether it is well is seen later."""
     command = [base.program(cluster, "cofferd"), "-c", base.config_of(number)]
     if is_new:
         command.append("--new-cluster")
@@ -101,11 +114,12 @@ def launch(cluster, number, is_new):
     with open(os.path.join(base.folder_of(number), "log"), "ab") as log:
         process = subprocess.Popen(command, cwd=base.STATE, stdin=subprocess.DEVNULL, stdout=log,
                                    stderr=log, start_new_session=True)
-    # nsenter becomes cofferd: same process id, other command line.
-    wait_for(lambda: is_server(process.pid, number) or process.poll() is not None, 5,
-             f"server {number} does not start")
+    # nsenter becomes the supervisor, which says so by its name before it makes the server.
+    wait_for(lambda: (pid_of(number, "supervisor") and pid_of(number))
+             or process.poll() is not None, 5, f"server {number} does not start")
+    pid = pid_of(number) or 0
     with open(os.path.join(base.folder_of(number), "pid"), "w", encoding="utf-8") as file:
-        file.write(f"{process.pid} {start_time_of(process.pid) or 0}\n")
+        file.write(f"{pid} {start_time_of(pid) or 0}\n")
     return process
 
 

@@ -7,7 +7,8 @@
     cluster = Veth(tools, 1, "af_packet", direct_mtu=1500)  no bridge: p1 in the hub is the wire
 
     cluster.up()                    new, with a leader, all level
-    cluster.kill(n), start(n), stop(n), go_on(n), cut(a, b), isolate(n), heal()
+    cluster.kill(n), kill_host(n), end(n), start(n), stop(n), go_on(n)
+    cluster.cut(a, b), isolate(n), heal()
     cluster.leader(), status(n), wait_level()
     cluster.down()                  ends all by SIGTERM and looks at what they left
 """
@@ -22,7 +23,7 @@ import signal
 import socket
 import time
 
-from harness import Failed, Process, Skip, check, parse_json, wait_for
+from harness import Failed, Process, Server, Skip, check, parse_json, wait_for
 
 PORT = 8046
 READY_LIMIT_S = 60
@@ -61,6 +62,7 @@ class Cluster:
     """What all transports have in common; `settings` are further lines of the configuration."""
 
     transport = ""
+    brings_notes = True  # of a supervisor, surely
 
     def __init__(self, tools, count, settings=(), name="c", durability="memory"):
         self.tools = tools
@@ -119,8 +121,8 @@ class Cluster:
             arguments += ["--new-cluster", *self.first_arguments]
         node.starts += 1
         node.log_offset = node.log.stat().st_size if node.log.exists() else 0
-        node.process = Process(self.tools, f"cofferd-{number}",
-                               self.server_command(number, arguments), self.folder)
+        node.process = Server(self.tools, f"cofferd-{number}",
+                              self.server_command(number, arguments), self.folder)
         if wait:
             self.wait_ready(number)
 
@@ -156,6 +158,18 @@ class Cluster:
 
     def kill(self, number):
         self.nodes[number].process.kill()
+
+    def kill_host(self, number):
+        """The server and its supervisor: the others find out by silence."""
+        self.nodes[number].process.kill_both()
+
+    def end(self, number):
+        """By SIGTERM, as a service manager does."""
+        process = self.nodes[number].process
+        process.expected_end = True
+        process.signal(signal.SIGTERM)
+        code = process.wait()
+        check(code == 0, f"server {number} ended with {code}", process.errors())
 
     def stop(self, number):
         self.nodes[number].process.signal(signal.SIGSTOP)
@@ -403,6 +417,7 @@ class Veth(Cluster):
     """A namespace for each server, one more with the bridge and the clients."""
 
     transport = "veth"
+    brings_notes = False  # the address is the port's; the kernel of the namespace has none
 
     def __init__(self, tools, count, driver, settings=(), direct_mtu=None):
         super().__init__(tools, count, settings, "veth")
@@ -519,8 +534,9 @@ class Recorder:
 
     def wait_more(self, more, what="writes go on", limit_s=60):
         """Waits for `more` acknowledged writes; the longest gap between two of them, in ms."""
-        target = self.acked() + more
-        gaps = []
+        first = self.status()  # also of what was meanwhile: a gap is told once
+        target = first["acked"] + more
+        gaps = [first["gap_ms"]]
 
         def is_there():
             self.cluster.check_health()

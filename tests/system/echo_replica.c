@@ -117,6 +117,14 @@ void paxos_replica_resign(struct paxos_replica *replica, uint64_t now_ns)
 	echo_counts.resigned++;
 }
 
+enum paxos_transfer paxos_replica_transfer(struct paxos_replica *replica, uint64_t now_ns, int to)
+{
+	(void)replica;
+	(void)now_ns;
+	(void)to;
+	return PAXOS_TRANSFER_NO_LEADER;
+}
+
 void paxos_replica_status(const struct paxos_replica *replica, struct paxos_status *ret_status)
 {
 	memset(ret_status, 0, sizeof(*ret_status));

@@ -79,6 +79,10 @@ class Process:
     def pid(self):
         return self.popen.pid
 
+    def end(self):
+        """It is gone when this returns, whatever it is."""
+        self.kill()
+
     def is_running(self):
         return self.popen.poll() is None
 
@@ -129,6 +133,52 @@ class Process:
         raise Failed(f"{self.name} has no memory")
 
 
+class Server(Process):
+    """
+    A cofferd: a supervisor, and the server, its child. The supervisor is what was started and what
+    ends; the server is what is killed, stopped and measured.
+    """
+
+    @property
+    def pid(self):
+        """Of the server; None while there is none."""
+        try:
+            children = pathlib.Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children")
+            found = children.read_text().split()
+            return int(found[0]) if found else None
+        except OSError:
+            return None
+
+    def signal(self, number):
+        if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT):
+            if self.is_running():
+                os.kill(self.popen.pid, number)  # as a service manager would
+            return
+        pid = self.pid
+        if pid is not None:
+            os.kill(pid, number)
+
+    def kill(self):
+        """The server; its supervisor tells the others, and ends."""
+        self.expected_end = True
+        self.signal(signal.SIGKILL)
+        code = self.wait()
+        check(code == 128 + signal.SIGKILL, f"{self.name}: its supervisor ended with {code}")
+
+    def kill_both(self):
+        """As if the host had died: nobody is told."""
+        self.expected_end = True
+        server = self.pid
+        self.popen.kill()
+        self.popen.wait()
+        if server is not None:
+            wait_for("the server dies with its supervisor",
+                     lambda: not os.path.exists(f"/proc/{server}"))
+
+    def end(self):
+        self.kill_both()
+
+
 class Tools:
     """The programs under test, a folder for this run, and what must be undone."""
 
@@ -157,8 +207,8 @@ class Tools:
         for process in reversed(self.processes):
             try:
                 process.signal(signal.SIGCONT)
-                process.kill()
-            except OSError as error:
+                process.end()
+            except (OSError, Failed) as error:
                 print(f"# {process.name}: {error}")
         for undo in reversed(self.undo):
             try:

@@ -24,6 +24,12 @@ def end(cluster, recorder, name, gap_ms):
     return counts
 
 
+def is_told(cluster, number):
+    """Did the others hear of a death of this server?"""
+    return any(f"event=reported_dead start={cluster.nodes[number].starts} node={number}"
+               in cluster.log_text(n) for n in cluster.nodes if n != number)
+
+
 def leader_is_killed(cluster, *options):
     recorder = Recorder(cluster, *options)
     recorder.wait_more(WARM)
@@ -32,10 +38,63 @@ def leader_is_killed(cluster, *options):
     gap_ms = recorder.wait_more(MORE, f"writes go on without server {leader}, which led")
     other = cluster.leader()
     check(other != leader, "a dead server leads")
+    told = is_told(cluster, leader)
+    check(told or not cluster.brings_notes, "its supervisor told nobody")
     cluster.start(leader)
     cluster.wait_caught_up(leader)
     recorder.wait_more(MORE // 2)
+    how = "told by its supervisor" if told else "found out by silence"
+    print(f"summary: {cluster.transport}: kill -9 of the leader, {how}: longest gap between two "
+          f"acknowledged writes {gap_ms:.1f} ms")
     return end(cluster, recorder, "leader killed", gap_ms)
+
+
+def leader_is_lost_with_its_supervisor(cluster):
+    """Nobody tells of it: the others find out by silence."""
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    leader = cluster.leader()
+    cluster.kill_host(leader)
+    gap_ms = recorder.wait_more(MORE, f"writes go on without the host of server {leader}")
+    check(not is_told(cluster, leader), "somebody told")
+    print(f"summary: {cluster.transport}: the leader and its supervisor killed: longest gap "
+          f"between two acknowledged writes {gap_ms:.1f} ms")
+    cluster.start(leader)
+    cluster.wait_caught_up(leader)
+    end(cluster, recorder, "leader lost with its supervisor", gap_ms)
+
+
+def all_are_restarted_in_turn(cluster):
+    """The planned way: SIGTERM, start, the next when that one is level. No request fails."""
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    gap_ms = 0
+    for number in cluster.nodes:
+        cluster.end(number)
+        gap_ms = max(gap_ms, recorder.wait_more(WARM, f"writes go on without server {number}"))
+        cluster.start(number)
+        cluster.wait_caught_up(number)
+    counts = end(cluster, recorder, "all restarted in turn", gap_ms)
+    check(counts["unknown"] == 0 and counts["unreached"] == 0, "a request failed", counts)
+    print(f"summary: {cluster.transport}: all servers restarted in turn under load: "
+          f"{counts['done']} requests, none failed, longest gap between two acknowledged writes "
+          f"{gap_ms:.1f} ms")
+
+
+def leadership_goes_round(cluster):
+    """An operator makes one after the other lead, under load; nothing fails."""
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    gap_ms = 0
+    for number in [*cluster.nodes, *cluster.nodes]:
+        done = cluster.ctl(number, "leader", "transfer", str(number))
+        check(done.returncode == 0, f"server {number} is made to lead", done.stderr)
+        gap_ms = max(gap_ms, recorder.wait_more(50))
+    counts = end(cluster, recorder, "leadership transferred", gap_ms)
+    check(counts["unknown"] == 0 and counts["unreached"] == 0, "a request failed", counts)
+    print(f"summary: {cluster.transport}: leadership transferred {2 * cluster.count} times under "
+          f"load: {counts['done']} requests, none failed, longest gap between two acknowledged "
+          f"writes {gap_ms:.1f} ms")
 
 
 def follower_is_killed(cluster):

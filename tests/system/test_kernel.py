@@ -19,6 +19,19 @@ def test_leader_and_follower_are_killed(tools):
     cluster.down()
 
 
+def test_leader_is_lost_with_its_supervisor(tools):
+    cluster = cluster_of(tools)
+    stories.leader_is_lost_with_its_supervisor(cluster)
+    cluster.down()
+
+
+def test_planned_work_fails_no_request(tools):
+    cluster = cluster_of(tools)
+    stories.all_are_restarted_in_turn(cluster)
+    stories.leadership_goes_round(cluster)
+    cluster.down()
+
+
 def test_leader_is_stopped(tools):
     cluster = cluster_of(tools)
     stories.leader_is_stopped(cluster)
@@ -39,6 +52,7 @@ def test_links_lose_and_double(tools):
     cluster = cluster_of(tools)
     cluster.tell_relay("loss 50")
     cluster.tell_relay("double 50")
+    cluster.brings_notes = False
     stories.leader_is_killed(cluster)
     cluster.down()
 
@@ -52,5 +66,6 @@ def test_five_servers_for_long(tools):
 
 
 if __name__ == "__main__":
-    harness.run([test_leader_and_follower_are_killed, test_leader_is_stopped, test_links_are_cut,
+    harness.run([test_leader_and_follower_are_killed, test_leader_is_lost_with_its_supervisor,
+                 test_planned_work_fails_no_request, test_leader_is_stopped, test_links_are_cut,
                  test_links_lose_and_double, test_five_servers_for_long])

@@ -46,6 +46,27 @@ def test_status_tells_of_the_journal(tools):
     cluster.down()
 
 
+def test_leader_is_transferred_from_any_server(tools):
+    cluster = Kernel(tools, 3, relayed=False).up()
+    leader = cluster.leader()
+    first, second = cluster.followers()
+    for at, to in ((leader, first), (second, leader), (first, second)):
+        done = cluster.ctl(at, "leader", "transfer", str(to))
+        check(done.returncode == 0 and done.stdout == f"server {to} leads\n", "it leads", done)
+        check(cluster.leader() == to, "the cluster says so, too")
+    done = cluster.ctl(first, "leader", "transfer", "-o", "json")
+    check(done.returncode == 0, "to anybody else", done)
+    told = parse_json(done.stdout, "the answer")
+    check(told["former"] == second and told["leader"] == cluster.leader() != second, "who", told)
+    again = cluster.ctl(first, "leader", "transfer", str(told["leader"]))
+    check(again.returncode == 0, "who leads already goes on", again)
+    for node in ("0", "7", "x", "-1"):
+        done = cluster.ctl(first, "leader", "transfer", node)
+        check(done.returncode in (1, 2), "there is no such server", node, done)
+    cluster.wait_level()
+    cluster.down()
+
+
 def test_socket_is_the_owners(tools):
     cluster = Kernel(tools, 1, relayed=False).up()
     path = cluster.folder / cluster.nodes[1].socket
@@ -193,6 +214,7 @@ def test_sigterm_ends_and_a_restart_rejoins(tools):
 
 if __name__ == "__main__":
     harness.run([test_status_in_text_and_json, test_status_tells_of_the_journal,
+                 test_leader_is_transferred_from_any_server,
                  test_socket_is_the_owners,
                  test_garbage_does_no_harm, test_snapshot_is_saved_and_verified,
                  test_wrong_use_and_no_server,

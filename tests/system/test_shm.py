@@ -18,6 +18,13 @@ def test_leader_and_follower_are_killed(tools):
     cluster.down()
 
 
+def test_planned_work_fails_no_request(tools):
+    cluster = Shm(tools, 3, tools.options.no_huge).up()
+    stories.all_are_restarted_in_turn(cluster)
+    stories.leadership_goes_round(cluster)
+    cluster.down()
+
+
 def test_links_are_cut(tools):
     cluster = Shm(tools, 3, tools.options.no_huge, relayed=True).up()
     stories.link_is_cut(cluster)
@@ -35,5 +42,6 @@ def test_links_are_cut_one_way(tools):
 
 
 if __name__ == "__main__":
-    harness.run([test_leader_and_follower_are_killed, test_links_are_cut,
+    harness.run([test_leader_and_follower_are_killed, test_planned_work_fails_no_request,
+                 test_links_are_cut,
                  test_links_are_cut_one_way])

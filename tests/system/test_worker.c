@@ -152,9 +152,6 @@ static void test_wrong_configurations_are_refused_with_a_sentence(void **state)
 	assert_int_equal(dp_start(&none, &config, NULL, NULL, NULL, reason), -EINVAL);
 	assert_true(strlen(reason) > 10);
 	config = make_config();
-	config.durability = PAXOS_DISK;
-	assert_int_equal(dp_start(&none, &config, NULL, NULL, NULL, reason), -ENOTSUP);
-	config = make_config();
 	config.ports[0].kind = DP_PORT_ETHDEV;
 	assert_int_equal(dp_start(&none, &config, NULL, NULL, NULL, reason), -EINVAL);
 	assert_non_null(strstr(reason, "port 1"));
