@@ -47,6 +47,7 @@ MUTANTS = {
     38: "server with unknown entries takes part",
     39: "older copy of a folder counted",
     40: "patience of a damaged server runs while nobody leads",
+    41: "death note believed without the secret of its start",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.
