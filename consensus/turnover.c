@@ -26,7 +26,7 @@ static bool may_vote(const struct paxos_replica *replica, uint32_t voters)
 		return false;
 	}
 	return core->takes_part || (self->incarnation == core->config.incarnation &&
-	                            (self->named < members->since || mutant(41)));
+	                            (self->named < members->since || mutant(42)));
 }
 
 /* The member of the next configuration that is most level, or STORE_NODES_MAX. */
@@ -112,7 +112,7 @@ void paxos_turnover_enter(struct paxos_replica *replica)
 	paxos_intake_end(&replica->intake);
 	if (votes || core->takes_part) {
 		paxos_core_enter(core, members->configuration, members->voters,
-		                 mutant(42) ? core->log.length : core->decided, NULL, false);
+		                 mutant(43) ? core->log.length : core->decided, NULL, false);
 	} else {
 		/* Who stood outside has no word to keep; its log is decided, and may be longer. */
 		paxos_core_follow(core);

@@ -49,12 +49,9 @@ MUTANTS = {
     38: "server with unknown entries takes part",
     39: "older copy of a folder counted",
     40: "patience of a damaged server runs while nobody leads",
-<<<<<<< HEAD
     41: "death note believed without the secret of its start",
-=======
-    41: "next configuration begun under an incarnation named in it",
-    42: "log not cut at the step into the next configuration",
->>>>>>> d993d7b (consensus: change the members by a stop-sign)
+    42: "next configuration begun under an incarnation named in it",
+    43: "log not cut at the step into the next configuration",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.
