@@ -221,7 +221,7 @@ void paxos_acceptor_flush(struct paxos_core *core, struct paxos_acceptor *accept
 	}
 	acceptor->ack_due = false;
 	if (!paxos_ballot_equal(core->promised, core->accepted) || core->role != PAXOS_FOLLOWER ||
-	    core->accepted.node == core->config.node) {
+	    core->accepted.node == core->config.node || paxos_ballot_is_none(core->accepted)) {
 		return;
 	}
 	must(paxos_ballot_equal(acceptor->ballot, core->accepted));

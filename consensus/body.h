@@ -9,6 +9,7 @@
  */
 
 #include "consensus/acceptor.h"
+#include "consensus/asks.h"
 #include "consensus/candidate.h"
 #include "consensus/core.h"
 #include "consensus/desk.h"
@@ -39,6 +40,18 @@ struct paxos_recovery {
 	bool has_losses; /* records were lost; what they began is unknown, too */
 };
 
+/* Changes of the members, see turnover.c and changer.c. */
+struct paxos_turnover {
+	uint32_t later;      /* number of the latest configuration heard of */
+	unsigned later_node; /* who told */
+	uint32_t stand_in;   /* the configuration in which to stand at once */
+	unsigned probed;     /* outsider: whom it asked last, hearing no leader */
+	uint64_t probe_ns;
+	uint64_t change_index;   /* leader: of the last MEMBERS or LEARNER proposed */
+	uint64_t next_change_ns; /* leader: when to look for dead voters again */
+	struct store_address told[STORE_NODES_MAX]; /* to the shell */
+};
+
 struct paxos_replica {
 	struct paxos_core core;
 	struct paxos_recovery recovery;
@@ -52,9 +65,14 @@ struct paxos_replica {
 	struct paxos_desk desk;
 	struct paxos_outlet outlets[STORE_NODES_MAX];
 	struct paxos_catchup catchup;
-	uint64_t naming[STORE_NODES_MAX]; /* leader: incarnations proposed in a REJOIN */
-	bool more;                        /* decided, and not yet applied for want of time */
+	struct paxos_turnover turnover;
+	struct paxos_asks asks;
+	uint64_t learned[STORE_NODES_MAX];    /* leader: how far learners have followed */
+	uint64_t learned_ns[STORE_NODES_MAX]; /* when they told; 0: never */
+	uint64_t naming[STORE_NODES_MAX];     /* leader: incarnations proposed in a REJOIN */
+	bool more;                            /* decided, and not yet applied for want of time */
 	bool resigned;
+	bool removed; /* a leader has said that this server is no member any more */
 };
 
 /*
@@ -68,6 +86,9 @@ void paxos_replica_relieve(struct paxos_replica *replica);
 
 /* Steps down and says so, so that another can stand without waiting for the lease. */
 void paxos_replica_hand_over(struct paxos_replica *replica);
+
+/* Stands with a new ballot. A follower that takes part. */
+void paxos_replica_stand(struct paxos_replica *replica);
 
 /* A member has promised a higher ballot than the one this server stands or leads with. */
 void paxos_replica_nacked(struct paxos_replica *replica);

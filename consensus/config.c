@@ -25,8 +25,8 @@ bool paxos_config_is_good(const struct paxos_config *config)
 {
 	return config->founders < paxos_bit(STORE_NODES_MAX) &&
 	       paxos_count(config->founders) <= STORE_VOTERS_MAX &&
-	       paxos_count(config->founders) % 2 == 1 &&
-	       paxos_has(config->founders, config->node) &&
+	       (!config->founding || paxos_has(config->founders, config->node)) &&
+	       config->node < STORE_NODES_MAX &&
 	       (config->durability == PAXOS_MEMORY || config->durability == PAXOS_DISK) &&
 	       config->heartbeat_ns != 0 && config->resend_ns != 0 &&
 	       config->suspicion_ns >= config->lease_ns &&

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store/limits.h"
+#include "store/op.h"
 
 enum {
 	PAXOS_WINDOW_MAX = 64,         /* ACCEPT datagrams in flight to one follower */
@@ -36,7 +36,7 @@ enum paxos_role {
 
 struct paxos_config {
 	uint8_t node;         /* own index, from 0 */
-	uint32_t founders;    /* set: the voters of configuration 1; an odd number of them */
+	uint32_t founders;    /* set: the voters of configuration 1; 0: it joins one that runs */
 	uint64_t cluster;     /* id; datagrams of another one are refused */
 	uint64_t incarnation; /* memory: of this start of the process; disk: of the data folder */
 	uint32_t start;       /* number of this start of the process; it only grows */
@@ -59,6 +59,8 @@ struct paxos_config {
 	uint32_t window;          /* ACCEPT datagrams in flight to one peer at most, up to 64 */
 	uint32_t assemblies;      /* requests of several segments under way at most */
 	uint32_t session_ttl_ms_min, session_ttl_ms_max;
+	uint64_t promote_ns; /* a voter silent for so long is replaced by a learner; 0 = never */
+	struct store_address addresses[STORE_NODES_MAX]; /* of the founders; ip 0: not known */
 	uint64_t seed; /* of the replica's chance: election back-off */
 };
 

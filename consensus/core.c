@@ -20,7 +20,7 @@ int paxos_core_init(struct paxos_core *core, const struct paxos_config *config, 
 	*core = (struct paxos_core){
 		.config = *config,
 		.store = store,
-		.configuration = 1,
+		.configuration = config->founders != 0 ? 1 : 0,
 		.voters = config->founders,
 		.role = PAXOS_FOLLOWER,
 		.leader = PAXOS_NOBODY,
@@ -352,6 +352,11 @@ void paxos_core_adopt(struct paxos_core *core, struct paxos_ballot ballot, uint6
 	if (stage != NULL) {
 		append_all(&core->log, stage);
 	}
+	if (paxos_ballot_compare(ballot, core->promised) > 0) {
+		must(paxos_ballot_is_none(ballot)); /* none of a later configuration */
+		core->promised = ballot;
+		record.flags |= PAXOS_RECORD_JOINS;
+	}
 	core->accepted = ballot;
 	core->persisted = (struct paxos_place){.index = core->log.length + 1};
 	record.decided = core->decided;
@@ -409,6 +414,45 @@ uint64_t paxos_core_base(struct paxos_core *core, uint64_t index, uint64_t *ret_
 	take_hint(core);
 	*ret_from = record.from;
 	return write_record(core, &record, 0, core->log.length, core->log.length);
+}
+
+void paxos_core_enter(struct paxos_core *core, uint32_t configuration, uint32_t voters,
+                      uint64_t cut, const struct paxos_log *stage, bool has_state)
+{
+	const struct paxos_ballot none = {.configuration = configuration};
+
+	must(configuration > core->configuration);
+	must(core->role == PAXOS_FOLLOWER || core->role == PAXOS_OUTSIDER);
+	paxos_core_adopt(core, none, cut, stage, has_state);
+	core->configuration = configuration;
+	core->voters = voters | (mutant(22) ? core->voters : 0);
+	core->known = core->log.length;
+	core->grant = (struct paxos_grant){0};
+}
+
+void paxos_core_follow(struct paxos_core *core)
+{
+	const struct store_members *members = store_members(core->store);
+
+	must(members->configuration >= core->configuration);
+	core->configuration = members->configuration;
+	core->voters = members->voters;
+}
+
+bool paxos_core_is_stop(const struct paxos_core *core, struct slice bytes,
+                        struct store_entry *ret_entry)
+{
+	return bytes.size != 0 && bytes.data[0] == STORE_ENTRY_MEMBERS &&
+	       store_entry_decode(bytes, ret_entry) &&
+	       ret_entry->configuration == core->configuration + 1;
+}
+
+bool paxos_core_is_stopped(const struct paxos_core *core)
+{
+	struct store_entry entry;
+
+	return core->log.length > core->decided &&
+	       paxos_core_is_stop(core, paxos_log_entry(&core->log, core->log.length), &entry);
 }
 
 void paxos_core_durable(struct paxos_core *core, uint64_t record)

@@ -72,6 +72,7 @@ struct paxos_core {
 
 	uint32_t configuration; /* number of the present one, from 1 */
 	uint32_t voters;        /* set: who votes in it */
+	uint64_t known;         /* decided up to here, as the step into it has shown */
 	bool recovering;        /* records are redone, none are written */
 	bool takes_part;        /* in a, d and f; false for an outsider (4.1 i) */
 	enum paxos_role role;
@@ -174,6 +175,23 @@ void paxos_core_join(struct paxos_core *core, struct paxos_ballot ballot);
 
 /* Records what stands, given a durable snapshot at `index`. Returns the record's number. */
 uint64_t paxos_core_base(struct paxos_core *core, uint64_t index, uint64_t *ret_from);
+
+/*
+ * The atomic step into a later configuration (4.1 j): promised = accepted = none of it; log as
+ * paxos_core_adopt() says, and all of it is decided.
+ */
+void paxos_core_enter(struct paxos_core *core, uint32_t configuration, uint32_t voters,
+                      uint64_t cut, const struct paxos_log *stage, bool has_state);
+
+/* Takes number and voters of the configuration from the state applied. */
+void paxos_core_follow(struct paxos_core *core);
+
+/* True if the log ends with the undecided stop-sign of the present configuration. */
+bool paxos_core_is_stopped(const struct paxos_core *core);
+
+/* If `bytes` are the stop-sign of the present configuration: what it says. */
+bool paxos_core_is_stop(const struct paxos_core *core, struct slice bytes,
+                        struct store_entry *ret_entry);
 
 /* The journal has passed `record`. */
 void paxos_core_durable(struct paxos_core *core, uint64_t record);

@@ -8,6 +8,7 @@
 #include "consensus/answer.h"
 #include "store/base/check.h"
 #include "store/base/hash.h"
+#include "store/base/mutant.h"
 #include "store/path.h"
 
 int paxos_desk_init(struct paxos_core *core, struct paxos_desk *desk)
@@ -98,6 +99,9 @@ bool paxos_desk_propose(struct paxos_core *core, const struct paxos_leader *lead
 	size_t size;
 
 	must(core->role == PAXOS_LEADER);
+	if (paxos_core_is_stopped(core) && !mutant(21)) {
+		return false; /* "nothing is appended after it" (4.1 j) */
+	}
 	if (core->log.length - core->decided >= core->log.slots_count / 2 ||
 	    !paxos_core_has_room(core, size_max)) {
 		return false;
@@ -373,6 +377,7 @@ void paxos_desk_applied(struct paxos_core *core, struct paxos_desk *desk, uint64
 void paxos_desk_lease(struct paxos_core *core, struct paxos_desk *desk, uint64_t lease_end_ns)
 {
 	atomic_store_explicit(&desk->view.lease_end_ns, lease_end_ns, memory_order_release);
+	atomic_store_explicit(&desk->view.configuration, core->configuration, memory_order_relaxed);
 	atomic_store_explicit(&desk->view.role, (uint32_t)core->role, memory_order_relaxed);
 	atomic_store_explicit(&desk->view.leader,
 	                      core->leader == PAXOS_NOBODY ? 0 : (uint32_t)core->leader + 1,

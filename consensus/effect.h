@@ -16,6 +16,7 @@
 
 #include "consensus/ballot.h"
 #include "store/base/slice.h"
+#include "store/op.h"
 #include "store/snapshot.h"
 
 /* Where an answer goes: the shell's own business, kept and handed back as it came. */
@@ -30,7 +31,9 @@ enum paxos_effect_kind {
 	PAXOS_EFFECT_TRACE,    /* something happened that a person or a checker wants to know */
 	PAXOS_EFFECT_FORGET,   /* the journal may forget the records below `record` */
 	PAXOS_EFFECT_SNAPSHOT, /* write `snapshot` to a file; see paxos_replica_snapshot_done() */
-	PAXOS_EFFECT_END,      /* this process is of no use any more: see `end` */
+	PAXOS_EFFECT_PEER,     /* `peer` is reached at `at`, unless the files say otherwise */
+	PAXOS_EFFECT_TOLD, /* `bytes` are a struct paxos_told (change.h) for who asked: `address` */
+	PAXOS_EFFECT_END,  /* this process is of no use any more: see `end` */
 };
 
 /*
@@ -80,6 +83,8 @@ enum paxos_trace_kind {
 	PAXOS_TRACE_ROLLED_BACK,  /* a: start, b: peer; it has less than it acknowledged: refused */
 	PAXOS_TRACE_HANDOVER,     /* leads no more; a: round, b: to whom, by index */
 	PAXOS_TRACE_REPORTED_DEAD, /* by its supervisor; a: start, b: index of the member */
+	PAXOS_TRACE_CONFIGURATION, /* a: its number, b: set of its voters; the former has ended */
+	PAXOS_TRACE_REMOVED,       /* a: number of the configuration that goes on without it */
 	PAXOS_TRACE_COUNT
 };
 
@@ -102,7 +107,8 @@ struct paxos_effect {
 	uint64_t index;  /* FORGET: snapshots that stand below it are not needed either */
 	struct slice bytes; /* SEND, REPLY, PERSIST */
 	union {
-		struct paxos_address address;    /* REPLY */
+		struct paxos_address address;    /* REPLY, TOLD */
+		struct store_address at;         /* PEER */
 		struct paxos_mark mark;          /* PERSIST */
 		struct paxos_trace trace;        /* TRACE */
 		struct store_snapshot *snapshot; /* SNAPSHOT; lent until snapshot_done() */

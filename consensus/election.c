@@ -112,6 +112,7 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 {
 	/* What is told as the log's rank must be durable (rank.h). */
 	const bool is_durable = paxos_core_own_vote(core) != 0;
+	uint32_t set = core->voters;
 	const uint64_t number =
 		paxos_rounds_begin(&election->rounds, core->now_ns, core->config.node);
 
@@ -127,12 +128,17 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 	if ((core->disk & PAXOS_DISK_FULL) != 0) {
 		flags |= PAXOS_FLAG_FULL;
 	}
-	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
+	if ((flags & PAXOS_FLAG_LEADER) != 0) {
+		/* Learners need to know whom to follow. */
+		set |= store_members(core->store)->learners;
+	}
+	for (unsigned peer = 0; paxos_each(set, &peer); peer++) {
 		struct paxos_msg msg = {
 			.kind = PAXOS_MSG_HEARTBEAT,
 			.flags = flags,
 			.ballot = ballot,
 			.round = number,
+			.mask = core->voters,
 			.decided = core->decided,
 			.length = paxos_core_own_vote(core),
 			.poll_gap_ns = core->poll_gap_ns,

@@ -34,6 +34,9 @@ static void want_state(struct paxos_core *core, struct paxos_intake *intake)
 	}
 	intake->wants_state = true;
 	intake->has_state = false;
+	if (intake->purpose == PAXOS_INTAKE_LEARN) {
+		intake->need = UINT64_MAX;
+	}
 	intake->state_index = 0;
 	intake->state_position = 0;
 	paxos_log_reset(&intake->stage, 0);
@@ -117,6 +120,21 @@ static void moved_on(struct paxos_core *core, struct paxos_intake *intake)
 	intake->asked_ns = core->now_ns;
 }
 
+/* LEARN: ends the stage at the stop-sign, if that came. */
+static void find_stop(const struct paxos_core *core, struct paxos_intake *intake, uint64_t from)
+{
+	struct store_entry entry;
+
+	for (uint64_t index = from;
+	     intake->purpose == PAXOS_INTAKE_LEARN && index <= intake->stage.length; index++) {
+		if (paxos_core_is_stop(core, paxos_log_entry(&intake->stage, index), &entry)) {
+			paxos_log_cut(&intake->stage, index);
+			intake->need = index;
+			return;
+		}
+	}
+}
+
 static bool take_body(struct paxos_core *core, struct paxos_intake *intake,
                       const struct paxos_msg *msg)
 {
@@ -127,11 +145,15 @@ static bool take_body(struct paxos_core *core, struct paxos_intake *intake,
 	if (!paxos_core_has_room(core, msg->body.size)) {
 		return false;
 	}
+	if (intake->purpose == PAXOS_INTAKE_LEARN && intake->need != UINT64_MAX) {
+		return false; /* the stop-sign is here: what follows is not for this step */
+	}
 	unpacked = paxos_stream_unpack(target, (struct paxos_place){msg->index, msg->offset},
 	                               msg->body);
 	core->unpersisted_bytes += msg->body.size;
 	if (unpacked == PAXOS_UNPACK_FULL &&
-	    (intake->purpose == PAXOS_INTAKE_ADOPT || intake->purpose == PAXOS_INTAKE_SYNC)) {
+	    (intake->purpose == PAXOS_INTAKE_ADOPT || intake->purpose == PAXOS_INTAKE_SYNC ||
+	     intake->purpose == PAXOS_INTAKE_LEARN)) {
 		/* More than a ring can hold is missing: the giver's snapshot is shorter. */
 		want_state(core, intake);
 		return false;
@@ -139,6 +161,7 @@ static bool take_body(struct paxos_core *core, struct paxos_intake *intake,
 	if (unpacked == PAXOS_UNPACK_BAD) {
 		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
 	}
+	find_stop(core, intake, before.index);
 	return paxos_place_before(before, paxos_stream_next(target));
 }
 
@@ -197,6 +220,9 @@ static void end_state(struct paxos_core *core, struct paxos_intake *intake)
 	intake->cut = intake->state_index + mutant(19);
 	paxos_log_reset(&intake->stage, intake->cut);
 	intake->staged = (struct paxos_place){.index = intake->cut + 1};
+	if (intake->purpose == PAXOS_INTAKE_LEARN) {
+		intake->need = intake->cut;
+	}
 	if (intake->purpose != PAXOS_INTAKE_CATCHUP) {
 		return;
 	}
@@ -254,14 +280,11 @@ bool paxos_intake_is_whole(const struct paxos_intake *intake)
 	       !intake->wants_state && intake->stage.length >= intake->need;
 }
 
-bool paxos_intake_commit(struct paxos_core *core, struct paxos_intake *intake)
+/* What comes before the step. False: the snapshot turned out to be damaged, or does not fit. */
+static bool finish(struct paxos_core *core, struct paxos_intake *intake)
 {
-	const bool has_state = intake->has_state;
-	const struct paxos_ballot ballot = intake->ballot;
-
 	must(paxos_intake_is_whole(intake));
-	must(paxos_ballot_equal(core->promised, ballot) || intake->purpose == PAXOS_INTAKE_REPAIR);
-	if (!has_state && !paxos_core_fits(core, intake->cut, &intake->stage)) {
+	if (!intake->has_state && !paxos_core_fits(core, intake->cut, &intake->stage)) {
 		if (intake->purpose == PAXOS_INTAKE_REPAIR) {
 			paxos_core_end(core, PAXOS_END_BEYOND_REPAIR);
 		} else {
@@ -270,7 +293,7 @@ bool paxos_intake_commit(struct paxos_core *core, struct paxos_intake *intake)
 		return false;
 	}
 	paxos_core_flush_staged(core, &intake->stage, &intake->staged);
-	if (has_state) {
+	if (intake->has_state) {
 		const int r = store_restore_end(core->store, intake->restore);
 
 		intake->restore = NULL;
@@ -281,7 +304,70 @@ bool paxos_intake_commit(struct paxos_core *core, struct paxos_intake *intake)
 		paxos_core_trace(core, PAXOS_TRACE_SNAPSHOT_IN, intake->cut, 0);
 	}
 	paxos_log_cut(&intake->stage, intake->stage.length);
-	paxos_core_adopt(core, ballot, intake->cut, &intake->stage, has_state);
+	return true;
+}
+
+/* A snapshot of the leader's or of a promiser's is of this configuration. */
+static bool is_of_configuration(const struct paxos_core *core, const struct paxos_intake *intake)
+{
+	const struct store_members *members;
+
+	if (!intake->has_state) {
+		return true;
+	}
+	members = store_restore_members(intake->restore);
+	return members->configuration == core->configuration ||
+	       (members->configuration == 0 && core->configuration == 1);
+}
+
+bool paxos_intake_commit(struct paxos_core *core, struct paxos_intake *intake)
+{
+	must(paxos_ballot_equal(core->promised, intake->ballot) ||
+	     intake->purpose == PAXOS_INTAKE_REPAIR);
+	if (!is_of_configuration(core, intake)) {
+		want_state(core, intake);
+		return false;
+	}
+	if (!finish(core, intake)) {
+		return false;
+	}
+	paxos_core_adopt(core, intake->ballot, intake->cut, &intake->stage, intake->has_state);
+	paxos_intake_end(intake);
+	return true;
+}
+
+bool paxos_intake_stop(struct paxos_core *core, struct paxos_intake *intake,
+                       struct paxos_stop *ret_stop)
+{
+	struct store_entry entry;
+
+	must(intake->purpose == PAXOS_INTAKE_LEARN);
+	must(paxos_intake_is_whole(intake));
+	if (intake->has_state) {
+		const struct store_members *members = store_restore_members(intake->restore);
+
+		*ret_stop = (struct paxos_stop){members->configuration, members->voters};
+	} else {
+		must(paxos_core_is_stop(core, paxos_log_entry(&intake->stage, intake->need),
+		                        &entry));
+		*ret_stop = (struct paxos_stop){entry.configuration, entry.voters};
+	}
+	if (ret_stop->configuration <= core->configuration || intake->cut < core->decided ||
+	    (!intake->has_state && intake->cut > core->log.length)) {
+		paxos_intake_end(intake);
+		return false;
+	}
+	return true;
+}
+
+bool paxos_intake_enter(struct paxos_core *core, struct paxos_intake *intake,
+                        const struct paxos_stop *stop)
+{
+	if (!finish(core, intake)) {
+		return false;
+	}
+	paxos_core_enter(core, stop->configuration, stop->voters, intake->cut, &intake->stage,
+	                 intake->has_state);
 	paxos_intake_end(intake);
 	return true;
 }

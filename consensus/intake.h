@@ -9,6 +9,8 @@
  *      SYNC      follower       the leader        the follower's atomic step (4.1 c)
  *      CATCHUP   outsider       the leader        decided entries go into the log as they come
  *      REPAIR    damaged        anybody           the atomic step of mend.h
+ *      LEARN     a member       a member of a     the step into that configuration (4.1 j)
+ *                               later configuration
  *
  *      [snapshot, if the giver's log starts later] -> entries from `cut` on, to `need` at least
  *
@@ -27,12 +29,13 @@ enum paxos_intake_purpose {
 	PAXOS_INTAKE_SYNC,
 	PAXOS_INTAKE_CATCHUP,
 	PAXOS_INTAKE_REPAIR,
+	PAXOS_INTAKE_LEARN,
 };
 
 struct paxos_intake {
 	enum paxos_intake_purpose purpose;
 	unsigned peer;              /* that is asked; REPAIR: all of them are */
-	struct paxos_ballot ballot; /* none for CATCHUP; REPAIR: accepted */
+	struct paxos_ballot ballot; /* none for CATCHUP, LEARN; REPAIR: accepted */
 	uint32_t transfer;          /* answers to earlier ones do not count */
 	uint64_t cut;               /* the log will be cut to here; with a snapshot: its index */
 	uint64_t need;
@@ -70,11 +73,24 @@ bool paxos_intake_entries(struct paxos_core *core, struct paxos_intake *intake,
 bool paxos_intake_state(struct paxos_core *core, struct paxos_intake *intake,
                         const struct paxos_msg *msg);
 
-/* ADOPT, SYNC: everything up to `need` is here. */
+/* ADOPT, SYNC: everything up to `need` is here. LEARN: up to the stop-sign, or a snapshot. */
 bool paxos_intake_is_whole(const struct paxos_intake *intake);
 
 /* The atomic step. False if the snapshot turned out to be damaged; then nothing has changed. */
 bool paxos_intake_commit(struct paxos_core *core, struct paxos_intake *intake);
+
+/* What a configuration that was fetched whole says of itself. */
+struct paxos_stop {
+	uint32_t configuration, voters;
+};
+
+/* LEARN, whole: which configuration begins. False if it is none that may follow; it begins anew. */
+bool paxos_intake_stop(struct paxos_core *core, struct paxos_intake *intake,
+                       struct paxos_stop *ret_stop);
+
+/* The atomic step into it. False as for commit. */
+bool paxos_intake_enter(struct paxos_core *core, struct paxos_intake *intake,
+                        const struct paxos_stop *stop);
 
 /* Asks (again) for what is missing, and records what was staged. */
 void paxos_intake_tick(struct paxos_core *core, struct paxos_intake *intake);

@@ -188,7 +188,8 @@ static bool is_due(struct paxos_core *core, struct paxos_follower *follower)
 static void tend(struct paxos_core *core, struct paxos_leader *leader, unsigned peer)
 {
 	struct paxos_follower *follower = &leader->followers[peer];
-	struct paxos_msg prepare = {.kind = PAXOS_MSG_PREPARE, .ballot = leader->ballot};
+	struct paxos_msg prepare = {
+		.kind = PAXOS_MSG_PREPARE, .ballot = leader->ballot, .mask = core->voters};
 
 	switch (follower->state) {
 	case PAXOS_UNPREPARED:

@@ -64,11 +64,11 @@ static const struct {
 };
 
 /* The message table: what each kind carries, in the order of the wire. */
-static const uint8_t kinds[PAXOS_MSG_COUNT][12] = {
-	[PAXOS_MSG_HEARTBEAT] = {BALLOT, ROUND, DECIDED, ACCEPTED, LENGTH, POLL_GAP, SNAPSHOT,
+static const uint8_t kinds[PAXOS_MSG_COUNT][13] = {
+	[PAXOS_MSG_HEARTBEAT] = {BALLOT, ROUND, MASK, DECIDED, ACCEPTED, LENGTH, POLL_GAP, SNAPSHOT,
                                  DIGEST_LOW, DIGEST_HIGH, SECRET, PRIORITY},
 	[PAXOS_MSG_HEARTBEAT_ACK] = {BALLOT, ROUND, ROUND_START, POLL_GAP},
-	[PAXOS_MSG_PREPARE] = {BALLOT},
+	[PAXOS_MSG_PREPARE] = {BALLOT, MASK},
 	[PAXOS_MSG_PROMISE] = {BALLOT, ACCEPTED, LENGTH, DECIDED, BASE, LEASE_BALLOT, LEASE_LEFT},
 	[PAXOS_MSG_NACK] = {BALLOT, ACCEPTED},
 	[PAXOS_MSG_PREPARE_ASK] = {BALLOT},
@@ -80,6 +80,9 @@ static const uint8_t kinds[PAXOS_MSG_COUNT][12] = {
 	[PAXOS_MSG_STATE] = {BALLOT, TRANSFER, BASE, POSITION, BODY},
 	[PAXOS_MSG_HANDOVER] = {BALLOT, TARGET},
 	[PAXOS_MSG_DEAD] = {SECRET},
+	[PAXOS_MSG_STOPPED] = {MASK, LENGTH},
+	[PAXOS_MSG_ASK] = {ROUND, BODY},
+	[PAXOS_MSG_TOLD] = {ROUND, BODY},
 };
 
 static void put_ballot(struct wire_writer *writer, const struct paxos_ballot *ballot)
@@ -195,6 +198,8 @@ const char *paxos_msg_text(enum paxos_msg_kind kind)
 		[PAXOS_MSG_ACCEPTED] = "accepted",   [PAXOS_MSG_FETCH] = "fetch",
 		[PAXOS_MSG_ENTRIES] = "entries",     [PAXOS_MSG_STATE] = "state",
 		[PAXOS_MSG_HANDOVER] = "handover",   [PAXOS_MSG_DEAD] = "dead",
+		[PAXOS_MSG_STOPPED] = "stopped",     [PAXOS_MSG_ASK] = "ask",
+		[PAXOS_MSG_TOLD] = "told",
 	};
 
 	return kind > 0 && kind < PAXOS_MSG_COUNT ? texts[kind] : "?";

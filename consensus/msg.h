@@ -19,6 +19,8 @@
  *                     to it: hand over to `target`, please             HANDOVER
  *      DEAD           this start of this server's process is over;
  *                     from its supervisor, from any address (note.h)
+ *      STOPPED        your configuration has ended                     FETCH
+ *      ASK            change the members (change.h)                    TOLD
  *
  * Decoding refuses what encoding would not have written. A decoded message borrows its body.
  * Pure.
@@ -46,6 +48,9 @@ enum paxos_msg_kind {
 	PAXOS_MSG_STATE,
 	PAXOS_MSG_HANDOVER,
 	PAXOS_MSG_DEAD,
+	PAXOS_MSG_STOPPED,
+	PAXOS_MSG_ASK,
+	PAXOS_MSG_TOLD,
 	PAXOS_MSG_COUNT
 };
 
@@ -64,7 +69,8 @@ enum paxos_msg_flag {
 	PAXOS_FLAG_REPAIR =
 		2048, /* FETCH, ENTRIES: of a log of ballot, or decided; not of a promise */
 	PAXOS_FLAG_ROLLED_BACK = 4096, /* HEARTBEAT_ACK: you have less than you acknowledged */
-	PAXOS_FLAGS_ALL = 8191,
+	PAXOS_FLAG_STAND = 8192,       /* STOPPED: stand at once in the next configuration */
+	PAXOS_FLAGS_ALL = 16383,
 };
 
 struct paxos_msg {
@@ -79,10 +85,10 @@ struct paxos_msg {
 	/* PROMISE, HEARTBEAT: of the sender's log (HEARTBEAT: durable, or none); NACK: promised */
 	struct paxos_ballot accepted;
 	struct paxos_ballot lease_ballot; /* PROMISE: to whom the grant runs */
-	uint64_t round;                   /* HEARTBEAT, _ACK */
+	uint64_t round;                   /* HEARTBEAT, _ACK; ASK, TOLD: of the question */
 	uint32_t round_start;             /* HEARTBEAT_ACK: start of the one who asked */
 	uint64_t number;                  /* ACCEPT: of the datagram; ACCEPTED: highest taken */
-	uint64_t mask;                    /* ACCEPTED: bit i: number - 1 - i was taken, too */
+	uint64_t mask; /* ACCEPTED: bit i: number - 1 - i was taken, too; else: the voters */
 	uint64_t decided;
 	uint64_t length;
 	uint64_t base;     /* entries up to here are only in a snapshot; SYNC: where it starts */

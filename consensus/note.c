@@ -3,6 +3,7 @@
 
 #include "consensus/body.h"
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 size_t paxos_note_encode(const struct paxos_note *note,
                          uint8_t ret_datagram[STORE_DATAGRAM_SIZE_MAX])
@@ -32,8 +33,9 @@ void paxos_note_hear(struct paxos_replica *replica, const struct paxos_msg *msg)
 	struct paxos_core *core = &replica->core;
 	struct paxos_peer *peer = &core->peers[msg->node];
 
-	if (msg->node == core->config.node || msg->secret == 0 || msg->secret != peer->secret ||
-	    msg->incarnation != peer->incarnation || msg->start != peer->start) {
+	if (msg->node == core->config.node || msg->secret == 0 ||
+	    (msg->secret != peer->secret && !mutant(41)) || msg->incarnation != peer->incarnation ||
+	    msg->start != peer->start) {
 		paxos_core_drop(core, PAXOS_DROP_NOTE);
 		return;
 	}

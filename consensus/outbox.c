@@ -84,7 +84,8 @@ void paxos_outbox_commit(struct paxos_outbox *outbox, const struct paxos_effect 
 	struct held_header header = {.record = outbox->record_last, .effect = *effect};
 
 	must(size <= STORE_DATAGRAM_SIZE_MAX);
-	must(effect->kind == PAXOS_EFFECT_SEND || effect->kind == PAXOS_EFFECT_REPLY);
+	must(effect->kind == PAXOS_EFFECT_SEND || effect->kind == PAXOS_EFFECT_REPLY ||
+	     effect->kind == PAXOS_EFFECT_TOLD);
 	if (!hold || outbox->record_durable >= outbox->record_last) {
 		outbox->sent++;
 		push(outbox, effect, bytes);

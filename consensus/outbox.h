@@ -44,7 +44,8 @@ void paxos_outbox_deinit(struct paxos_outbox *outbox);
 void *paxos_outbox_begin(struct paxos_outbox *outbox);
 
 /*
- * Sends what was written into the memory of the last begin. `effect` says kind, peer or address.
+ * Sends what was written into the memory of the last begin (SEND, REPLY, TOLD). `effect` says
+ * kind, peer or address.
  * With `hold` it waits until every record given out so far is durable.
  */
 void paxos_outbox_commit(struct paxos_outbox *outbox, const struct paxos_effect *effect,
@@ -54,7 +55,7 @@ void paxos_outbox_commit(struct paxos_outbox *outbox, const struct paxos_effect 
 uint64_t paxos_outbox_persist(struct paxos_outbox *outbox, struct slice record,
                               const struct paxos_mark *mark);
 
-/* FORGET, SNAPSHOT, END: few, and never dropped. */
+/* FORGET, SNAPSHOT, PEER, END: few, and never dropped. */
 void paxos_outbox_tell(struct paxos_outbox *outbox, const struct paxos_effect *effect);
 
 /* Bytes of records that are sure to fit before the next take. */

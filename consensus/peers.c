@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/peers.h"
 
+#include "consensus/changer.h"
 #include "consensus/handover.h"
 #include "consensus/mend.h"
 #include "consensus/note.h"
 #include "consensus/quorum.h"
 #include "consensus/rank.h"
+#include "consensus/supply.h"
+#include "consensus/turnover.h"
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 
@@ -64,13 +67,13 @@ static void hear_leader(struct paxos_replica *replica, const struct paxos_msg *m
 	if (core->role != PAXOS_FOLLOWER) {
 		return; /* it will be asked to promise, and step down then */
 	}
+	paxos_acceptor_told(core, &replica->acceptor, msg->ballot, msg->decided);
 	if ((msg->flags & PAXOS_FLAG_RESIGNED) != 0) {
 		paxos_election_resigned(core, &replica->election);
 		return;
 	}
 	core->leader = msg->node;
 	paxos_election_heard(core, &replica->election, msg->poll_gap_ns);
-	paxos_acceptor_told(core, &replica->acceptor, msg->ballot, msg->decided);
 }
 
 /* A leader that goes says that its ballot is over: no grant to it counts any more (4.1 g). */
@@ -101,6 +104,11 @@ static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *
 		.poll_gap_ns = core->poll_gap_ns,
 	};
 
+	if (core->takes_part && msg->mask != core->voters) {
+		/* It was founded otherwise: two majorities would not meet. */
+		paxos_core_drop(core, PAXOS_DROP_CONFIGURATION);
+		return;
+	}
 	core->peers[msg->node].unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
 	core->peers[msg->node].disk_full = (msg->flags & PAXOS_FLAG_FULL) != 0;
 	core->peers[msg->node].poll_gap_ns = msg->poll_gap_ns;
@@ -171,7 +179,7 @@ static void on_prepare(struct paxos_replica *replica, const struct paxos_msg *ms
 	struct paxos_core *core = &replica->core;
 	const int compared = against_promised(core, msg);
 
-	if (!ballot_is_the_senders(core, msg)) {
+	if (!ballot_is_the_senders(core, msg) || msg->mask != core->voters) {
 		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
 		return;
 	}
@@ -260,14 +268,16 @@ static void begin_sync(struct paxos_replica *replica, const struct paxos_msg *ms
 	const uint64_t cut = msg->base < core->decided && !mutant(9) ? core->decided : msg->base;
 	const bool same = intake->purpose == PAXOS_INTAKE_SYNC && intake->peer == msg->node &&
 	                  paxos_ballot_equal(intake->ballot, msg->ballot);
+	/* Who came into the configuration by a snapshot may hold more of it than was adopted. */
+	const uint64_t need = cut > msg->length ? cut : msg->length;
 
-	if (!wants_state && (cut > core->log.length || cut > msg->length)) {
+	if (!wants_state && cut > core->log.length) {
 		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
 		return;
 	}
 	if (!same) {
 		paxos_intake_begin(core, intake, PAXOS_INTAKE_SYNC, msg->node, msg->ballot, cut,
-		                   level ? 0 : msg->length, wants_state);
+		                   level ? 0 : need, wants_state);
 	}
 	if (!wants_state && intake->cut == cut) {
 		paxos_intake_push(core, intake, msg);
@@ -313,65 +323,16 @@ static void on_accepted(struct paxos_replica *replica, const struct paxos_msg *m
 	}
 }
 
-/* --- fetching ------------------------------------------------------------------------------ */
+/* --- changes of the members ---------------------------------------------------------------- */
 
-static void rejoin(struct paxos_replica *replica, const struct paxos_msg *msg)
+static void on_told(struct paxos_replica *replica, const struct paxos_msg *msg)
 {
-	struct paxos_core *core = &replica->core;
-	struct store_entry entry = {
-		.kind = STORE_ENTRY_REJOIN,
-		.node = msg->node,
-		.incarnation = msg->incarnation,
-	};
+	struct paxos_told told;
 
-	if (core->decided < replica->leader.adopted ||
-	    store_member_incarnation(core->store, msg->node) >= msg->incarnation ||
-	    replica->naming[msg->node] >= msg->incarnation) {
-		return;
-	}
-	if (paxos_desk_propose(core, &replica->leader, &entry)) {
-		replica->naming[msg->node] = msg->incarnation;
-	}
-}
-
-static void on_fetch(struct paxos_replica *replica, const struct paxos_msg *msg)
-{
-	struct paxos_core *core = &replica->core;
-	const bool wants_state = (msg->flags & PAXOS_FLAG_STATE) != 0;
-
-	if ((msg->flags & PAXOS_FLAG_REPAIR) != 0) {
-		paxos_mend_give(core, msg);
-		return;
-	}
-	if (paxos_ballot_is_none(msg->ballot)) {
-		if (core->role != PAXOS_LEADER) {
-			return;
-		}
-		if ((msg->flags & PAXOS_FLAG_OUTSIDER) != 0) {
-			rejoin(replica, msg);
-		}
-	} else if (against_promised(core, msg) != 0) {
-		return; /* "FETCH is answered only while promised = b" */
-	}
-	if (wants_state) {
-		paxos_outlet_state(core, &replica->outlets[msg->node], msg);
-	} else if (paxos_ballot_is_none(msg->ballot)) {
-		paxos_outlet_entries(core, msg, replica->leader.ballot, core->decided,
-		                     replica->leader.adopted);
+	if (paxos_told_decode(msg->body, &told)) {
+		paxos_asks_told(&replica->asks, msg->round, &told);
 	} else {
-		paxos_outlet_entries(core, msg, msg->ballot, core->log.length, core->decided);
-	}
-}
-
-static void on_entries(struct paxos_replica *replica, const struct paxos_msg *msg)
-{
-	const struct paxos_intake *intake = &replica->intake;
-
-	(void)paxos_intake_entries(&replica->core, &replica->intake, msg);
-	if (intake->purpose == PAXOS_INTAKE_CATCHUP && intake->peer == msg->node &&
-	    intake->transfer == msg->transfer && msg->ballot.node == msg->node) {
-		replica->catchup = (struct paxos_catchup){
-			.ballot = msg->ballot, .adopted = msg->decided, .decided = msg->length};
+		paxos_core_drop(&replica->core, PAXOS_DROP_MESSAGE);
 	}
 }
 
@@ -408,10 +369,10 @@ static void dispatch(struct paxos_replica *replica, const struct paxos_msg *msg)
 		on_accepted(replica, msg);
 		break;
 	case PAXOS_MSG_FETCH:
-		on_fetch(replica, msg);
+		paxos_supply_fetch(replica, msg);
 		break;
 	case PAXOS_MSG_ENTRIES:
-		on_entries(replica, msg);
+		paxos_supply_entries(replica, msg);
 		break;
 	case PAXOS_MSG_STATE:
 		(void)paxos_intake_state(&replica->core, &replica->intake, msg);
@@ -421,6 +382,15 @@ static void dispatch(struct paxos_replica *replica, const struct paxos_msg *msg)
 		paxos_handover_hear(replica, msg);
 		break;
 	case PAXOS_MSG_DEAD: /* heard before */
+	case PAXOS_MSG_STOPPED:
+		paxos_turnover_heard(replica, msg);
+		break;
+	case PAXOS_MSG_ASK:
+		paxos_changer_asked(replica, msg);
+		break;
+	case PAXOS_MSG_TOLD:
+		on_told(replica, msg);
+		break;
 	case PAXOS_MSG_COUNT:
 	default:
 		must(false);
@@ -451,6 +421,9 @@ static bool incarnation_is_over(const struct paxos_core *core, struct paxos_peer
 	if (mutant(25)) {
 		return false;
 	}
+	if (!paxos_has(core->voters, msg->node) || msg->configuration > core->configuration) {
+		return false; /* another machine may have the number of one that is gone */
+	}
 	forget_heard(core, peer);
 	if (msg->incarnation < named || msg->incarnation < peer->incarnation) {
 		return true;
@@ -466,18 +439,48 @@ static bool incarnation_is_over(const struct paxos_core *core, struct paxos_peer
 	return msg->incarnation == peer->incarnation && msg->start < peer->start;
 }
 
+/* Asking, and giving what is decided: between any two servers, whatever they are a part of. */
+static bool is_for_all(const struct paxos_msg *msg)
+{
+	if ((msg->flags & PAXOS_FLAG_REPAIR) != 0) {
+		return msg->kind == PAXOS_MSG_FETCH || msg->kind == PAXOS_MSG_ENTRIES;
+	}
+	switch (msg->kind) {
+	case PAXOS_MSG_FETCH:
+		return paxos_ballot_is_none(msg->ballot);
+	case PAXOS_MSG_ENTRIES:
+	case PAXOS_MSG_STATE:
+	case PAXOS_MSG_STOPPED:
+	case PAXOS_MSG_ASK:
+	case PAXOS_MSG_TOLD:
+		return true;
+	case PAXOS_MSG_HEARTBEAT:
+	case PAXOS_MSG_HEARTBEAT_ACK:
+	case PAXOS_MSG_PREPARE:
+	case PAXOS_MSG_PROMISE:
+	case PAXOS_MSG_NACK:
+	case PAXOS_MSG_PREPARE_ASK:
+	case PAXOS_MSG_SYNC:
+	case PAXOS_MSG_ACCEPT:
+	case PAXOS_MSG_ACCEPTED:
+	case PAXOS_MSG_HANDOVER:
+	case PAXOS_MSG_DEAD:
+	case PAXOS_MSG_COUNT:
+	default:
+		return false;
+	}
+}
+
 /* What may be heard by an outsider, and from one. */
 static bool is_allowed(const struct paxos_core *core, const struct paxos_msg *msg)
 {
-	if ((msg->flags & PAXOS_FLAG_REPAIR) != 0) {
-		/* Also among servers of which none takes part. */
-		return msg->kind == PAXOS_MSG_FETCH || msg->kind == PAXOS_MSG_ENTRIES;
+	if (is_for_all(msg)) {
+		return true;
 	}
-	if ((msg->flags & PAXOS_FLAG_OUTSIDER) != 0) {
-		return core->takes_part && msg->kind == PAXOS_MSG_FETCH;
+	if ((msg->flags & PAXOS_FLAG_OUTSIDER) != 0 || !paxos_has(core->voters, msg->node)) {
+		return false;
 	}
-	return core->takes_part || msg->kind == PAXOS_MSG_HEARTBEAT ||
-	       msg->kind == PAXOS_MSG_ENTRIES || msg->kind == PAXOS_MSG_STATE;
+	return core->takes_part || msg->kind == PAXOS_MSG_HEARTBEAT;
 }
 
 /* Says to a server that it runs on an older copy of its folder. */
@@ -537,6 +540,27 @@ static void note_sender(struct paxos_core *core, const struct paxos_msg *msg)
 	peer->heard_ns = core->now_ns;
 }
 
+static void hear(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	struct paxos_core *core = &replica->core;
+
+	note_sender(core, msg);
+	if (!keeps_its_word(core, msg)) {
+		paxos_core_drop(core, PAXOS_DROP_ROLLED_BACK);
+		return;
+	}
+	if (msg->configuration > core->configuration) {
+		paxos_turnover_heard(replica, msg);
+	}
+	if (msg->configuration == core->configuration ? is_allowed(core, msg) : is_for_all(msg)) {
+		dispatch(replica, msg);
+	} else if (msg->configuration < core->configuration) {
+		/* "Answers all of c with STOPPED(c+1, members, i)" (4.1 j). */
+		paxos_core_drop(core, PAXOS_DROP_CONFIGURATION);
+		paxos_turnover_stopped(replica, msg->node, 0);
+	}
+}
+
 void paxos_peers_hear(struct paxos_replica *replica, int peer,
                       const struct store_datagram *datagram)
 {
@@ -553,19 +577,11 @@ void paxos_peers_hear(struct paxos_replica *replica, int peer,
 		paxos_core_drop(core, PAXOS_DROP_MESSAGE);
 	} else if (is_note) {
 		paxos_note_hear(replica, &msg);
-	} else if (msg.node != peer || peer == core->config.node ||
-	           !paxos_has(core->voters, msg.node)) {
+	} else if (msg.node != peer || peer == core->config.node) {
 		paxos_core_drop(core, PAXOS_DROP_IMPOSTOR);
-	} else if (msg.configuration != core->configuration) {
-		paxos_core_drop(core, PAXOS_DROP_CONFIGURATION);
 	} else if (incarnation_is_over(core, &core->peers[peer], &msg)) {
 		paxos_core_drop(core, PAXOS_DROP_INCARNATION);
 	} else {
-		note_sender(core, &msg);
-		if (!keeps_its_word(core, &msg)) {
-			paxos_core_drop(core, PAXOS_DROP_ROLLED_BACK);
-		} else if (is_allowed(core, &msg)) {
-			dispatch(replica, &msg);
-		}
+		hear(replica, &msg);
 	}
 }

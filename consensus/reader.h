@@ -21,6 +21,7 @@ struct paxos_lease_view {
 	_Atomic uint64_t lease_end_ns; /* reads before it are linearizable; 0: none */
 	_Atomic uint32_t leader;       /* from 1; 0 = not known */
 	_Atomic uint32_t role;         /* enum paxos_role */
+	_Atomic uint32_t configuration;
 };
 
 enum paxos_read {

@@ -184,6 +184,18 @@ static bool may_adopt(const struct paxos_replica *replica, const struct paxos_re
 	return cut >= core->decided || cut < replica->recovery.loaded;
 }
 
+/* The step into a later configuration: all of the log is decided, and says which that is. */
+static int redo_enter(struct paxos_core *core)
+{
+	apply_to(core, core->log.length);
+	if (core->decided != core->log.length ||
+	    store_members(core->store)->configuration != core->accepted.configuration) {
+		return -EBADMSG;
+	}
+	paxos_core_follow(core);
+	return 0;
+}
+
 static int redo_adopt(struct paxos_replica *replica, const struct paxos_record *record)
 {
 	const struct paxos_recovery *recovery = &replica->recovery;
@@ -232,7 +244,13 @@ static int redo_adopt(struct paxos_replica *replica, const struct paxos_record *
 	paxos_core_adopt(core, record->ballot, cut,
 	                 staged && stage->base == record->place.index ? stage : NULL, has_state);
 	paxos_log_reset(stage, 0);
-	return core->log.length == length || !recovery->is_sure ? 0 : -EBADMSG;
+	if (core->log.length != length && recovery->is_sure) {
+		return -EBADMSG;
+	}
+	return recovery->is_sure && record->ballot.configuration > core->configuration &&
+	                       paxos_ballot_is_none(record->ballot)
+	               ? redo_enter(core)
+	               : 0;
 }
 
 static int redo_base(struct paxos_replica *replica, const struct paxos_record *record)

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 
 #include "consensus/body.h"
+#include "consensus/changer.h"
 #include "consensus/handover.h"
 #include "consensus/mend.h"
+#include "consensus/outsider.h"
 #include "consensus/peers.h"
 #include "consensus/quorum.h"
 #include "consensus/storage.h"
+#include "consensus/turnover.h"
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 
@@ -82,13 +85,17 @@ void paxos_replica_start(struct paxos_replica *replica, uint64_t now_ns)
 	core->persisted = (struct paxos_place){.index = core->log.length + 1};
 	core->durable_length = core->log.length;
 	core->hint = core->decided;
+	if (paxos_turnover_is_due(replica) &&
+	    core->promised.configuration >= store_members(core->store)->configuration) {
+		paxos_core_follow(core);
+	}
 	if (core->config.durability == PAXOS_MEMORY) {
 		core->takes_part = core->config.founding || mutant(32);
 	} else {
 		/* One that has joined before it was told so knows it by its promise. */
-		core->takes_part =
-			(core->holes == 0 || mutant(38)) &&
-			(!core->config.rejoining || !paxos_ballot_is_none(core->promised));
+		core->takes_part = (core->holes == 0 || mutant(38)) &&
+		                   paxos_has(core->voters, core->config.node) &&
+		                   (!core->config.rejoining || core->promised.configuration != 0);
 	}
 	core->role = core->takes_part ? PAXOS_FOLLOWER : PAXOS_OUTSIDER;
 	/* "A server that starts behaves as if it had granted to an unknown ballot" (f). */
@@ -103,6 +110,9 @@ void paxos_replica_start(struct paxos_replica *replica, uint64_t now_ns)
 	if (core->holes != 0) {
 		paxos_core_trace(core, PAXOS_TRACE_DAMAGED, core->holes_first,
 		                 core->holes_first + core->holes - 1);
+	}
+	if (paxos_turnover_is_due(replica)) {
+		paxos_turnover_enter(replica); /* it was applied; the step was not durable */
 	}
 }
 
@@ -196,7 +206,7 @@ void paxos_replica_relieve(struct paxos_replica *replica)
 	}
 }
 
-static void stand(struct paxos_replica *replica)
+void paxos_replica_stand(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
 	/* "A server that would need a snapshot stands with priority 0" (4.1 h). */
@@ -219,6 +229,9 @@ static void begin_to_lead(struct paxos_replica *replica, const struct paxos_adop
 	paxos_rounds_end(&replica->election.rounds);
 	paxos_desk_reset(core, &replica->desk);
 	memset(replica->naming, 0, sizeof(replica->naming));
+	memset(replica->learned, 0, sizeof(replica->learned));
+	memset(replica->learned_ns, 0, sizeof(replica->learned_ns));
+	replica->turnover.change_index = 0;
 	replica->election.wants_higher = false;
 	replica->election.next_round_ns = core->now_ns;
 }
@@ -269,9 +282,10 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static uint64_t decided_target(struct paxos_replica *replica)
+static uint64_t role_target(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
+	const uint64_t own = paxos_core_own_vote(core);
 
 	switch (core->role) {
 	case PAXOS_LEADER:
@@ -284,8 +298,18 @@ static uint64_t decided_target(struct paxos_replica *replica)
 		if (core->holes != 0) {
 			return core->decided; /* nothing behind them may be applied */
 		}
-		return smaller(replica->catchup.decided, paxos_core_own_vote(core));
+		return smaller(replica->catchup.decided, own);
 	}
+}
+
+static uint64_t decided_target(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	const uint64_t own = paxos_core_own_vote(core);
+	const uint64_t known = core->known < own ? core->known : own;
+	const uint64_t target = role_target(replica);
+
+	return target > known ? target : known;
 }
 
 /* Chosen, applied, root published; the answers leave when the shell takes them (DESIGN 3). */
@@ -296,7 +320,8 @@ static void apply(struct paxos_replica *replica)
 	unsigned applied = 0;
 	bool cuts = false;
 
-	for (; core->decided < target && applied < APPLY_MAX && !cuts; applied++) {
+	while (!paxos_turnover_is_due(replica) && core->decided < target && applied < APPLY_MAX &&
+	       !cuts) {
 		const uint64_t log_bytes = store_log_bytes(core->store);
 		struct store_result result = {0};
 		struct store_entry entry;
@@ -304,8 +329,14 @@ static void apply(struct paxos_replica *replica)
 		paxos_core_apply(core, &entry, &result);
 		paxos_desk_applied(core, &replica->desk, core->decided, &entry, &result);
 		cuts = paxos_snapshots_is_due(core, &replica->snapshots, log_bytes);
+		applied++;
 	}
 	replica->more = core->decided < target;
+	if (paxos_turnover_is_due(replica)) {
+		store_publish(core->store);
+		paxos_turnover_enter(replica);
+		replica->more = false;
+	}
 	if (mutant(29) && applied != 0) {
 		return;
 	}
@@ -355,11 +386,12 @@ static void tick_leader(struct paxos_replica *replica)
 	if (election->wants_higher && core->now_ns >= election->may_stand_ns &&
 	    paxos_is_majority(paxos_election_connected(core), core->voters)) {
 		paxos_replica_step_down(replica, PAXOS_NOBODY);
-		stand(replica);
+		paxos_replica_stand(replica);
 		return;
 	}
 	if (replica->leader.deciding && core->decided >= replica->leader.adopted) {
 		name_members(replica);
+		paxos_changer_tick(replica);
 		paxos_desk_expire(core, &replica->desk, &replica->leader);
 	}
 	paxos_core_flush(core);
@@ -397,50 +429,8 @@ static void tick_follower(struct paxos_replica *replica)
 	paxos_acceptor_flush(core, &replica->acceptor);
 	if ((paxos_handover_tick(replica) || paxos_election_may_stand(core, &replica->election)) &&
 	    !replica->resigned && !core->stalled) {
-		stand(replica);
+		paxos_replica_stand(replica);
 	}
-}
-
-/* An outsider takes part from here on. */
-static void enter(struct paxos_replica *replica)
-{
-	replica->core.takes_part = true;
-	replica->core.role = PAXOS_FOLLOWER;
-	paxos_election_heard(&replica->core, &replica->election, 0);
-}
-
-/*
- * "It then begins with promised = accepted = b", the ballot of the leader that told it so: when its
- * REJOIN is applied, everything through L0 of b too, and nothing that b has not told as decided.
- */
-static void tick_outsider(struct paxos_replica *replica)
-{
-	struct paxos_core *core = &replica->core;
-	const struct paxos_catchup *catchup = &replica->catchup;
-
-	if (core->holes != 0) {
-		if (paxos_mend_tick(core, &replica->intake)) {
-			enter(replica);
-		}
-		return;
-	}
-	if (core->leader != PAXOS_NOBODY && (replica->intake.purpose != PAXOS_INTAKE_CATCHUP ||
-	                                     replica->intake.peer != (unsigned)core->leader)) {
-		replica->catchup.ballot = (struct paxos_ballot){0};
-		paxos_intake_begin(core, &replica->intake, PAXOS_INTAKE_CATCHUP,
-		                   (unsigned)core->leader, (struct paxos_ballot){0},
-		                   core->log.length, 0, false);
-	}
-	if (paxos_ballot_is_none(catchup->ballot) || catchup->decided < core->decided ||
-	    core->decided < catchup->adopted || core->log.length != core->decided ||
-	    store_member_incarnation(core->store, core->config.node) != core->config.incarnation) {
-		return;
-	}
-	paxos_core_join(core, catchup->ballot);
-	paxos_intake_end(&replica->intake);
-	enter(replica);
-	paxos_acceptor_owe(core, &replica->acceptor);
-	paxos_core_trace(core, PAXOS_TRACE_REJOINED, core->decided, 0);
 }
 
 static void tick_role(struct paxos_replica *replica)
@@ -457,7 +447,7 @@ static void tick_role(struct paxos_replica *replica)
 		break;
 	case PAXOS_OUTSIDER:
 	default:
-		tick_outsider(replica);
+		paxos_outsider_tick(replica);
 		break;
 	}
 }
@@ -490,6 +480,32 @@ static void tick_reads(struct paxos_replica *replica)
 	}
 }
 
+void paxos_replica_change(struct paxos_replica *replica, uint64_t now_ns,
+                          const struct paxos_address *address, const struct paxos_change *change,
+                          uint64_t deadline_ns)
+{
+	replica->core.now_ns = now_ns;
+	paxos_asks_put(&replica->core, &replica->asks, address, change, deadline_ns);
+}
+
+static void tick_asks(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	struct paxos_ask *ask;
+
+	while ((ask = paxos_asks_due(core, &replica->asks)) != NULL) {
+		struct paxos_told told;
+
+		if (core->role == PAXOS_LEADER) {
+			paxos_changer_step(replica, &ask->change, &told);
+			paxos_asks_told(&replica->asks, ask->id, &told);
+		} else if (core->leader != PAXOS_NOBODY) {
+			paxos_asks_send(core, ask, (unsigned)core->leader);
+		}
+	}
+	paxos_asks_tick(core, &replica->asks);
+}
+
 void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
 {
 	struct paxos_core *core = &replica->core;
@@ -502,7 +518,10 @@ void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
 	paxos_election_tick(core, &replica->election);
 	paxos_storage_tick(replica);
 	apply(replica);
+	paxos_turnover_learn(replica);
 	tick_role(replica);
+	tick_asks(replica);
+	paxos_turnover_tell(replica);
 	tick_reads(replica);
 	if (core->now_ns >= replica->election.next_round_ns) {
 		paxos_election_round(core, &replica->election, leading(replica),
@@ -540,6 +559,8 @@ uint64_t paxos_replica_deadline_ns(const struct paxos_replica *replica)
 	}
 	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
 	other_ns = paxos_handover_deadline_ns(replica);
+	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
+	other_ns = paxos_asks_deadline_ns(&replica->asks);
 	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
 	if (core->role == PAXOS_LEADER) {
 		other_ns = paxos_leader_deadline_ns(core, &replica->leader);

@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "consensus/change.h"
 #include "consensus/config.h"
 #include "consensus/effect.h"
 #include "consensus/status.h"
@@ -136,6 +137,15 @@ void paxos_replica_resign(struct paxos_replica *replica, uint64_t now_ns);
  * member; whether it came about is seen in the status.
  */
 enum paxos_transfer paxos_replica_transfer(struct paxos_replica *replica, uint64_t now_ns, int to);
+
+/*
+ * Asks for a change of the members (change.h), of whichever server. It is asked on, until the
+ * leader says that it is so, or will not be, or until the deadline; then PAXOS_EFFECT_TOLD comes
+ * out for `address`, with the last that was heard.
+ */
+void paxos_replica_change(struct paxos_replica *replica, uint64_t now_ns,
+                          const struct paxos_address *address, const struct paxos_change *change,
+                          uint64_t deadline_ns);
 
 /* --- what can be seen -------------------------------------------------------------------- */
 

@@ -54,6 +54,8 @@ struct paxos_peer_status {
 	bool disk_full, rolled_back;
 	struct paxos_ballot rank_accepted; /* of the log it acknowledged last, as far as heard */
 	uint64_t rank_length;
+	struct store_address address; /* as replicated; ip 0: not known */
+	uint64_t learned;             /* leader: how far a learner has followed */
 };
 
 struct paxos_status {
@@ -73,6 +75,9 @@ struct paxos_status {
 	uint64_t base_record;    /* records below it are not needed any more */
 	unsigned disk;           /* PAXOS_DISK_FULL, _FAILED, as the journal told */
 	bool disk_stalled;
+	uint32_t learners;     /* set */
+	bool is_removed;       /* no member any more; the process may end */
+	uint64_t since;        /* index of the entry that began the configuration; 0: founders */
 	uint64_t lease_end_ns; /* 0: none */
 	uint64_t now_ns;       /* of the last turn */
 	struct paxos_peer_status peers[STORE_NODES_MAX];

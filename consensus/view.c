@@ -12,7 +12,7 @@ static void see_peers(const struct paxos_replica *replica, struct paxos_status *
 	const struct paxos_core *core = &replica->core;
 	const uint32_t connected = paxos_election_connected(core);
 
-	for (unsigned i = 0; paxos_each(core->voters, &i); i++) {
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
 		const struct paxos_peer *peer = &core->peers[i];
 		const struct paxos_follower *follower = &replica->leader.followers[i];
 
@@ -29,6 +29,8 @@ static void see_peers(const struct paxos_replica *replica, struct paxos_status *
 			.rank_length = peer->rank.length,
 			.round_trip_ns = follower->link.round_trip_ns,
 			.resent = follower->link.resent,
+			.address = store_members(core->store)->member[i].address,
+			.learned = replica->learned[i],
 		};
 		if (core->role == PAXOS_LEADER) {
 			status->peers[i].accepted = follower->link.length;
@@ -47,6 +49,9 @@ void paxos_replica_status(const struct paxos_replica *replica, struct paxos_stat
 	status->durability = core->config.durability;
 	status->node = core->config.node;
 	status->configuration = core->configuration;
+	status->learners = store_members(core->store)->learners;
+	status->since = store_members(core->store)->since;
+	status->is_removed = replica->removed;
 	status->voters = core->voters;
 	status->leader = core->leader;
 	status->promised = core->promised;
@@ -116,6 +121,8 @@ const char *paxos_trace_text(enum paxos_trace_kind kind)
 		[PAXOS_TRACE_ROLLED_BACK] = "rolled_back",
 		[PAXOS_TRACE_HANDOVER] = "handover",
 		[PAXOS_TRACE_REPORTED_DEAD] = "reported_dead",
+		[PAXOS_TRACE_CONFIGURATION] = "configuration",
+		[PAXOS_TRACE_REMOVED] = "removed",
 	};
 
 	return kind > 0 && kind < PAXOS_TRACE_COUNT ? texts[kind] : "?";

@@ -218,6 +218,8 @@ static const struct trace_text traces[PAXOS_TRACE_COUNT] = {
 	[PAXOS_TRACE_ROLLED_BACK] = {"rolled_back", "start", "peer", CTL_ERROR},
 	[PAXOS_TRACE_HANDOVER] = {"handover", "round", "to", CTL_INFO},
 	[PAXOS_TRACE_REPORTED_DEAD] = {"reported_dead", "start", "node", CTL_WARNING},
+	[PAXOS_TRACE_CONFIGURATION] = {"configuration", "number", "voters", CTL_INFO},
+	[PAXOS_TRACE_REMOVED] = {"removed", "configuration", NULL, CTL_WARNING},
 };
 
 /* An incarnation is written alike everywhere. */
@@ -229,14 +231,36 @@ static struct ctl_field first_field(const struct paxos_trace *trace)
 	                                          : CTL_NUMBER(name, trace->a);
 }
 
+enum {
+	SET_TEXT_SIZE = 3 * STORE_NODES_MAX + 1
+};
+
+/* "1 2 4" */
+static const char *set_text(uint64_t set, char text[SET_TEXT_SIZE])
+{
+	size_t size = 0;
+
+	text[0] = '\0';
+	for (unsigned node = 0; node < STORE_NODES_MAX; node++) {
+		if ((set >> node & 1) != 0) {
+			size += (size_t)snprintf(text + size, SET_TEXT_SIZE - size, "%s%u",
+			                         size == 0 ? "" : " ", node + 1);
+		}
+	}
+	return text;
+}
+
 /* Peers are indexes in code and numbers for people; why a candidacy ended is a word. */
-static struct ctl_field second_field(const struct paxos_trace *trace)
+static struct ctl_field second_field(const struct paxos_trace *trace, char set[SET_TEXT_SIZE])
 {
 	static const char *const why[] = {"?", "promised_higher", "refused", "time"};
 	const struct trace_text *text = &traces[trace->kind];
 
 	if (trace->kind == PAXOS_TRACE_GAVE_UP) {
 		return CTL_TEXT(text->b, why[trace->b <= PAXOS_GAVE_UP_TIME ? trace->b : 0]);
+	}
+	if (trace->kind == PAXOS_TRACE_CONFIGURATION) {
+		return CTL_TEXT(text->b, set_text(trace->b, set));
 	}
 	if (trace->kind == PAXOS_TRACE_PROMISED || trace->kind == PAXOS_TRACE_SNAPSHOT_OUT ||
 	    trace->kind == PAXOS_TRACE_DIFFERS || trace->kind == PAXOS_TRACE_ROLLED_BACK ||
@@ -249,6 +273,7 @@ static struct ctl_field second_field(const struct paxos_trace *trace)
 void ctl_log_trace(struct ctl_logger *logger, const struct paxos_trace *trace)
 {
 	const struct trace_text *text;
+	char set[SET_TEXT_SIZE];
 	struct ctl_field fields[2];
 	size_t count = 0;
 
@@ -262,7 +287,7 @@ void ctl_log_trace(struct ctl_logger *logger, const struct paxos_trace *trace)
 		fields[count++] = first_field(trace);
 	}
 	if (text->b != NULL) {
-		fields[count++] = second_field(trace);
+		fields[count++] = second_field(trace, set);
 	}
 	ctl_log_fields(logger, text->level, text->event, fields, count);
 }

@@ -160,10 +160,15 @@ static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 	for (; paxos_replica_take(worker->replica, &effect); done++) {
 		switch (effect.kind) {
 		case PAXOS_EFFECT_SEND:
-			must(effect.peer < worker->config.count);
+			if (effect.peer >= worker->config.count) {
+				break;
+			}
 			must(effect.peer != worker->config.node);
 			ctl_udp_queue(&worker->udp, &worker->config.servers[effect.peer],
 			              effect.bytes);
+			break;
+		case PAXOS_EFFECT_PEER:
+		case PAXOS_EFFECT_TOLD:
 			break;
 		case PAXOS_EFFECT_REPLY:
 			client = ctl_udp_address_of(&effect.address);

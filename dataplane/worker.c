@@ -95,6 +95,9 @@ static unsigned obey(struct dp_worker *worker, uint64_t now_ns)
 		case PAXOS_EFFECT_REPLY:
 			reply(worker, &effect);
 			break;
+		case PAXOS_EFFECT_PEER:
+		case PAXOS_EFFECT_TOLD:
+			break;
 		case PAXOS_EFFECT_TRACE:
 			tell_trace(worker, &effect.trace);
 			break;

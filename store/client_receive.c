@@ -81,15 +81,16 @@ static void on_referral(struct client *client, uint64_t now_ns, unsigned server,
 /* True if the answer is one that another sending of the same request cannot contradict. */
 static bool is_definite(const struct client_slot *slot, enum store_answer answer)
 {
-	const bool is_said_by_one_server = answer == STORE_BAD_REQUEST ||
-	                                   answer == STORE_BAD_VERSION ||
-	                                   answer == STORE_WRONG_CLUSTER ||
-	                                   answer == STORE_BAD_VERB || answer == STORE_DISK_FULL;
+	const bool is_said_by_one_server =
+		answer == STORE_BAD_REQUEST || answer == STORE_BAD_VERSION ||
+		answer == STORE_WRONG_CLUSTER || answer == STORE_BAD_VERB;
 
 	if (!proto_is_write(slot->verb)) {
 		return true;
 	}
-	return answer != STORE_STALE && !(is_said_by_one_server && slot->sends > 1);
+	/* Of a request that a network has doubled, the second may come when disks have room. */
+	return answer != STORE_STALE && answer != STORE_DISK_FULL &&
+	       !(is_said_by_one_server && slot->sends > 1);
 }
 
 static void on_final(struct client *client, uint64_t now_ns, unsigned server,

@@ -354,7 +354,8 @@ static void test_state_that_a_majority_contradicts_ends_its_server(void **state)
 	folder_of(world, node)->lies = true;
 	write_some(world, 60);
 	world_run(world, MS(100));
-	assert_int_equal(folder_of(world, node)->counts.ends[PAXOS_END_DIFFERS], 1);
+	/* It comes back with a new folder, cuts the next snapshot, and ends again. */
+	assert_in_range(folder_of(world, node)->counts.ends[PAXOS_END_DIFFERS], 1, 3);
 	for (unsigned other = 0; other < 3; other++) {
 		if (other != node) {
 			assert_int_equal(folder_of(world, other)->counts.ends[PAXOS_END_DIFFERS],

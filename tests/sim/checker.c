@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "consensus/quorum.h"
 #include "store/base/check.h"
 #include "store/op.h"
 
@@ -75,6 +76,17 @@ static void keep_digest(struct checker *checker, uint64_t index)
 	checker->digests[place] = store_digest(checker->store, store_root(checker->store));
 }
 
+static void note_configuration(struct checker *checker, uint64_t index)
+{
+	const struct store_members *members = store_members(checker->store);
+
+	if (members->since == index) {
+		must(members->configuration < CHECKER_CONFIGURATIONS);
+		checker->configurations[members->configuration].since = index;
+		checker->configurations[members->configuration].voters = members->voters;
+	}
+}
+
 /* The checker's own store follows as far as there is no hole. */
 static void follow(struct checker *checker, uint64_t now_ns)
 {
@@ -95,6 +107,7 @@ static void follow(struct checker *checker, uint64_t now_ns)
 		store_apply(checker->store, index, &entry, &result);
 		ledger_applied(checker->ledger, now_ns, &entry, &result);
 		checker->applied = index;
+		note_configuration(checker, index);
 		if (index % CHECKER_DIGEST_GAP == 0) {
 			keep_digest(checker, index);
 		}
@@ -271,14 +284,38 @@ static void check_leader(struct checker *checker, uint64_t now_ns, unsigned node
 	}
 }
 
+/* DESIGN 4.1 j: "at most one; nothing is appended after it". */
+static void check_configuration(struct checker *checker, uint64_t now_ns, unsigned node,
+                                const struct paxos_status *status)
+{
+	const uint32_t number = status->configuration;
+
+	must(number + 1 < CHECKER_CONFIGURATIONS);
+	if (checker->configurations[number + 1].since != 0 &&
+	    status->decided > checker->configurations[number + 1].since &&
+	    status->role != PAXOS_OUTSIDER) {
+		scroll_fail(checker->scroll, now_ns,
+		            "server %u decides %" PRIu64
+		            " in configuration %u, which ended at %" PRIu64,
+		            node, status->decided, number,
+		            checker->configurations[number + 1].since);
+	}
+	if (checker->configurations[number].since != 0 &&
+	    checker->configurations[number].voters != status->voters) {
+		scroll_fail(checker->scroll, now_ns,
+		            "server %u takes others for the voters of configuration %u", node,
+		            number);
+	}
+}
+
 /* DESIGN 4.1 i: after a restart without memory a server waits for its REJOIN. */
 static void check_part(struct checker *checker, uint64_t now_ns, unsigned node,
                        const struct paxos_status *status, const struct store *store)
 {
 	const struct checker_server *server = &checker->server[node];
 
-	const bool is_new =
-		checker->durability == PAXOS_MEMORY ? server->start > 1 : server->is_rejoining;
+	const bool is_new = checker->durability == PAXOS_MEMORY ? server->start > 1 || server->joins
+	                                                        : server->is_rejoining;
 
 	if (status->holes != 0 && status->role != PAXOS_OUTSIDER) {
 		scroll_fail(checker->scroll, now_ns,
@@ -323,6 +360,7 @@ void checker_started(struct checker *checker, uint64_t now_ns, unsigned node,
 
 	*server = (struct checker_server){.is_up = true,
 	                                  .clock = clock,
+	                                  .joins = config->founders == 0,
 	                                  .incarnation = config->incarnation,
 	                                  .start = config->start};
 	paxos_replica_status(replica, &status);
@@ -415,6 +453,7 @@ void checker_turned(struct checker *checker, uint64_t now_ns, unsigned node,
 	check_indexes(checker, now_ns, node, &server->status);
 	check_leader(checker, now_ns, node, &server->status);
 	check_part(checker, now_ns, node, &server->status, store);
+	check_configuration(checker, now_ns, node, &server->status);
 	if (server->has_status) {
 		check_steps(checker, now_ns, node, &before, &server->status);
 		from = server->status.traces[PAXOS_TRACE_CUT] == cuts ? before.decided + 1 : 1;
@@ -435,6 +474,34 @@ void checker_turned(struct checker *checker, uint64_t now_ns, unsigned node,
 	if (server->status.role == PAXOS_LEADER) {
 		check_leases(checker, now_ns);
 	}
+}
+
+static bool may_lose(const struct checker *checker, uint32_t voters, unsigned node)
+{
+	uint32_t left = 0;
+
+	for (unsigned i = 0; paxos_each(voters, &i); i++) {
+		const struct checker_server *server = &checker->server[i];
+
+		if (i != node && server->is_up && server->has_status &&
+		    server->status.role != PAXOS_OUTSIDER) {
+			left |= paxos_bit(i);
+		}
+	}
+	return !paxos_has(voters, node) || paxos_is_majority(left, voters);
+}
+
+bool checker_may_forget(const struct checker *checker, unsigned node)
+{
+	const struct store_members *members = store_members(checker->store);
+
+	if (members->configuration <= 1) {
+		return may_lose(checker, checker->founders, node);
+	}
+	return may_lose(checker, members->voters, node) &&
+	       (checker->decided > members->since ||
+	        may_lose(checker, checker->configurations[members->configuration - 1].voters,
+	                 node));
 }
 
 bool checker_agrees(struct checker *checker, uint64_t now_ns,

@@ -19,6 +19,8 @@
  *      REJOIN with its incarnation was decided
  *   8. a server with unknown entries takes no part
  *   9. snapshots of one index are alike
+ *  10. nobody in configuration c calls anything behind its stop-sign decided; who is in the same
+ *      configuration names the same voters
  * and feeds the ledger (ledger.h) with each entry as it is decided.
  *
  * Threads: one, a registered liburcu-qsbr reader.
@@ -37,6 +39,7 @@
 enum {
 	CHECKER_DIGEST_GAP = 16, /* entries between two indexes whose digests are compared */
 	CHECKER_SNAPSHOTS = 256,
+	CHECKER_CONFIGURATIONS = 256,
 };
 
 /* An entry as the first server told it. */
@@ -47,6 +50,7 @@ struct checker_entry {
 };
 
 struct checker_server {
+	bool joins; /* was no founder */
 	bool is_up;
 	bool has_status;
 	bool is_started;           /* said so; what it told before is recovery */
@@ -65,6 +69,7 @@ struct checker {
 	struct scroll *scroll; /* borrowed */
 	struct ledger *ledger; /* borrowed */
 	unsigned servers;
+	uint32_t founders;
 	enum paxos_durability durability;
 	struct checker_server server[STORE_NODES_MAX];
 	struct checker_entry *entries; /* owned; by index */
@@ -81,6 +86,10 @@ struct checker {
 		uint64_t index;
 		struct store_digest digest;
 	} snapshots[CHECKER_SNAPSHOTS]; /* as the first server cut them; by index, hashed */
+	struct {
+		uint64_t since; /* index of the entry that began it */
+		uint32_t voters;
+	} configurations[CHECKER_CONFIGURATIONS]; /* by number; the last place for all later ones */
 	uint64_t decided_by_leaders;
 	uint64_t leader_changes;
 	struct paxos_ballot leading; /* highest ballot seen to decide */
@@ -120,6 +129,13 @@ void checker_turned(struct checker *checker, uint64_t now_ns, unsigned node,
 /* Looks at all of a server's log once more, not only at what is new. */
 void checker_reread(struct checker *checker, uint64_t now_ns, unsigned node,
                     const struct paxos_replica *replica);
+
+/*
+ * Mode memory: true if the cluster can afford that this server loses its memory now: a minority at
+ * most may be without, of the present configuration, and of the former one as long as the present
+ * has decided nothing.
+ */
+bool checker_may_forget(const struct checker *checker, unsigned node);
 
 /* True if all servers that are up have applied the same entries; the digests are compared. */
 bool checker_agrees(struct checker *checker, uint64_t now_ns,

@@ -191,6 +191,8 @@ bool folder_obey(struct folder *folder, struct stage *stage, unsigned node,
 		return true;
 	case PAXOS_EFFECT_SEND:
 	case PAXOS_EFFECT_REPLY:
+	case PAXOS_EFFECT_PEER:
+	case PAXOS_EFFECT_TOLD:
 	case PAXOS_EFFECT_TRACE:
 	default:
 		return false;

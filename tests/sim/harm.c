@@ -17,7 +17,7 @@ static void fault(struct world *world, unsigned node, enum scroll_fault kind)
 
 bool harm_forbids_crash(const struct world *world)
 {
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		if (world->servers[i].folder.is_rolled_back) {
 			return true;
 		}
@@ -85,7 +85,7 @@ static bool would_be_found_out(const struct world *world, unsigned node)
 	if (!last_mark(&server->folder.saved, &mark)) {
 		return false;
 	}
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		const struct server *other = &world->servers[i];
 		struct paxos_peer_status told;
 		int order;
@@ -132,7 +132,7 @@ static bool find_common(const struct world *world, struct common *ret_common)
 	struct common common = {.to = UINT64_MAX};
 	uint64_t length = 0;
 
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		const struct server *server = &world->servers[i];
 		const struct paxos_status status = server_status(server);
 		const struct disk_snapshot *snapshot = disk_newest(&server->folder.disk);
@@ -202,7 +202,7 @@ bool harm_helix(struct world *world, struct prng *prng)
 	    !find_common(world, &common)) {
 		return false;
 	}
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		losses[i] = choose_loss(&world->servers[i].folder.disk, prng, &common);
 		if (losses[i] == NULL) {
 			return false;
@@ -214,7 +214,7 @@ bool harm_helix(struct world *world, struct prng *prng)
 			}
 		}
 	}
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		struct folder *folder = &world->servers[i].folder;
 
 		losses[i]->is_bad = true;
@@ -222,7 +222,7 @@ bool harm_helix(struct world *world, struct prng *prng)
 		folder->is_hurt = true;
 		world->stage.impaired |= WORLD_SERVER(i);
 	}
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		fault(world, i, SCROLL_HURT);
 		server_crash(&world->servers[i], &world->stage);
 		server_start(&world->servers[i], &world->stage, false);

@@ -32,6 +32,8 @@ MUTANTS = {
     15: "session table missing from the snapshot",
     16: "session expiry by a server's own clock",
     19: "snapshot index off by one",
+    21: "entries behind a stop-sign",
+    22: "removed server still counted",
     23: "unknown entries taken for absent",
     24: "new folder takes part under the old identity",
     25: "packet of an old incarnation heard",
@@ -47,6 +49,9 @@ MUTANTS = {
     38: "server with unknown entries takes part",
     39: "older copy of a folder counted",
     40: "patience of a damaged server runs while nobody leads",
+    41: "death note believed without the secret of its start",
+    42: "next configuration begun under an incarnation named in it",
+    43: "log not cut at the step into the next configuration",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "consensus/quorum.h"
 #include "store/base/check.h"
 #include "tests/sim/chance.h"
 #include "tests/sim/harm.h"
@@ -37,6 +38,7 @@ static const char *const fault_names[PLAN_FAULT_COUNT] = {
 	[PLAN_SLOW] = "slow",
 	[PLAN_LOSSY] = "lossy",
 	[PLAN_RATE] = "rate",
+	[PLAN_CHANGE] = "change",
 	[PLAN_HEAL] = "heal",
 };
 
@@ -143,6 +145,10 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 	durability = prng_chance(&plan->prng, 1, 2) ? PAXOS_MEMORY : PAXOS_DISK;
 	options->seed = prng_next(&plan->prng);
 	options->servers = limits->servers != 0 ? limits->servers : servers;
+	options->spares = (unsigned)prng_below(&plan->prng, NET_CLIENT - options->servers + 1);
+	if (prng_chance(&plan->prng, 1, 2)) {
+		options->spares = 0; /* and no changes of the members */
+	}
 	options->server.paxos.durability =
 		limits->durability != 0 ? limits->durability : durability;
 	options->verbose = limits->verbose;
@@ -160,6 +166,16 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 	for (unsigned i = 0; i < PLAN_FAULT_COUNT; i++) {
 		plan->weights[i] =
 			prng_chance(&plan->prng, 1, 3) ? 0 : (unsigned)between(plan, 1, 100);
+	}
+	/* What a change of the members makes of a folder that is hurt is not decidable here. */
+	if (options->spares != 0) {
+		for (unsigned i = PLAN_DISK_FULL; i <= PLAN_HELIX; i++) {
+			plan->weights[i] = 0;
+		}
+	} else {
+		plan->weights[PLAN_CHANGE] = 0;
+	}
+	for (unsigned i = 0; i < PLAN_FAULT_COUNT; i++) {
 		plan->weight_sum += plan->weights[i];
 	}
 	plan->weights[PLAN_HEAL] += 1;
@@ -176,24 +192,14 @@ static unsigned victim(struct plan *plan, const struct world *world)
 	if (leader >= 0 && prng_chance(&plan->prng, 1, 2)) {
 		return (unsigned)leader;
 	}
-	return (unsigned)prng_below(&plan->prng, world->options.servers);
+	return (unsigned)prng_below(&plan->prng, world_servers(world));
 }
 
-/* In mode memory a minority at most may be without its memory. */
-static bool may_crash(const struct world *world)
+static bool may_crash(const struct world *world, unsigned node)
 {
-	unsigned gone = 0;
-
-	if (world->options.server.paxos.durability == PAXOS_DISK) {
-		return !harm_forbids_crash(world);
-	}
-	for (unsigned i = 0; i < world->options.servers; i++) {
-		const struct server *server = &world->servers[i];
-
-		gone += !server->is_up || server->crash_after >= 0 ||
-		        server_status(server).role == PAXOS_OUTSIDER;
-	}
-	return gone < world->options.servers / 2;
+	return world->options.server.paxos.durability == PAXOS_DISK
+	               ? !harm_forbids_crash(world)
+	               : checker_may_forget(&world->stage.checker, node);
 }
 
 static void crash(struct plan *plan, struct world *world, enum plan_fault fault)
@@ -201,7 +207,7 @@ static void crash(struct plan *plan, struct world *world, enum plan_fault fault)
 	struct server *server = &world->servers[victim(plan, world)];
 	const bool at_once = prng_chance(&plan->prng, 1, 8);
 
-	if (!server->is_up || server->crash_after >= 0 || !may_crash(world)) {
+	if (!server->is_up || server->crash_after >= 0 || !may_crash(world, server->node)) {
 		return;
 	}
 	plan->counts[fault]++;
@@ -225,7 +231,7 @@ static void crash(struct plan *plan, struct world *world, enum plan_fault fault)
 static void hand_over(struct plan *plan, struct world *world)
 {
 	struct server *server = &world->servers[victim(plan, world)];
-	const unsigned to = (unsigned)prng_below(&plan->prng, world->options.servers);
+	const unsigned to = (unsigned)prng_below(&plan->prng, world_servers(world));
 
 	if (server->is_up) {
 		(void)server_transfer(server, &world->stage,
@@ -236,11 +242,14 @@ static void hand_over(struct plan *plan, struct world *world)
 /* Whoever is down and has no start planned gets one. */
 static void plan_starts(struct plan *plan, struct world *world)
 {
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		struct server *server = &world->servers[i];
 
 		if (server->is_up || server->up_planned == server->run) {
 			continue;
+		}
+		if (server->is_removed && prng_chance(&plan->prng, 1, 2)) {
+			server_wipe(server, &world->stage);
 		}
 		server->up_planned = server->run;
 		queue_put(&world->stage.queue,
@@ -264,7 +273,7 @@ static void pause_some(struct plan *plan, struct world *world, bool all)
 {
 	const unsigned one = victim(plan, world);
 
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		if (world->servers[i].is_up && (all || i == one)) {
 			world_pause(world, i, pause_length(plan, world));
 		}
@@ -273,7 +282,7 @@ static void pause_some(struct plan *plan, struct world *world, bool all)
 
 static uint32_t servers_set(const struct world *world)
 {
-	return ((uint32_t)1 << world->options.servers) - 1;
+	return ((uint32_t)1 << world_servers(world)) - 1;
 }
 
 static void isolate(struct plan *plan, struct world *world)
@@ -301,9 +310,9 @@ static void split(struct plan *plan, struct world *world)
 
 static void star(struct plan *plan, struct world *world)
 {
-	const unsigned middle = (unsigned)prng_below(&plan->prng, world->options.servers);
+	const unsigned middle = (unsigned)prng_below(&plan->prng, world_servers(world));
 
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		if (i != middle) {
 			world_cut(world, WORLD_SERVER(i),
 			          servers_set(world) & ~WORLD_SERVER(i) & ~WORLD_SERVER(middle));
@@ -313,7 +322,7 @@ static void star(struct plan *plan, struct world *world)
 
 static void chain(struct world *world)
 {
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		uint32_t far = servers_set(world) & ~WORLD_SERVER(i) & ~WORLD_SERVER(i + 1);
 
 		if (i > 0) {
@@ -440,7 +449,7 @@ static void harm(struct plan *plan, struct world *world, enum plan_fault fault)
 	if (fault == PLAN_DISK_FULL) {
 		const bool all = prng_chance(&plan->prng, 1, 4);
 
-		for (unsigned i = 0; i < world->options.servers; i++) {
+		for (unsigned i = 0; i < world_servers(world); i++) {
 			if (all || i == node) {
 				is_done = harm_fill(world, &plan->prng, i,
 				                    plan->heartbeat_ns * between(plan, 1, 60));
@@ -455,13 +464,63 @@ static void harm(struct plan *plan, struct world *world, enum plan_fault fault)
 	} else if (fault == PLAN_SAVE) {
 		is_done = harm_save(world, node);
 	} else if (fault == PLAN_ROLL_BACK) {
-		for (unsigned i = 0; i < world->options.servers && !is_done; i++) {
+		for (unsigned i = 0; i < world_servers(world) && !is_done; i++) {
 			is_done = harm_roll_back(world, i);
 		}
 	} else {
 		is_done = harm_helix(world, &plan->prng);
 	}
 	plan->counts[fault] += is_done;
+}
+
+static uint32_t some_of(struct plan *plan, uint32_t set, unsigned count)
+{
+	uint32_t some = 0;
+
+	for (; count > 0 && set != 0; count--) {
+		unsigned skip = (unsigned)prng_below(&plan->prng, paxos_count(set));
+		unsigned node = 0;
+
+		for (; paxos_each(set, &node) && skip > 0; node++) {
+			skip--;
+		}
+		some |= paxos_bit(node);
+		set &= ~paxos_bit(node);
+	}
+	return some;
+}
+
+/* Grows, shrinks, replaces, by one or two, as the members stand as far as anybody knows. */
+static void change_members(struct plan *plan, struct world *world)
+{
+	const struct store_members *members = store_members(world->stage.checker.store);
+	const uint32_t others = paxos_first(world_servers(world)) & ~members->voters;
+	const unsigned asked = (unsigned)prng_below(&plan->prng, world_servers(world));
+	const unsigned some = 1 + (unsigned)prng_below(&plan->prng, 2);
+	const uint64_t kind = between(plan, 0, 5);
+	struct paxos_change change = {.is_even = prng_chance(&plan->prng, 1, 3)};
+	uint64_t deadline_ns;
+
+	if (!world->servers[asked].is_up || members->configuration == 0) {
+		return;
+	}
+	if (kind != 1) {
+		change.add = some_of(plan, others, kind == 0 ? some : 1);
+	}
+	if (kind == 1 || kind >= 3) {
+		change.remove = some_of(plan, members->voters, kind == 1 ? some : 1);
+	}
+	change.as_learners = kind == 2;
+	if (change.add == 0 && change.remove == 0) {
+		return;
+	}
+	plan->counts[PLAN_CHANGE]++;
+	deadline_ns = plan->heartbeat_ns * between(plan, 10, 100);
+	world_change(world, asked, &change, deadline_ns);
+	/* Its clock may go slower than true time. */
+	if (plan->asked_ns < world->stage.now_ns + 2 * deadline_ns) {
+		plan->asked_ns = world->stage.now_ns + 2 * deadline_ns;
+	}
 }
 
 static void inject(struct plan *plan, struct world *world)
@@ -472,7 +531,8 @@ static void inject(struct plan *plan, struct world *world)
 	for (; drawn >= plan->weights[fault]; fault++) {
 		drawn -= plan->weights[fault];
 	}
-	if (fault > PLAN_RESIGN && (fault < PLAN_DISK_FULL || fault > PLAN_HELIX)) {
+	if (fault > PLAN_RESIGN && fault != PLAN_CHANGE &&
+	    (fault < PLAN_DISK_FULL || fault > PLAN_HELIX)) {
 		plan->counts[fault]++;
 	}
 	switch ((enum plan_fault)fault) {
@@ -496,10 +556,8 @@ static void inject(struct plan *plan, struct world *world)
 		pause_some(plan, world, fault == PLAN_PAUSE_ALL);
 		break;
 	case PLAN_STALL:
-		stall(plan, world);
-		break;
 	case PLAN_DISK_STALL:
-		stall_disk(plan, world);
+		(fault == PLAN_STALL ? stall : stall_disk)(plan, world);
 		break;
 	case PLAN_DISK_FULL:
 	case PLAN_DISK_FAILS:
@@ -514,7 +572,8 @@ static void inject(struct plan *plan, struct world *world)
 		flap(plan, world);
 		break;
 	case PLAN_RATE:
-		change_rate(plan, world);
+	case PLAN_CHANGE:
+		(fault == PLAN_RATE ? change_rate : change_members)(plan, world);
 		break;
 	case PLAN_HEAL:
 		world_heal(world);
@@ -600,12 +659,15 @@ static void calm(struct plan *plan, struct world *world)
 	world->options.server.disk_ns =
 		earliest(world->options.server.disk_ns, plan->heartbeat_ns / 10);
 	net->delay_mean_ns = earliest(net->delay_mean_ns, plan->heartbeat_ns / 10);
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		struct server *server = &world->servers[i];
 
 		server->crash_after = -1;
 		server->folder.fails_next = false;
 		server->stall_ns = 0;
+		if (server->is_removed) {
+			continue;
+		}
 		server_fill_disk(server, &world->stage, UINT64_MAX);
 		server_hurry_disk(server, &world->stage);
 		if (!server->is_up) {
@@ -620,11 +682,24 @@ static void calm(struct plan *plan, struct world *world)
 	}
 }
 
+/* No change begins any more; who was removed, and is a member again, comes back. */
+static void settle(const struct plan *plan, struct world *world)
+{
+	if (plan->asked_ns > world->stage.now_ns) {
+		world_run(world, plan->asked_ns - world->stage.now_ns);
+	}
+	for (unsigned i = 0; i < world_servers(world) && !world_failed(world); i++) {
+		if (world->servers[i].is_removed) {
+			server_start(&world->servers[i], &world->stage, false);
+		}
+	}
+}
+
 static uint64_t stands(const struct world *world)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		sum += world->servers[i].counts.traces[PAXOS_TRACE_STANDS];
 	}
 	return sum;
@@ -678,9 +753,13 @@ static void close_books(struct world *world)
 	const struct store *stores[STORE_NODES_MAX] = {0};
 	struct stage *stage = &world->stage;
 
-	for (unsigned i = 0; i < world->options.servers; i++) {
-		stores[i] = world->servers[i].store;
-		checker_reread(&stage->checker, stage->now_ns, i, world->servers[i].replica);
+	for (unsigned i = 0; i < world_servers(world); i++) {
+		if (world->servers[i].is_up &&
+		    server_status(&world->servers[i]).configuration != 0) {
+			stores[i] = world->servers[i].store;
+			checker_reread(&stage->checker, stage->now_ns, i,
+			               world->servers[i].replica);
+		}
 	}
 	(void)demand(world, checker_agrees(&stage->checker, stage->now_ns, stores),
 	             "servers have not applied all that was decided");
@@ -702,6 +781,7 @@ bool plan_run(struct plan *plan, struct world *world)
 		return false;
 	}
 	calm(plan, world);
+	settle(plan, world);
 	begin_ns = world->stage.now_ns;
 	stands_before = stands(world);
 	world_run(world, 3 * plan->heartbeat_ns); /* that a disk has room again is told by then */
@@ -733,15 +813,17 @@ void plan_print(const struct plan *plan, FILE *file)
 	const struct paxos_config *paxos = &options->server.paxos;
 
 	fprintf(file,
-	        "seed %" PRIu64 ": %u servers, mode %s, %u clients with %u at once, %u keys\n"
+	        "seed %" PRIu64
+	        ": %u servers and %u spares, mode %s, %u clients with %u at once, %u keys\n"
 	        "  heartbeat %" PRIu64 " ms, suspicion %" PRIu64 " us, lease %" PRIu64
 	        " us, drift %u ppm, log %u entries, window %u\n"
 	        "  loss %u ppm, doubled %u, damaged %u, late %u; delay %" PRIu64
 	        " us; disk %" PRIu64 " us; ring %u\n ",
-	        plan->seed, options->servers, paxos->durability == PAXOS_DISK ? "disk" : "memory",
-	        options->clients, options->user.outstanding, options->keys,
-	        paxos->heartbeat_ns / 1000000, paxos->suspicion_ns / 1000, paxos->lease_ns / 1000,
-	        paxos->drift_ppm, paxos->log_entries, paxos->window, options->net.loss_ppm,
+	        plan->seed, options->servers, options->spares,
+	        paxos->durability == PAXOS_DISK ? "disk" : "memory", options->clients,
+	        options->user.outstanding, options->keys, paxos->heartbeat_ns / 1000000,
+	        paxos->suspicion_ns / 1000, paxos->lease_ns / 1000, paxos->drift_ppm,
+	        paxos->log_entries, paxos->window, options->net.loss_ppm,
 	        options->net.duplicate_ppm, options->net.flip_ppm, options->net.late_ppm,
 	        options->net.delay_mean_ns / 1000, options->server.disk_ns / 1000,
 	        options->server.ring);

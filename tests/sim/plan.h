@@ -49,6 +49,7 @@ enum plan_fault {
 	PLAN_SLOW,       /* a server's links are slow, one way or both */
 	PLAN_LOSSY,      /* a server's links lose much or all */
 	PLAN_RATE,       /* a clock changes its rate */
+	PLAN_CHANGE,     /* of the members, asked of anybody */
 	PLAN_HEAL,
 	PLAN_FAULT_COUNT
 };
@@ -75,6 +76,7 @@ struct plan {
 	uint64_t flap_gap_ns;
 	unsigned flaps_left;
 	uint32_t flap_a, flap_b;
+	uint64_t asked_ns;    /* until when a change that was asked for may begin */
 	uint64_t calm_stands; /* candidacies after the faults had stopped */
 	uint64_t calm_ns;     /* from the end of the faults until all agreed */
 };

@@ -28,7 +28,7 @@ static const char *const fault_texts[SCROLL_FAULT_COUNT] = {
 	[SCROLL_SET_ASIDE] = "set aside", [SCROLL_FULL] = "full",
 	[SCROLL_ROLL_BACK] = "roll back", [SCROLL_HURT] = "hurt",
 	[SCROLL_FAIL] = "write fails",    [SCROLL_HANDOVER] = "handover",
-	[SCROLL_NOTE] = "note",
+	[SCROLL_NOTE] = "note",           [SCROLL_MEMBERS] = "change",
 };
 
 static void print_end(FILE *file, unsigned end)

@@ -36,6 +36,7 @@ enum scroll_kind {
 enum scroll_fault {
 	SCROLL_CRASH = 1,  /* a: effects that still got out */
 	SCROLL_START,      /* a: incarnation, b: start */
+	SCROLL_MEMBERS,    /* a: set to add, b: to remove; asked of this server */
 	SCROLL_PAUSE,      /* a: ns */
 	SCROLL_STALL,      /* a: ns; what a turn sends leaves later */
 	SCROLL_DISK_STALL, /* a: ns */

@@ -149,7 +149,7 @@ void server_start(struct server *server, struct stage *stage, bool founding)
 	must(!server->is_up);
 	server->run++;
 	server->start++;
-	if (founding || config.durability == PAXOS_MEMORY) {
+	if (founding || config.durability == PAXOS_MEMORY || server->incarnation == 0) {
 		new_incarnation(server, stage);
 	}
 	if (server->folder.is_lost) {
@@ -160,6 +160,7 @@ void server_start(struct server *server, struct stage *stage, bool founding)
 	config.secret = server->secret;
 	config.start = server->start;
 	config.founding = founding;
+	config.founders = server->joins ? 0 : config.founders;
 	config.seed = prng_next(&stage->prng);
 	for (unsigned tries = 0; tries < 2; tries++) {
 		config.incarnation = server->incarnation;
@@ -172,6 +173,7 @@ void server_start(struct server *server, struct stage *stage, bool founding)
 		set_aside(server, stage);
 	}
 	server->is_up = true;
+	server->is_removed = false;
 	server->counts.starts++;
 	server->grace_told = 0;
 	server->held = NULL;
@@ -276,6 +278,31 @@ void server_crash(struct server *server, struct stage *stage)
 	checker_stopped(&stage->checker, server->node, &word);
 }
 
+void server_wipe(struct server *server, struct stage *stage)
+{
+	const struct disk_word nothing = {0};
+
+	must(!server->is_up);
+	folder_set_aside(&server->folder);
+	checker_set_aside(&stage->checker, server->node);
+	checker_stopped(&stage->checker, server->node, &nothing);
+	server->joins = true;
+	server->start = 0;
+	server->incarnation = 0;
+}
+
+void server_change(struct server *server, struct stage *stage, const struct paxos_change *change,
+                   uint64_t ns)
+{
+	const uint64_t local_ns = clock_local_ns(&server->clock, stage->now_ns);
+	const struct paxos_address nobody = {{0}};
+
+	must(server->is_up);
+	fault(server, stage, SCROLL_MEMBERS, change->add, change->remove);
+	paxos_replica_change(server->replica, local_ns, &nobody, change, local_ns + ns);
+	plan_turn(server, stage, stage->now_ns);
+}
+
 void server_pause(struct server *server, struct stage *stage, uint64_t ns)
 {
 	fault(server, stage, SCROLL_PAUSE, ns, 0);
@@ -336,6 +363,9 @@ static bool is_of_the_dead(const struct server *server, const struct packet *pac
 	       store_datagram_open(bytes, &datagram) == STORE_DATAGRAM_GOOD &&
 	       datagram.kind == STORE_DATAGRAM_PEER && paxos_msg_decode(datagram.body, &msg) &&
 	       msg.node == packet->source && msg.kind != PAXOS_MSG_DEAD &&
+	       /* What a later configuration says is not known here yet. */
+	       msg.configuration == store_members(server->store)->configuration &&
+	       paxos_has(store_members(server->store)->voters, msg.node) &&
 	       msg.incarnation < store_member_incarnation(server->store, msg.node);
 }
 
@@ -441,15 +471,22 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 
 	switch (effect->kind) {
 	case PAXOS_EFFECT_SEND:
-		if (!paxos_has(server->options->paxos.founders, effect->peer) ||
-		    effect->peer == server->node) {
+		if (effect->peer >= STORE_NODES_MAX || effect->peer == server->node) {
 			scroll_fail(&stage->scroll, stage->now_ns, "server %u sends to peer %u",
 			            server->node, effect->peer);
 			break;
 		}
 		check_word(server, stage, effect->bytes);
-		stage_send(stage, stage->now_ns + server->stall_ns, server->node, effect->peer,
-		           effect->bytes);
+		if (effect->peer < server->options->servers) {
+			stage_send(stage, stage->now_ns + server->stall_ns, server->node,
+			           effect->peer, effect->bytes);
+		}
+		break;
+	case PAXOS_EFFECT_PEER:
+		break; /* a node's number is its address here */
+	case PAXOS_EFFECT_TOLD:
+		must(paxos_told_decode(effect->bytes, &server->told));
+		server->tellings++;
 		break;
 	case PAXOS_EFFECT_REPLY:
 		memcpy(&target, effect->address.bytes, sizeof(target));
@@ -462,6 +499,7 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 		server->counts.traces[effect->trace.kind] +=
 			stage->checker.server[server->node].is_started;
 		checker_trace(&stage->checker, stage->now_ns, server->node, &effect->trace);
+		server->is_removed |= effect->trace.kind == PAXOS_TRACE_REMOVED;
 		break;
 	case PAXOS_EFFECT_SNAPSHOT:
 	case PAXOS_EFFECT_PERSIST:
@@ -562,6 +600,10 @@ static bool take_effects(struct server *server, struct stage *stage)
 	checker_turned(&stage->checker, stage->now_ns, server->node, server->replica,
 	               server->store);
 	note_state(server, stage);
+	if (server->crash_after >= 0 && server->options->paxos.durability == PAXOS_MEMORY &&
+	    !checker_may_forget(&stage->checker, server->node)) {
+		server->crash_after = -1; /* since that was drawn, it has become one too many */
+	}
 	while (taken != server->crash_after && paxos_replica_take(server->replica, &effect)) {
 		obey(server, stage, &effect);
 		taken++;
@@ -584,6 +626,10 @@ static bool take_effects(struct server *server, struct stage *stage)
 		return false;
 	}
 	server->stall_ns = 0;
+	if (server->is_removed) {
+		server_crash(server, stage); /* "told, and ends" */
+		return false;
+	}
 	return true;
 }
 

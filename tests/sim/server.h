@@ -29,6 +29,7 @@
 
 /* The same for all servers of a world. */
 struct server_options {
+	unsigned servers;          /* those that do not vote yet included */
 	struct paxos_config paxos; /* node, incarnation, start, founding, seed are filled in */
 	struct store_config store;
 	uint64_t poll_ns;   /* from an arrival to its turn, at most */
@@ -50,6 +51,8 @@ struct server {
 	unsigned node;
 	const struct server_options *options; /* borrowed */
 	bool is_up;
+	bool joins;          /* its machine was empty when the cluster ran already */
+	bool is_removed;     /* it was told that it is no member, and has ended */
 	uint64_t run;        /* raised at each start and crash: events of other runs are void */
 	uint64_t up_planned; /* the run whose end has a start planned after it */
 	uint64_t incarnation;
@@ -75,6 +78,8 @@ struct server {
 	uint64_t gap_ns; /* largest lateness of a turn, told to the replica */
 	uint8_t role;
 	uint64_t decided;
+	struct paxos_told told; /* the last answer to a change that was asked of it */
+	uint64_t tellings;      /* answers */
 	struct server_counts counts;
 };
 
@@ -84,6 +89,13 @@ void server_deinit(struct server *server, struct stage *stage);
 
 /* Starts the process. founding: the first start of a new cluster. */
 void server_start(struct server *server, struct stage *stage, bool founding);
+
+/* Down (must): its disk is emptied, it is a machine that has never been a member. */
+void server_wipe(struct server *server, struct stage *stage);
+
+/* Asks it for a change of the members. Up (must). */
+void server_change(struct server *server, struct stage *stage, const struct paxos_change *change,
+                   uint64_t ns);
 
 /* It is gone at once. */
 void server_crash(struct server *server, struct stage *stage);

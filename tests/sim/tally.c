@@ -31,6 +31,8 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_DUPLICATES] = "duplicate requests",
 	[TALLY_SNAPSHOTS] = "snapshots",
 	[TALLY_REJOINS] = "rejoins",
+	[TALLY_CONFIGURATIONS] = "configurations begun",
+	[TALLY_REMOVED] = "removed servers",
 	[TALLY_EXPIRED] = "expiries",
 	[TALLY_DIGESTS] = "digests compared",
 	[TALLY_PACKETS] = "packets",
@@ -119,6 +121,8 @@ static void tally_server(const struct server *server, uint64_t *counts)
 	counts[TALLY_DUPLICATES] += sum.duplicates;
 	counts[TALLY_SNAPSHOTS] += sum.traces[PAXOS_TRACE_SNAPSHOT_IN];
 	counts[TALLY_REJOINS] += sum.traces[PAXOS_TRACE_REJOINED];
+	counts[TALLY_CONFIGURATIONS] += sum.traces[PAXOS_TRACE_CONFIGURATION];
+	counts[TALLY_REMOVED] += sum.traces[PAXOS_TRACE_REMOVED];
 	counts[TALLY_EXPIRED] += sum.traces[PAXOS_TRACE_EXPIRED];
 	counts[TALLY_BAD_CRC] += sum.bad_crc;
 	counts[TALLY_OLD_INCARNATIONS] += sum.drops[PAXOS_DROP_INCARNATION];
@@ -154,7 +158,7 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	counts[TALLY_LATE] = net->late;
 	counts[TALLY_OVERRUNS] = net->overrun;
 	counts[TALLY_HELIXES] = stage->helixes;
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		tally_server(&world->servers[i], counts);
 	}
 	if (world->options.server.paxos.durability == PAXOS_DISK) {

@@ -55,23 +55,28 @@ struct world *world_new(const struct world_options *options)
 
 	must(world != NULL);
 	must(options->servers <= STORE_VOTERS_MAX);
+	must(options->servers + options->spares <= NET_CLIENT);
 	must(options->clients <= NET_CLIENTS_MAX);
 	rcu_register_thread();
 	stage = &world->stage;
 	world->options = *options;
 	world->options.server.paxos.founders = paxos_first(options->servers);
-	world->options.user.client.servers = options->servers;
+	world->options.server.servers = world_servers(world);
+	world->options.user.client.servers = world_servers(world);
 	stage->now_ns = MS(1);
 	prng_init(&stage->prng, options->seed);
 	scroll_init(&stage->scroll, options->verbose);
 	queue_init(&stage->queue);
 	net_init(&stage->net, &options->net);
 	ledger_init(&stage->ledger, &stage->scroll, options->keys, options->counters);
-	checker_init(&stage->checker, &stage->scroll, &stage->ledger, options->servers,
+	checker_init(&stage->checker, &stage->scroll, &stage->ledger, world_servers(world),
 	             options->server.paxos.durability, &options->server.store);
-	for (unsigned i = 0; i < options->servers; i++) {
+	stage->checker.founders = paxos_first(options->servers);
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		server_init(&world->servers[i], i, &world->options.server, stage);
-		server_start(&world->servers[i], stage, true);
+		world->servers[i].joins = i >= options->servers;
+		world->servers[i].folder.is_rejoining = world->servers[i].joins;
+		server_start(&world->servers[i], stage, i < options->servers);
 	}
 	for (unsigned i = 0; i < options->clients; i++) {
 		user_init(&world->users[i], i, &world->options.user, stage);
@@ -93,7 +98,7 @@ void world_free(struct world *world)
 	for (unsigned i = 0; i < world->options.clients; i++) {
 		user_deinit(&world->users[i]);
 	}
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		server_deinit(&world->servers[i], stage);
 	}
 	checker_deinit(&stage->checker);
@@ -104,6 +109,11 @@ void world_free(struct world *world)
 	free(world);
 }
 
+unsigned world_servers(const struct world *world)
+{
+	return world->options.servers + world->options.spares;
+}
+
 /* --- time ----------------------------------------------------------------------------------- */
 
 static void arrive(struct world *world, struct packet *packet)
@@ -111,7 +121,7 @@ static void arrive(struct world *world, struct packet *packet)
 	struct stage *stage = &world->stage;
 
 	if (packet->target < NET_CLIENT) {
-		if (packet->target < world->options.servers) {
+		if (packet->target < world_servers(world)) {
 			server_arrival(&world->servers[packet->target], stage, packet);
 			return;
 		}
@@ -244,6 +254,17 @@ void world_restart(struct world *world, unsigned node)
 	server_start(&world->servers[node], &world->stage, false);
 }
 
+void world_wipe(struct world *world, unsigned node)
+{
+	server_wipe(&world->servers[node], &world->stage);
+}
+
+void world_change(struct world *world, unsigned node, const struct paxos_change *change,
+                  uint64_t ns)
+{
+	server_change(&world->servers[node], &world->stage, change, ns);
+}
+
 void world_pause(struct world *world, unsigned node, uint64_t ns)
 {
 	server_pause(&world->servers[node], &world->stage, ns);
@@ -322,16 +343,18 @@ static void print_server(const struct world *world, unsigned node, FILE *file)
 	const struct paxos_status s = server_status(server);
 
 	if (!server->is_up) {
-		fprintf(file, "  s%u is down, start %u\n", node, server->start);
+		fprintf(file, "  s%u is %s, start %u\n", node,
+		        server->is_removed ? "removed" : "down", server->start);
 		return;
 	}
 	fprintf(file,
-	        "  s%u %s%s start %u, leader %d, promised %" PRIu64 "/%u, accepted %" PRIu64
-	        "/%u, log %" PRIu64 " to %" PRIu64 ", durable %" PRIu64 ", decided %" PRIu64
-	        ", L0 %" PRIu64 ", lease %" PRId64 " us, disk %" PRIu64 " of %" PRIu64 "\n",
+	        "  s%u %s%s start %u, configuration %u, leader %d, promised %" PRIu64
+	        "/%u, accepted %" PRIu64 "/%u, log %" PRIu64 " to %" PRIu64 ", durable %" PRIu64
+	        ", decided %" PRIu64 ", L0 %" PRIu64 ", lease %" PRId64 " us, disk %" PRIu64
+	        " of %" PRIu64 "\n",
 	        node, paxos_role_text(s.role), s.deciding ? " deciding" : "", server->start,
-	        s.leader, s.promised.round, s.promised.node, s.accepted.round, s.accepted.node,
-	        s.log_start, s.length, s.durable, s.decided, s.adopted_length,
+	        s.configuration, s.leader, s.promised.round, s.promised.node, s.accepted.round,
+	        s.accepted.node, s.log_start, s.length, s.durable, s.decided, s.adopted_length,
 	        s.lease_end_ns == 0
 	                ? 0
 	                : ((int64_t)s.lease_end_ns -
@@ -339,7 +362,7 @@ static void print_server(const struct world *world, unsigned node, FILE *file)
 	                          1000,
 	        server->folder.disk.durable, disk_last(&server->folder.disk));
 	fprintf(file, "     hears");
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		if (s.peers[i].connected) {
 			fprintf(file, " s%u%s", i, s.peers[i].unhappy ? " (unhappy)" : "");
 		}
@@ -349,7 +372,11 @@ static void print_server(const struct world *world, unsigned node, FILE *file)
 
 void world_print(const struct world *world, FILE *file)
 {
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	const struct store_members *members = store_members(world->stage.checker.store);
+
+	fprintf(file, "  configuration %u since %" PRIu64 ", voters 0x%x, learners 0x%x\n",
+	        members->configuration, members->since, members->voters, members->learners);
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		print_server(world, i, file);
 	}
 	for (unsigned i = 0; i < world->options.clients; i++) {
@@ -370,7 +397,7 @@ int world_leader(const struct world *world)
 {
 	const struct paxos_status *best = NULL;
 
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		const struct paxos_status *status = last_status(world, i);
 
 		if (status != NULL && status->role == PAXOS_LEADER && status->deciding &&
@@ -393,18 +420,28 @@ bool world_is_quiet(const struct world *world)
 
 bool world_agrees(const struct world *world)
 {
-	const struct paxos_status *first = last_status(world, 0);
+	const struct checker *checker = &world->stage.checker;
+	const struct store_members *members = store_members(checker->store);
+	const uint32_t voters = members->configuration == 0 ? world->options.server.paxos.founders
+	                                                    : members->voters;
 
-	if (first == NULL || !world_has_leader(world)) {
+	if (!world_has_leader(world) || checker->applied != checker->decided) {
 		return false;
 	}
-	for (unsigned i = 0; i < world->options.servers; i++) {
+	for (unsigned i = 0; i < world_servers(world); i++) {
 		const struct paxos_status *status = last_status(world, i);
+		const bool votes = paxos_has(voters, i);
 
-		if (status == NULL || status->role == PAXOS_OUTSIDER ||
-		    status->applied != first->applied || status->length != status->applied) {
+		if (!votes && !paxos_has(members->learners, i)) {
+			/* Told and ended, or never a member. */
+			if (status != NULL && status->configuration != 0) {
+				return false;
+			}
+		} else if (status == NULL || (status->role == PAXOS_OUTSIDER) == votes ||
+		           status->applied != checker->decided ||
+		           status->length != status->applied) {
 			return false;
 		}
 	}
-	return first->applied == world->stage.checker.decided;
+	return true;
 }

@@ -35,7 +35,8 @@
 
 struct world_options {
 	uint64_t seed;
-	unsigned servers; /* 3, 5 or 7 */
+	unsigned servers; /* that found the cluster: 3, 5 or 7 */
+	unsigned spares;  /* that run beside them, and may become members; 8 in all at most */
 	unsigned clients;
 	uint32_t keys, counters; /* the last `counters` keys are counters */
 	bool verbose;
@@ -57,6 +58,9 @@ void world_options_default(struct world_options *options);
 /* Makes it and starts all servers as a new cluster. Given back to world_free(). */
 struct world *world_new(const struct world_options *options);
 void world_free(struct world *world);
+
+/* Founders and spares. */
+unsigned world_servers(const struct world *world);
 
 /* --- time ----------------------------------------------------------------------------------- */
 
@@ -82,6 +86,11 @@ void world_heal(struct world *world);
 
 void world_crash(struct world *world, unsigned node);
 void world_restart(struct world *world, unsigned node);
+/* A server that is down: its machine is empty, as a new one. */
+void world_wipe(struct world *world, unsigned node);
+/* Asks a server for a change of the members; what it was told stands in servers[node].told. */
+void world_change(struct world *world, unsigned node, const struct paxos_change *change,
+                  uint64_t ns);
 void world_pause(struct world *world, unsigned node, uint64_t ns);
 
 /* --- clients --------------------------------------------------------------------------------- */
@@ -111,5 +120,8 @@ bool world_has_leader(const struct world *world);
 /* No operation is under way. */
 bool world_is_quiet(const struct world *world);
 
-/* All servers are up, take part, have applied the same, and one of them leads. */
+/*
+ * All members are up, take part (learners: follow), have applied the same, one of them leads, and
+ * who is no member any more has ended.
+ */
 bool world_agrees(const struct world *world);

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   the members can be changed by one, by two, by a majority, the leader too, in both modes,
+ *         while servers are cut off and crash; who was away learns what he missed; who is removed
+ *         is told and ends; what would leave the cluster without a majority is refused (4.1 j).
+ * Method: three servers and empty ones beside them; a change is asked of one of them.
+ */
+#include <string.h>
+
+#include "consensus/quorum.h"
+#include "tests/scenario/story.h"
+
+static struct world *begin(unsigned servers, unsigned spares, enum paxos_durability durability,
+                           uint64_t promote_ns, unsigned *ret_leader)
+{
+	struct world_options options;
+	struct world *world;
+
+	world_options_default(&options);
+	options.servers = servers;
+	options.spares = spares;
+	options.clients = 2;
+	options.server.paxos.durability = durability;
+	options.server.paxos.promote_ns = promote_ns;
+	world = world_new(&options);
+	assert_true(world_until(world, world_has_leader, MS(PATIENCE_MS)));
+	*ret_leader = (unsigned)world_leader(world);
+	assert_true(world_does(world, 0, "set 1", MS(PATIENCE_MS)));
+	return world;
+}
+
+static uint32_t voters(const struct world *world)
+{
+	return store_members(world->stage.checker.store)->voters;
+}
+
+static uint32_t learners(const struct world *world)
+{
+	return store_members(world->stage.checker.store)->learners;
+}
+
+/* Asks a server, and waits for its answer. */
+static enum paxos_verdict ask(struct world *world, unsigned node, const struct paxos_change *change)
+{
+	const struct server *server = &world->servers[node];
+	const uint64_t before = server->tellings;
+
+	world_change(world, node, change, MS(2000));
+	for (unsigned i = 0; server->tellings == before && i < 3000; i++) {
+		world_run(world, MS(1));
+		assert_false(world_failed(world));
+	}
+	assert_int_equal(server->tellings, before + 1);
+	return server->told.verdict;
+}
+
+static enum paxos_verdict ask_sets(struct world *world, unsigned node, uint32_t add,
+                                   uint32_t remove)
+{
+	const struct paxos_change change = {.add = add, .remove = remove};
+
+	return ask(world, node, &change);
+}
+
+static unsigned follower_of(unsigned leader)
+{
+	return (leader + 1) % 3;
+}
+
+static void grow_and_shrink(enum paxos_durability durability)
+{
+	unsigned leader;
+	struct world *world = begin(3, 2, durability, 0, &leader);
+
+	assert_int_equal(ask_sets(world, follower_of(leader), 0x18, 0), PAXOS_CHANGE_DONE);
+	assert_int_equal(voters(world), 0x1f);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(ask_sets(world, 4, 0, 0x3), PAXOS_CHANGE_DONE);
+	assert_int_equal(voters(world), 0x1c);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_true(world->servers[0].is_removed && world->servers[1].is_removed);
+	assert_false(world->servers[0].is_up || world->servers[1].is_up);
+	story_end(world);
+}
+
+static void test_three_to_five_to_three_in_memory(void **state)
+{
+	(void)state;
+	grow_and_shrink(PAXOS_MEMORY);
+}
+
+static void test_three_to_five_to_three_on_disk(void **state)
+{
+	(void)state;
+	grow_and_shrink(PAXOS_DISK);
+}
+
+static void test_leader_is_replaced_by_an_empty_machine(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 1, PAXOS_DISK, 0, &leader);
+
+	(void)state;
+	assert_int_equal(ask_sets(world, leader, 0x8, paxos_bit(leader)), PAXOS_CHANGE_DONE);
+	assert_non_null(strstr(world->servers[leader].told.text, "no member any more"));
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_true(world->servers[leader].is_removed);
+	assert_int_not_equal(world_leader(world), leader);
+	story_end(world);
+}
+
+static void test_old_leader_leads_on_at_once(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 1, PAXOS_MEMORY, 0, &leader);
+	const unsigned other = follower_of(leader);
+	const uint64_t stands = world_status(world, leader).traces[PAXOS_TRACE_STANDS];
+	uint64_t unhappy[3];
+
+	(void)state;
+	for (unsigned node = 0; node < 3; node++) {
+		unhappy[node] = world_status(world, node).traces[PAXOS_TRACE_UNHAPPY];
+	}
+	assert_int_equal(ask_sets(world, leader, 0x8, paxos_bit(other)), PAXOS_CHANGE_DONE);
+	assert_int_equal(world_leader(world), leader);
+	assert_int_equal(world_status(world, leader).configuration, 2);
+	assert_int_equal(world_status(world, leader).traces[PAXOS_TRACE_STANDS], stands + 1);
+	for (unsigned node = 0; node < 3; node++) {
+		if (node != other) {
+			assert_int_equal(world_status(world, node).traces[PAXOS_TRACE_UNHAPPY],
+			                 unhappy[node]);
+		}
+	}
+	story_end(world);
+}
+
+static void test_majority_is_replaced(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 2, PAXOS_MEMORY, 0, &leader);
+	const uint32_t others = 0x7 & ~paxos_bit(leader);
+
+	(void)state;
+	assert_int_equal(ask_sets(world, leader, 0x18, others), PAXOS_CHANGE_DONE);
+	assert_int_equal(voters(world), 0x18 | paxos_bit(leader));
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	story_end(world);
+}
+
+static void test_all_are_replaced(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 3, PAXOS_DISK, 0, &leader);
+
+	(void)state;
+	assert_int_equal(ask_sets(world, follower_of(leader), 0x38, 0x7), PAXOS_CHANGE_DONE);
+	assert_int_equal(voters(world), 0x38);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	story_end(world);
+}
+
+static void test_dead_member_is_replaced_and_hears_of_it_when_it_is_back(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 1, PAXOS_MEMORY, 0, &leader);
+	const unsigned dead = follower_of(leader);
+
+	(void)state;
+	world_crash(world, dead);
+	assert_int_equal(ask_sets(world, leader, 0x8, paxos_bit(dead)), PAXOS_CHANGE_DONE);
+	assert_true(world_does(world, 0, "set 3", MS(PATIENCE_MS)));
+	world_restart(world, dead);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_true(world->servers[dead].is_removed);
+	story_end(world);
+}
+
+/* A machine that was away while two configurations went by. */
+static void slept(enum paxos_durability durability, bool crashes)
+{
+	unsigned leader;
+	struct world *world = begin(3, 3, durability, 0, &leader);
+	const unsigned node = follower_of(leader);
+	const uint32_t others = 0x7 & ~paxos_bit(node);
+
+	if (crashes) {
+		world_crash(world, node);
+	} else {
+		world_isolate(world, node);
+	}
+	assert_int_equal(ask_sets(world, leader, 0x18, 0), PAXOS_CHANGE_DONE);
+	assert_true(world_does(world, 0, "set 3", MS(PATIENCE_MS)));
+	assert_int_equal(ask_sets(world, 4, 0x20, paxos_bit(3)), PAXOS_CHANGE_DONE);
+	assert_int_equal(voters(world), others | paxos_bit(node) | 0x30);
+	if (crashes) {
+		world_restart(world, node);
+	}
+	world_heal(world);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(world_status(world, node).configuration, 3);
+	assert_int_equal(world_status(world, node).role, PAXOS_FOLLOWER);
+	story_end(world);
+}
+
+static void test_who_slept_through_two_changes_comes_back(void **state)
+{
+	(void)state;
+	slept(PAXOS_DISK, false);
+	slept(PAXOS_DISK, true);
+	slept(PAXOS_MEMORY, false);
+	slept(PAXOS_MEMORY, true);
+}
+
+static void test_isolated_leader_serves_nothing_of_the_old_configuration(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 2, PAXOS_MEMORY, 0, &leader);
+	const unsigned other = follower_of(leader);
+
+	(void)state;
+	assert_int_equal(ask_sets(world, leader, 0x18, 0), PAXOS_CHANGE_DONE);
+	world_isolate(world, leader);
+	assert_int_equal(ask_sets(world, other, 0, paxos_bit(leader) | 0x10), PAXOS_CHANGE_DONE);
+	assert_true(world_does(world, 0, "set 3", MS(PATIENCE_MS)));
+	assert_int_equal(world_status(world, leader).configuration, 2);
+	assert_true(world_status(world, leader).role != PAXOS_LEADER);
+	world_heal(world);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_true(world->servers[leader].is_removed);
+	story_end(world);
+}
+
+/* The leader dies as soon as it has proposed the stop-sign, then it has counted it, and so on. */
+static void test_leader_dies_at_every_step(void **state)
+{
+	(void)state;
+	for (unsigned step = 1; step < 40; step++) {
+		unsigned leader;
+		struct world *world = begin(3, 1, PAXOS_DISK, 0, &leader);
+		const unsigned other = follower_of(leader);
+		const struct paxos_change change = {.add = 0x8, .remove = paxos_bit(leader)};
+
+		world_change(world, other, &change, MS(4000));
+		/* A turn of the leader takes some microseconds; the change takes milliseconds. */
+		world_run(world, step * US(2000));
+		if (world->servers[leader].is_up) {
+			world_crash(world, leader);
+			world_restart(world, leader);
+		}
+		world_run(world, MS(4500));
+		assert_int_equal(world->servers[other].told.verdict, PAXOS_CHANGE_DONE);
+		assert_int_equal(voters(world), 0xf & ~paxos_bit(leader));
+		story_end(world);
+	}
+}
+
+static void test_change_without_a_live_majority_is_refused_with_the_numbers(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 2, PAXOS_MEMORY, 0, &leader);
+	const struct server *server = &world->servers[leader];
+	const unsigned dead = follower_of(leader), other = (leader + 2) % 3;
+
+	(void)state;
+	world_crash(world, dead);
+	world_run(world, MS(50)); /* until the leader knows */
+	assert_int_equal(ask_sets(world, leader, 0, paxos_bit(leader) | paxos_bit(other)),
+	                 PAXOS_CHANGE_REFUSED);
+	assert_non_null(strstr(server->told.text, "1 servers"));
+	assert_non_null(strstr(server->told.text, "0 (none) are live and level, and 1 are needed"));
+	assert_int_equal(ask_sets(world, leader, 0x8, 0), PAXOS_CHANGE_REFUSED);
+	assert_non_null(strstr(server->told.text, "4 servers"));
+	assert_non_null(strstr(server->told.text, "--even"));
+	assert_int_equal(ask_sets(world, leader, 0, 0x7), PAXOS_CHANGE_REFUSED);
+	/* Nothing of it was done but that 4 follows. */
+	assert_int_equal(voters(world), 0x7);
+	world_restart(world, dead);
+	story_end(world);
+}
+
+static void test_server_that_is_not_there_is_waited_for(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 2, PAXOS_MEMORY, 0, &leader);
+
+	(void)state;
+	world_crash(world, 4);
+	assert_int_equal(ask_sets(world, leader, 0x18, 0), PAXOS_CHANGE_WAITS);
+	assert_non_null(strstr(world->servers[leader].told.text, "server 5 was not heard of"));
+	assert_int_equal(voters(world), 0x7);
+	assert_int_equal(learners(world), 0x18);
+	world_restart(world, 4);
+	assert_int_equal(ask_sets(world, leader, 0x18, 0), PAXOS_CHANGE_DONE);
+	story_end(world);
+}
+
+static void test_even_number_if_it_is_wanted(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 1, PAXOS_DISK, 0, &leader);
+	const struct paxos_change grow = {.add = 0x8, .is_even = true};
+	const struct paxos_change alone = {.remove = 0xf & ~paxos_bit(leader)};
+
+	(void)state;
+	assert_int_equal(ask(world, leader, &grow), PAXOS_CHANGE_DONE);
+	assert_int_equal(voters(world), 0xf);
+	assert_int_equal(ask(world, leader, &alone), PAXOS_CHANGE_DONE);
+	assert_int_equal(voters(world), paxos_bit(leader));
+	assert_true(world_does(world, 0, "set 3", MS(PATIENCE_MS)));
+	story_end(world);
+}
+
+static void test_same_change_asked_of_all_has_one_effect(void **state)
+{
+	const struct paxos_change change = {.add = 0x18};
+	unsigned leader;
+	struct world *world = begin(3, 2, PAXOS_MEMORY, 0, &leader);
+
+	(void)state;
+	for (unsigned node = 0; node < 3; node++) {
+		world_change(world, node, &change, MS(3000));
+	}
+	world_run(world, MS(1500));
+	for (unsigned node = 0; node < 3; node++) {
+		assert_int_equal(world->servers[node].told.verdict, PAXOS_CHANGE_DONE);
+	}
+	assert_int_equal(store_members(world->stage.checker.store)->configuration, 2);
+	assert_int_equal(ask_sets(world, 0, 0x18, 0), PAXOS_CHANGE_DONE);
+	assert_int_equal(store_members(world->stage.checker.store)->configuration, 2);
+	story_end(world);
+}
+
+static void test_spare_replaces_the_dead_by_itself(void **state)
+{
+	const struct paxos_change spare = {.add = 0x8, .as_learners = true};
+	unsigned leader;
+	struct world *world = begin(3, 1, PAXOS_DISK, MS(500), &leader);
+	const unsigned dead = follower_of(leader);
+
+	(void)state;
+	assert_int_equal(ask(world, leader, &spare), PAXOS_CHANGE_DONE);
+	assert_int_equal(learners(world), 0x8);
+	world_crash(world, dead);
+	world_run(world, MS(400));
+	assert_int_equal(voters(world), 0x7);
+	world_run(world, MS(400));
+	assert_int_equal(voters(world), 0xf & ~paxos_bit(dead));
+	assert_int_equal(learners(world), paxos_bit(dead));
+	world_restart(world, dead);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(world_status(world, dead).role, PAXOS_OUTSIDER);
+	story_end(world);
+}
+
+static void test_emptied_machine_takes_the_place_of_its_former_self(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 1, PAXOS_DISK, 0, &leader);
+	const unsigned node = follower_of(leader);
+
+	(void)state;
+	assert_int_equal(ask_sets(world, leader, 0x8, paxos_bit(node)), PAXOS_CHANGE_DONE);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	world_wipe(world, node);
+	world_restart(world, node);
+	assert_int_equal(ask_sets(world, 3, paxos_bit(node), 0x8), PAXOS_CHANGE_DONE);
+	assert_int_equal(voters(world), 0x7);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	story_end(world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_three_to_five_to_three_in_memory),
+		cmocka_unit_test(test_three_to_five_to_three_on_disk),
+		cmocka_unit_test(test_leader_is_replaced_by_an_empty_machine),
+		cmocka_unit_test(test_old_leader_leads_on_at_once),
+		cmocka_unit_test(test_majority_is_replaced),
+		cmocka_unit_test(test_all_are_replaced),
+		cmocka_unit_test(test_dead_member_is_replaced_and_hears_of_it_when_it_is_back),
+		cmocka_unit_test(test_who_slept_through_two_changes_comes_back),
+		cmocka_unit_test(test_isolated_leader_serves_nothing_of_the_old_configuration),
+		cmocka_unit_test(test_leader_dies_at_every_step),
+		cmocka_unit_test(test_change_without_a_live_majority_is_refused_with_the_numbers),
+		cmocka_unit_test(test_server_that_is_not_there_is_waited_for),
+		cmocka_unit_test(test_even_number_if_it_is_wanted),
+		cmocka_unit_test(test_same_change_asked_of_all_has_one_effect),
+		cmocka_unit_test(test_spare_replaces_the_dead_by_itself),
+		cmocka_unit_test(test_emptied_machine_takes_the_place_of_its_former_self),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
