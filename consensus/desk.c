@@ -29,6 +29,13 @@ int paxos_desk_init(struct paxos_core *core, struct paxos_desk *desk)
 	return 0;
 }
 
+uint64_t paxos_desk_bytes(const struct paxos_core *core, const struct paxos_desk *desk)
+{
+	return PROTO_MESSAGE_SIZE_MAX + PAXOS_READS_MAX * sizeof(desk->reads[0]) +
+	       core->config.log_entries * (sizeof(desk->pending[0]) + sizeof(desk->inflight[0])) +
+	       paxos_alive_bytes() + assembly_bytes(desk->assembly);
+}
+
 void paxos_desk_deinit(struct paxos_desk *desk)
 {
 	assembly_free(desk->assembly);
