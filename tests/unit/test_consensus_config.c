@@ -14,8 +14,11 @@
 
 static struct paxos_config good(void)
 {
-	struct paxos_config config = {
-		.founders = paxos_first(3), .cluster = 7, .incarnation = 1, .start = 1};
+	struct paxos_config config = {.founders = paxos_first(3),
+	                              .cluster = 7,
+	                              .incarnation = 1,
+	                              .start = 1,
+	                              .founding = true};
 
 	paxos_config_default(&config);
 	return config;
@@ -36,19 +39,30 @@ static void test_defaults_are_good(void **state)
 	assert_true(paxos_config_is_good(&config));
 }
 
-static void test_founders_are_an_odd_few_with_this_server(void **state)
+static void test_founders_are_few_and_who_founds_is_one(void **state)
 {
 	(void)state;
 	CHECK(true, founders, paxos_first(1));
-	CHECK(true, founders, paxos_first(7));
+	CHECK(true, founders, paxos_first(STORE_VOTERS_MAX));
 	CHECK(true, founders, paxos_bit(0) | paxos_bit(5) | paxos_bit(STORE_NODES_MAX - 1));
-	CHECK(false, founders, 0);
-	CHECK(false, founders, paxos_first(2));
-	CHECK(false, founders, paxos_first(9));
+	CHECK(false, founders, paxos_first(STORE_VOTERS_MAX + 1));
 	CHECK(false, founders, paxos_bit(0) | paxos_bit(1) | paxos_bit(STORE_NODES_MAX));
+	CHECK(false, founders, paxos_bit(1));
 	CHECK(true, node, 2);
 	CHECK(false, node, 3);
 	CHECK(false, incarnation, 0);
+}
+
+static void test_who_comes_later_is_any_server(void **state)
+{
+	struct paxos_config config = good();
+
+	(void)state;
+	config.founding = false;
+	config.node = STORE_NODES_MAX - 1;
+	assert_true(paxos_config_is_good(&config));
+	config.node = STORE_NODES_MAX;
+	assert_false(paxos_config_is_good(&config));
 }
 
 static void test_times_fit_each_other(void **state)
@@ -85,7 +99,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_good),
-		cmocka_unit_test(test_founders_are_an_odd_few_with_this_server),
+		cmocka_unit_test(test_founders_are_few_and_who_founds_is_one),
+		cmocka_unit_test(test_who_comes_later_is_any_server),
 		cmocka_unit_test(test_times_fit_each_other),
 		cmocka_unit_test(test_sizes_are_within_bounds),
 	};
