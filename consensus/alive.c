@@ -19,6 +19,11 @@ int paxos_alive_init(struct paxos_alive *alive)
 	return alive->heard != NULL ? 0 : -ENOMEM;
 }
 
+uint64_t paxos_alive_bytes(void)
+{
+	return HEARD_MAX * sizeof(struct paxos_heard);
+}
+
 void paxos_alive_deinit(struct paxos_alive *alive)
 {
 	free(alive->heard);

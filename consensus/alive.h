@@ -36,6 +36,9 @@ struct paxos_alive {
 int paxos_alive_init(struct paxos_alive *alive);
 void paxos_alive_deinit(struct paxos_alive *alive);
 
+/* The memory that init takes. */
+uint64_t paxos_alive_bytes(void);
+
 /* A leadership begins or ends. */
 void paxos_alive_reset(struct paxos_alive *alive);
 

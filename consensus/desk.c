@@ -29,6 +29,13 @@ int paxos_desk_init(struct paxos_core *core, struct paxos_desk *desk)
 	return 0;
 }
 
+uint64_t paxos_desk_bytes(const struct paxos_core *core, const struct paxos_desk *desk)
+{
+	return PROTO_MESSAGE_SIZE_MAX + PAXOS_READS_MAX * sizeof(desk->reads[0]) +
+	       core->config.log_entries * (sizeof(desk->pending[0]) + sizeof(desk->inflight[0])) +
+	       paxos_alive_bytes() + assembly_bytes(desk->assembly);
+}
+
 void paxos_desk_deinit(struct paxos_desk *desk)
 {
 	assembly_free(desk->assembly);
@@ -230,8 +237,12 @@ static uint32_t granted_ttl(const struct paxos_core *core, uint32_t asked_ms)
 	return asked_ms > config->session_ttl_ms_max ? config->session_ttl_ms_max : asked_ms;
 }
 
+/*
+ * A refusal for want of disk is an entry, too: the number is used up, and no sending of the same
+ * request that comes when there is room again can contradict what the client was told.
+ */
 static void fill_entry(const struct paxos_core *core, const struct proto_request *request,
-                       struct store_entry *entry)
+                       bool is_full, struct store_entry *entry)
 {
 	static const enum store_verb verbs[] = {
 		[PROTO_SET] = STORE_VERB_SET,
@@ -248,6 +259,9 @@ static void fill_entry(const struct paxos_core *core, const struct proto_request
 		entry->ttl_ms = granted_ttl(core, request->ttl_ms);
 	} else if (request->verb == PROTO_CLOSE) {
 		entry->kind = STORE_ENTRY_CLOSE;
+	} else if (is_full) {
+		entry->kind = STORE_ENTRY_OP;
+		entry->op = (struct store_op){.verb = STORE_VERB_FULL};
 	} else {
 		entry->kind = STORE_ENTRY_OP;
 		entry->op = (struct store_op){
@@ -263,12 +277,12 @@ static void fill_entry(const struct paxos_core *core, const struct proto_request
 
 static void propose_request(struct paxos_core *core, struct paxos_desk *desk,
                             const struct paxos_leader *leader, const struct paxos_address *address,
-                            const struct proto_request *request)
+                            const struct proto_request *request, bool is_full)
 {
 	struct store_entry entry = {0};
 	struct paxos_pending *pending;
 
-	fill_entry(core, request, &entry);
+	fill_entry(core, request, is_full, &entry);
 	if (!paxos_desk_propose(core, leader, &entry)) {
 		refuse(core, desk, address, &request->head, request->verb, STORE_OVERLOADED);
 		return;
@@ -330,7 +344,7 @@ static void on_write(struct paxos_core *core, struct paxos_desk *desk,
 		if (head->secret == 0) {
 			refuse(core, desk, address, head, request->verb, STORE_BAD_REQUEST);
 		} else if (!was_opened(core, desk, address, request)) {
-			propose_request(core, desk, leader, address, request);
+			propose_request(core, desk, leader, address, request, false);
 		}
 		return;
 	}
@@ -341,12 +355,12 @@ static void on_write(struct paxos_core *core, struct paxos_desk *desk,
 		return;
 	}
 	answer = answer == STORE_OK ? paxos_admit(core, request) : answer;
-	if (answer != STORE_OK) {
+	if (answer != STORE_OK && answer != STORE_DISK_FULL) {
 		refuse(core, desk, address, head, request->verb, answer);
 		return;
 	}
 	paxos_alive_touch(core, &desk->alive, head->session);
-	propose_request(core, desk, leader, address, request);
+	propose_request(core, desk, leader, address, request, answer == STORE_DISK_FULL);
 }
 
 void paxos_desk_applied(struct paxos_core *core, struct paxos_desk *desk, uint64_t index,

@@ -66,6 +66,9 @@ struct paxos_desk {
 int paxos_desk_init(struct paxos_core *core, struct paxos_desk *desk);
 void paxos_desk_deinit(struct paxos_desk *desk);
 
+/* The memory that init took. */
+uint64_t paxos_desk_bytes(const struct paxos_core *core, const struct paxos_desk *desk);
+
 /*
  * An opened datagram of kind REQUEST. `leader` is NULL unless this server leads; `next_round` is
  * the number of the first heartbeat round that is begun after this.

@@ -27,6 +27,11 @@ int paxos_log_init(struct paxos_log *log, uint64_t entries, uint64_t bytes)
 	return 0;
 }
 
+uint64_t paxos_log_memory(const struct paxos_log *log)
+{
+	return log->bytes_size + log->slots_count * sizeof(log->slots[0]);
+}
+
 void paxos_log_deinit(struct paxos_log *log)
 {
 	free(log->bytes);

@@ -43,6 +43,9 @@ struct paxos_log {
 int paxos_log_init(struct paxos_log *log, uint64_t entries, uint64_t bytes);
 void paxos_log_deinit(struct paxos_log *log);
 
+/* The memory it took. */
+uint64_t paxos_log_memory(const struct paxos_log *log);
+
 /* The entry, borrowed until the log changes. base < index <= length (must). */
 struct slice paxos_log_entry(const struct paxos_log *log, uint64_t index);
 

@@ -34,6 +34,11 @@ int paxos_outbox_init(struct paxos_outbox *outbox)
 	return 0;
 }
 
+uint64_t paxos_outbox_bytes(void)
+{
+	return EFFECTS_MAX * sizeof(struct paxos_effect) + ARENA_SIZE + HELD_SIZE;
+}
+
 void paxos_outbox_deinit(struct paxos_outbox *outbox)
 {
 	free(outbox->effects);

@@ -40,6 +40,9 @@ struct paxos_outbox {
 int paxos_outbox_init(struct paxos_outbox *outbox);
 void paxos_outbox_deinit(struct paxos_outbox *outbox);
 
+/* The memory that init takes. */
+uint64_t paxos_outbox_bytes(void);
+
 /* STORE_DATAGRAM_SIZE_MAX bytes to write a datagram into, or NULL (counted). */
 void *paxos_outbox_begin(struct paxos_outbox *outbox);
 

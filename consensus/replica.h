@@ -43,6 +43,9 @@ int paxos_replica_new(struct paxos_replica **ret_replica, const struct paxos_con
                       struct store *store);
 void paxos_replica_free(struct paxos_replica *replica);
 
+/* The memory taken by paxos_replica_new(): nothing is taken later. */
+uint64_t paxos_replica_bytes(const struct paxos_replica *replica);
+
 /*
  * Mode disk, before start. The shell brings back what its folder holds, in this order:
  *

@@ -7,6 +7,16 @@
 #include "consensus/replica.h"
 #include "store/base/check.h"
 
+uint64_t paxos_replica_bytes(const struct paxos_replica *replica)
+{
+	const struct paxos_core *core = &replica->core;
+
+	return sizeof(*replica) + PAXOS_RECORD_SIZE_MAX + paxos_outbox_bytes() +
+	       paxos_log_memory(&core->log) + paxos_log_memory(&replica->intake.stage) +
+	       paxos_desk_bytes(core, &replica->desk) +
+	       STORE_NODES_MAX * (uint64_t)PAXOS_STATE_WINDOW;
+}
+
 static void see_peers(const struct paxos_replica *replica, struct paxos_status *status)
 {
 	const struct paxos_core *core = &replica->core;

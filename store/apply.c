@@ -125,6 +125,8 @@ static struct store_result apply_op(struct store *store, const struct store_op *
 		return apply_set(store, op);
 	case STORE_VERB_DELETE:
 		return apply_delete(store, op);
+	case STORE_VERB_FULL:
+		return result_of(store, STORE_DISK_FULL, 0);
 	default:
 		return result_of(store, STORE_BAD_VERB, 0);
 	}

@@ -43,6 +43,12 @@ int assembly_new(struct assembly **ret_assembly, unsigned places)
 	return 0;
 }
 
+uint64_t assembly_bytes(const struct assembly *assembly)
+{
+	return sizeof(*assembly) +
+	       assembly->count * ((uint64_t)sizeof(struct place) + PROTO_MESSAGE_SIZE_MAX);
+}
+
 void assembly_free(struct assembly *assembly)
 {
 	if (assembly != NULL) {

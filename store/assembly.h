@@ -24,6 +24,9 @@ struct assembly; /* opaque: places x PROTO_MESSAGE_SIZE_MAX bytes */
 int assembly_new(struct assembly **ret_assembly, unsigned places);
 void assembly_free(struct assembly *assembly);
 
+/* The memory it took. */
+uint64_t assembly_bytes(const struct assembly *assembly);
+
 enum assembly_result {
 	ASSEMBLY_WHOLE,   /* ret_message is the message, good until the next call */
 	ASSEMBLY_PARTIAL, /* more are missing; ret_missing has a bit for each */

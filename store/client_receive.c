@@ -88,9 +88,7 @@ static bool is_definite(const struct client_slot *slot, enum store_answer answer
 	if (!proto_is_write(slot->verb)) {
 		return true;
 	}
-	/* Of a request that a network has doubled, the second may come when disks have room. */
-	return answer != STORE_STALE && answer != STORE_DISK_FULL &&
-	       !(is_said_by_one_server && slot->sends > 1);
+	return answer != STORE_STALE && !(is_said_by_one_server && slot->sends > 1);
 }
 
 static void on_final(struct client *client, uint64_t now_ns, unsigned server,

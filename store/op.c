@@ -9,9 +9,15 @@ enum {
 	HEAD_SIZE = 10,
 };
 
+/* Verbs without path, value and condition; they are always written the same way. */
+static bool is_empty(enum store_verb verb)
+{
+	return verb == STORE_VERB_NOP || verb == STORE_VERB_FULL;
+}
+
 static void put_op(struct wire_writer *writer, const struct store_op *op)
 {
-	const bool is_nop = op->verb == STORE_VERB_NOP;
+	const bool is_nop = is_empty(op->verb);
 
 	must(op->path.size <= STORE_PATH_SIZE_MAX);
 	must(op->value.size <= STORE_VALUE_SIZE_MAX);
@@ -25,7 +31,6 @@ static void put_op(struct wire_writer *writer, const struct store_op *op)
 	}
 
 	wire_put_u8(writer, (uint8_t)op->verb);
-	/* A NOP has no condition; it is always written the same way. */
 	wire_put_u8(writer, (uint8_t)(is_nop ? STORE_IF_EQUAL : op->condition));
 	wire_put_u64(writer, (uint64_t)(is_nop ? STORE_REV_ANY : op->rev));
 	wire_put_u16(writer, (uint16_t)op->path.size);
@@ -134,14 +139,14 @@ static bool take_op(struct wire_reader *reader, struct store_op *ret_op)
 		return false;
 	}
 
-	if (op.verb < STORE_VERB_NOP || op.verb > STORE_VERB_DELETE ||
+	if (op.verb < STORE_VERB_NOP || op.verb > STORE_VERB_FULL ||
 	    op.condition < STORE_IF_EQUAL || op.condition > STORE_IF_AT_MOST) {
 		return false;
 	}
 	if (op.verb != STORE_VERB_SET && op.value.size != 0) {
 		return false;
 	}
-	if (op.verb == STORE_VERB_NOP &&
+	if (is_empty(op.verb) &&
 	    (op.path.size != 0 || op.condition != STORE_IF_EQUAL || op.rev != STORE_REV_ANY)) {
 		return false;
 	}

@@ -48,6 +48,7 @@ enum store_verb {
 	STORE_VERB_NOP = 1,
 	STORE_VERB_SET = 2,
 	STORE_VERB_DELETE = 3,
+	STORE_VERB_FULL = 4, /* refused by a leader, for want of disk: the number is used up */
 };
 
 enum store_condition {
@@ -61,7 +62,7 @@ struct store_op {
 	enum store_verb verb;
 	enum store_condition condition;
 	store_rev_t rev;
-	struct slice path;  /* empty for NOP */
+	struct slice path;  /* empty for NOP and FULL */
 	struct slice value; /* empty for all but SET */
 };
 

@@ -56,8 +56,9 @@ struct store_file {
 	uint32_t children; /* of a directory: how many entries; only from store_stat() */
 };
 
-/* What a store of this configuration may take of the allocator at most. */
+/* What a store of this configuration may take at most: of the allocator, and all of it. */
 uint64_t store_arena_bytes(const struct store_config *config);
+uint64_t store_bytes_max(const struct store_config *config);
 
 /* Makes an empty store. Returns 0, -EINVAL (config) or -ENOMEM. Given back to store_free(). */
 int store_new(struct store **ret_store, const struct store_config *config);

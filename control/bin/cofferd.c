@@ -307,17 +307,15 @@ static int start_shell(struct server *server, struct ctl_reason *ret_reason)
 static void tell_memory(struct server *server)
 {
 	const struct ctl_config *config = &server->config;
-	const struct store_config store_config = ctl_boot_store_config(config);
-	const uint64_t mb = 1 << 20;
-	const uint64_t mailbox_mb = 2 * MAILBOX_BYTES / mb;
-	const uint64_t store_mb = store_arena_bytes(&store_config) / mb;
+	const struct store_config store = ctl_boot_store_config(config);
+	const uint64_t taken = paxos_replica_bytes(server->boot.replica) + 2 * MAILBOX_BYTES +
+	                       ctl_udp_worker_size();
 	const uint64_t dpdk_mb = config->transport == CTL_TRANSPORT_DPDK ? config->memory_mb : 0;
-	const uint64_t shell_mb = (ctl_udp_worker_size() + mb - 1) / mb;
+	const uint64_t store_max = store_bytes_max(&store);
 
-	ctl_log(&server->logger, CTL_INFO, "memory", CTL_NUMBER("log_mb", config->log_mb),
-	        CTL_NUMBER("mailbox_mb", mailbox_mb), CTL_NUMBER("shell_mb", shell_mb),
-	        CTL_NUMBER("dpdk_mb", dpdk_mb), CTL_NUMBER("store_max_mb", store_mb),
-	        CTL_NUMBER("sum_mb", config->log_mb + mailbox_mb + shell_mb + dpdk_mb + store_mb));
+	ctl_log(&server->logger, CTL_INFO, "memory", CTL_NUMBER("taken_mb", taken >> 20),
+	        CTL_NUMBER("dpdk_mb", dpdk_mb), CTL_NUMBER("store_max_mb", store_max >> 20),
+	        CTL_NUMBER("sum_mb", dpdk_mb + ((taken + store_max) >> 20)));
 }
 
 static void tell_start(struct server *server)

@@ -8,10 +8,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <urcu-qsbr.h>
 
 #include "consensus/acceptor.h"
-#include "consensus/quorum.h"
+#include "tests/unit/core_fixture.h"
 
 static const struct paxos_ballot ballot = {.configuration = 1, .round = 1, .node = 1};
 
@@ -20,19 +19,8 @@ static struct paxos_acceptor acceptor;
 
 static int begin(void **state)
 {
-	const struct store_config store_config = {
-		.quota_bytes = 1 << 20, .sessions_max = 4, .events_max = 16};
-	struct paxos_config config = {
-		.founders = paxos_first(3), .cluster = 7, .incarnation = 1, .start = 1};
-	struct store *store;
-
 	(void)state;
-	paxos_config_default(&config);
-	config.log_entries = 16;
-	config.log_bytes = 1 << 18;
-	assert_int_equal(store_new(&store, &store_config), 0);
-	assert_int_equal(paxos_core_init(&core, &config, store), 0);
-	core.takes_part = true;
+	core_begin(&core);
 	core.promised = ballot;
 	core.accepted = ballot;
 	paxos_acceptor_init(&acceptor);
@@ -42,8 +30,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	store_free(core.store);
-	paxos_core_deinit(&core);
+	core_end(&core);
 	return 0;
 }
 
@@ -104,10 +91,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_was_taken_early_outlives_a_full_log,
 	                                        begin, end),
 	};
-	int failed;
 
-	urcu_qsbr_register_thread();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	urcu_qsbr_unregister_thread();
-	return failed;
+	return cmocka_run_group_tests(tests, core_register, core_unregister);
 }

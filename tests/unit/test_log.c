@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   the log gives back what it took, in order, whatever the ring's wraps, cuts and trims.
- * Method: a plain array as a model, driven by chance from one seed; borders by hand. Entries
- *         travel between two logs as stream bodies of every small size.
+ * Method: a plain array as a model, driven by chance from one seed; borders by hand.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -12,7 +11,6 @@
 #include <cmocka.h>
 
 #include "consensus/log.h"
-#include "consensus/stream.h"
 #include "store/base/prng.h"
 #include "store/limits.h"
 
@@ -83,72 +81,6 @@ static void test_sizes_that_cannot_be_are_refused(void **state)
 	assert_int_equal(paxos_log_init(&log, ENTRIES, 1 << 16), -EINVAL);
 }
 
-static void test_stream_carries_every_entry_in_chunks_of_any_size(void **state)
-{
-	static uint8_t body[STORE_ENTRY_SIZE_MAX];
-	struct paxos_log from, to;
-
-	(void)state;
-	assert_int_equal(paxos_log_init(&from, ENTRIES, BYTES), 0);
-	assert_int_equal(paxos_log_init(&to, ENTRIES, BYTES), 0);
-	for (uint32_t tag = 30; tag < 50; tag++) {
-		assert_true(paxos_log_append(&from, entry_of(tag)));
-	}
-	for (size_t room = 5; room < 3000; room += 97) {
-		struct paxos_place place = {.index = 1};
-
-		paxos_log_reset(&to, 0);
-		while (place.index <= from.length) {
-			struct wire_writer writer = wire_writer_make(body, room);
-			const struct paxos_place at = place;
-
-			place = paxos_stream_pack(&from, place, from.length, &writer);
-			assert_true(paxos_place_before(at, place));
-			assert_int_equal(paxos_stream_unpack(&to, at, wire_written(&writer)),
-			                 PAXOS_UNPACK_TAKEN);
-			/* What came once may come again. */
-			assert_int_equal(paxos_stream_unpack(&to, at, wire_written(&writer)),
-			                 PAXOS_UNPACK_TAKEN);
-		}
-		assert_int_equal(to.length, from.length);
-		for (uint64_t index = 1; index <= to.length; index++) {
-			assert_true(slice_equal(paxos_log_entry(&to, index),
-			                        paxos_log_entry(&from, index)));
-		}
-	}
-	paxos_log_deinit(&from);
-	paxos_log_deinit(&to);
-}
-
-static void test_stream_refuses_gaps_and_nonsense(void **state)
-{
-	uint8_t body[64] = {4, 0, 0, 0, 'a', 'b', 'c', 'd'};
-	struct paxos_log log;
-
-	(void)state;
-	assert_int_equal(paxos_log_init(&log, ENTRIES, BYTES), 0);
-	assert_int_equal(
-		paxos_stream_unpack(&log, (struct paxos_place){.index = 2}, slice_make(body, 8)),
-		PAXOS_UNPACK_GAP);
-	assert_int_equal(log.length, 0);
-	assert_int_equal(
-		paxos_stream_unpack(&log, (struct paxos_place){.index = 1}, slice_make(body, 4)),
-		PAXOS_UNPACK_BAD);
-	body[3] = 0x7f;
-	assert_int_equal(
-		paxos_stream_unpack(&log, (struct paxos_place){.index = 1}, slice_make(body, 8)),
-		PAXOS_UNPACK_BAD);
-	body[3] = 0;
-	assert_int_equal(paxos_stream_unpack(&log, (struct paxos_place){.index = 1, .offset = 4},
-	                                     slice_make(body, 8)),
-	                 PAXOS_UNPACK_BAD);
-	assert_int_equal(
-		paxos_stream_unpack(&log, (struct paxos_place){.index = 1}, slice_make(body, 8)),
-		PAXOS_UNPACK_TAKEN);
-	assert_int_equal(log.length, 1);
-	paxos_log_deinit(&log);
-}
-
 static void test_half_full_log_has_room_once_it_is_trimmed(void **state)
 {
 	struct paxos_log log;
@@ -179,8 +111,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chance_agrees_with_a_model),
 		cmocka_unit_test(test_sizes_that_cannot_be_are_refused),
-		cmocka_unit_test(test_stream_carries_every_entry_in_chunks_of_any_size),
-		cmocka_unit_test(test_stream_refuses_gaps_and_nonsense),
 		cmocka_unit_test(test_half_full_log_has_room_once_it_is_trimmed),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   a message and a record come back as they were; bytes that are neither are refused.
+ * Goal:   a message comes back as it was; bytes that are none are refused.
  * Method: every kind with every field set to something of its own, there and back; then short,
  *         long and wrong.
  */
@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "consensus/msg.h"
-#include "consensus/record.h"
 
 static const struct paxos_ballot BALLOT = {
 	.configuration = 1, .round = 2, .priority = 3, .node = 4, .incarnation = 5, .start = 6};
@@ -104,47 +103,12 @@ static void test_nonsense_is_refused(void **state)
 	assert_false(paxos_msg_decode((struct slice){0}, &back));
 }
 
-static void test_record_comes_back(void **state)
-{
-	uint8_t bytes[PAXOS_RECORD_HEADER + 4];
-	const struct paxos_record record = {
-		.kind = PAXOS_RECORD_ADOPT,
-		.flags = PAXOS_RECORD_HAS_STATE,
-		.ballot = BALLOT,
-		.accepted = BALLOT,
-		.decided = 7,
-		.place = {8, 9},
-		.length = 10,
-		.from = 11,
-	};
-	struct paxos_record back;
-
-	(void)state;
-	paxos_record_encode(&record, bytes);
-	memcpy(bytes + PAXOS_RECORD_HEADER, "body", 4);
-	assert_true(paxos_record_decode(slice_make(bytes, sizeof(bytes)), &back));
-	assert_int_equal(back.kind, record.kind);
-	assert_int_equal(back.flags, record.flags);
-	assert_true(paxos_ballot_equal(back.ballot, BALLOT));
-	assert_int_equal(back.decided, 7);
-	assert_int_equal(back.place.index, 8);
-	assert_int_equal(back.place.offset, 9);
-	assert_int_equal(back.length, 10);
-	assert_true(paxos_ballot_equal(back.accepted, BALLOT));
-	assert_int_equal(back.from, 11);
-	assert_true(slice_equal(back.body, slice_text("body")));
-	assert_false(paxos_record_decode(slice_make(bytes, PAXOS_RECORD_HEADER - 1), &back));
-	bytes[0] = PAXOS_RECORD_COUNT;
-	assert_false(paxos_record_decode(slice_make(bytes, sizeof(bytes)), &back));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_kind_comes_back),
 		cmocka_unit_test(test_body_goes_to_the_end),
 		cmocka_unit_test(test_nonsense_is_refused),
-		cmocka_unit_test(test_record_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,20 +143,24 @@ static void test_members_come_back(void **state)
 	assert_false(store_entry_decode(slice_make(memory, size), &out));
 }
 
-static void test_nop_is_written_in_one_way(void **state)
+static void test_what_has_no_condition_is_written_in_one_way(void **state)
 {
-	const struct store_entry entry = {.kind = STORE_ENTRY_OP, .op = {.verb = STORE_VERB_NOP}};
-	struct store_entry out;
-	size_t size;
+	static const enum store_verb verbs[] = {STORE_VERB_NOP, STORE_VERB_FULL};
 
 	(void)state;
-	size = store_entry_encode(&entry, memory, sizeof(memory));
-	assert_true(store_entry_decode(slice_make(memory, size), &out));
-	assert_int_equal(out.op.verb, STORE_VERB_NOP);
-	assert_int_equal(out.op.condition, STORE_IF_EQUAL);
-	assert_true(out.op.rev == STORE_REV_ANY);
-	memory[10 + 24 + 1] = STORE_IF_AT_MOST;
-	assert_false(store_entry_decode(slice_make(memory, size), &out));
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		const struct store_entry entry = {.kind = STORE_ENTRY_OP, .op = {.verb = verbs[i]}};
+		struct store_entry out;
+		size_t size;
+
+		size = store_entry_encode(&entry, memory, sizeof(memory));
+		assert_true(store_entry_decode(slice_make(memory, size), &out));
+		assert_int_equal(out.op.verb, verbs[i]);
+		assert_int_equal(out.op.condition, STORE_IF_EQUAL);
+		assert_true(out.op.rev == STORE_REV_ANY);
+		memory[10 + 24 + 1] = STORE_IF_AT_MOST;
+		assert_false(store_entry_decode(slice_make(memory, size), &out));
+	}
 }
 
 static void test_time_can_be_stamped(void **state)
@@ -249,7 +253,7 @@ int main(void)
 		cmocka_unit_test(test_largest_entry_fits_and_its_memory_is_checked),
 		cmocka_unit_test(test_other_kinds_come_back),
 		cmocka_unit_test(test_members_come_back),
-		cmocka_unit_test(test_nop_is_written_in_one_way),
+		cmocka_unit_test(test_what_has_no_condition_is_written_in_one_way),
 		cmocka_unit_test(test_time_can_be_stamped),
 		cmocka_unit_test(test_nonsense_is_refused_and_writes_nothing),
 		cmocka_unit_test(test_what_is_decoded_encodes_to_the_same),

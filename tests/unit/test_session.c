@@ -275,9 +275,35 @@ static void test_random_requests_have_one_effect_each(void **state)
 	fixture_end(&fixture);
 }
 
+/* A doubled datagram may come long after its twin was refused, when there is room again. */
+static void test_number_refused_for_want_of_disk_is_used_up(void **state)
+{
+	const struct store_op set = {.verb = STORE_VERB_SET,
+	                             .condition = STORE_IF_EQUAL,
+	                             .rev = STORE_REV_ANY,
+	                             .path = slice_text("/a"),
+	                             .value = slice_text("one")};
+	struct fixture fixture;
+	struct store_file file;
+
+	(void)state;
+	fixture_begin(&fixture);
+	assert_int_equal(fixture_op(&fixture, (struct store_op){.verb = STORE_VERB_FULL}).answer,
+	                 STORE_DISK_FULL);
+	assert_int_equal(
+		fixture_request(&fixture, fixture.session, fixture.number, fixture.number, set)
+			.answer,
+		STORE_DISK_FULL);
+	assert_int_equal(store_get(fixture_root(&fixture), slice_text("/a"), &file),
+	                 STORE_NOT_FOUND);
+	assert_int_equal(fixture_op(&fixture, set).answer, STORE_OK);
+	fixture_end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_number_refused_for_want_of_disk_is_used_up),
 		cmocka_unit_test(test_retry_gets_the_kept_answer_and_has_no_effect),
 		cmocka_unit_test(test_failed_answers_are_kept_too),
 		cmocka_unit_test(test_base_rises_by_the_first_unanswered_alone),

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a worker answers a read under a lease that runs, or where stale is allowed and not older
+ *         than what the client has seen; everything else it passes on. The answer is the store's.
+ * Method: one small store; each verb, and each side of each border.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <urcu-qsbr.h>
+
+#include "consensus/config.h"
+#include "consensus/reader.h"
+#include "tests/unit/store_fixture.h"
+
+enum {
+	LEASE_END_NS = 1000
+};
+
+static struct fixture fixture;
+static struct paxos_lease_view view;
+static uint8_t message[PROTO_MESSAGE_SIZE_MAX];
+
+static int begin(void **state)
+{
+	(void)state;
+	fixture_begin(&fixture);
+	assert_int_equal(fixture_set(&fixture, "/a/x", "one").answer, STORE_OK);
+	assert_int_equal(fixture_set(&fixture, "/a/y/z", "two").answer, STORE_OK);
+	store_publish(fixture.store);
+	view = (struct paxos_lease_view){
+		.lease_end_ns = LEASE_END_NS, .leader = 2, .role = PAXOS_LEADER};
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	fixture_end(&fixture);
+	return 0;
+}
+
+static bool ask(const struct proto_request *request, uint64_t now_ns,
+                struct proto_answer *ret_answer)
+{
+	uint64_t version;
+	size_t size;
+
+	if (paxos_read(&view, fixture.store, now_ns, 4, PAXOS_DISK, request, message, &size,
+	               &version) != PAXOS_READ_ANSWERED) {
+		return false;
+	}
+	assert_true(proto_answer_decode(slice_make(message, size), ret_answer));
+	assert_int_equal(ret_answer->verb, request->verb);
+	assert_int_equal(ret_answer->node, 5);
+	assert_int_equal(ret_answer->leader, 2);
+	assert_int_equal(ret_answer->role, PAXOS_LEADER);
+	assert_int_equal(ret_answer->durability, PAXOS_DISK);
+	assert_int_equal(ret_answer->store_revision, 2);
+	return true;
+}
+
+static void test_answers_are_the_stores(void **state)
+{
+	struct proto_request request = {.verb = PROTO_GET, .path = slice_text("/a/y/z")};
+	struct proto_answer answer;
+
+	(void)state;
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_OK);
+	assert_int_equal(answer.revision, 2);
+	assert_true(slice_equal(answer.value, slice_text("two")));
+	request.path = slice_text("/a/y");
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_IS_DIRECTORY);
+	request.path = slice_text("no path");
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_BAD_PATH);
+
+	request = (struct proto_request){.verb = PROTO_STAT, .path = slice_text("/a")};
+	assert_true(ask(&request, 1, &answer));
+	assert_true(answer.is_directory);
+	assert_int_equal(answer.children, 2);
+
+	request = (struct proto_request){.verb = PROTO_REV};
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.revision, 2);
+}
+
+static void test_pages_go_on_where_they_end(void **state)
+{
+	struct proto_request request = {.verb = PROTO_LIST, .path = slice_text("/a"), .limit = 1};
+	struct proto_page_entry entry;
+	struct proto_answer answer;
+	struct slice page;
+	bool bad = false;
+
+	(void)state;
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.count, 1);
+	assert_true(answer.has_more);
+	page = answer.value;
+	assert_true(proto_page_next(&page, &entry, &bad));
+	assert_true(slice_equal(entry.name, slice_text("x")));
+	assert_false(proto_page_next(&page, &entry, &bad));
+	request.after = slice_text("x");
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.count, 1);
+	assert_false(answer.has_more);
+	page = answer.value;
+	assert_true(proto_page_next(&page, &entry, &bad));
+	assert_true(slice_equal(entry.name, slice_text("y")));
+	assert_true(entry.is_directory);
+	assert_false(bad);
+
+	request = (struct proto_request){.verb = PROTO_WALK, .path = slice_text("/**")};
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.count, 2);
+	assert_false(answer.has_more);
+}
+
+static void test_lease_allows_to_its_end(void **state)
+{
+	struct proto_request request = {.verb = PROTO_GET, .path = slice_text("/a/x")};
+	struct proto_answer answer;
+
+	(void)state;
+	assert_true(ask(&request, LEASE_END_NS - 1, &answer));
+	assert_false(ask(&request, LEASE_END_NS, &answer));
+	view.lease_end_ns = 0;
+	assert_false(ask(&request, 0, &answer));
+	request.verb = PROTO_SELF;
+	assert_true(ask(&request, LEASE_END_NS, &answer));
+}
+
+static void test_stale_is_never_older_than_what_was_seen(void **state)
+{
+	struct proto_request request = {.verb = PROTO_GET,
+	                                .flags = PROTO_FLAG_STALE,
+	                                .path = slice_text("/a/x"),
+	                                .seen = 2};
+	struct proto_answer answer;
+
+	(void)state;
+	assert_true(ask(&request, LEASE_END_NS, &answer));
+	request.seen = 3;
+	assert_false(ask(&request, LEASE_END_NS, &answer));
+	assert_true(ask(&request, LEASE_END_NS - 1, &answer));
+}
+
+static void test_what_is_no_read_is_passed_on(void **state)
+{
+	static const enum proto_verb verbs[] = {PROTO_OPEN, PROTO_CLOSE,  PROTO_ALIVE,
+	                                        PROTO_SET,  PROTO_DELETE, PROTO_NOP};
+	struct proto_answer answer;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		const struct proto_request request = {
+			.verb = verbs[i], .flags = PROTO_FLAG_STALE, .path = slice_text("/a/x")};
+
+		assert_false(ask(&request, 1, &answer));
+	}
+}
+
+#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_STORE(test_answers_are_the_stores),
+		WITH_STORE(test_pages_go_on_where_they_end),
+		WITH_STORE(test_lease_allows_to_its_end),
+		WITH_STORE(test_stale_is_never_older_than_what_was_seen),
+		WITH_STORE(test_what_is_no_read_is_passed_on),
+	};
+	int failed;
+
+	urcu_qsbr_register_thread();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	urcu_qsbr_unregister_thread();
+	return failed;
+}
