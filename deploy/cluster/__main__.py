@@ -20,10 +20,11 @@ import sys
 import time
 
 import base
-from base import (Failure, load, milliseconds, need, number_of, numbers, only_one, save, say,
+from base import (Failure, folder_of, load, milliseconds, need, number_of, numbers, only_one, save, say,
                   wait_for)
 from files import build, choose_addresses, make_folders
-from host import give_back_huge_pages, huge_pages, make_network, take_network_away
+from host import (give_back_huge_pages, huge_pages, make_network, network_stands,
+                  take_network_away)
 from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, client, end, is_gone, launch, leader_of, pid_of,
                      servers_text, status_of, stop, wait_ready)
 
@@ -122,10 +123,10 @@ def keep_running(cluster, options):
     asked = (options.servers, options.transport, options.durability)
     stands = (cluster["servers"], cluster["transport"], cluster["durability"])
     if asked != stands:
-        say(f"a cluster of {stands[0]} servers over {stands[1]} runs here already and is kept;"
+        say(f"a cluster of {stands[0]} servers over {stands[1]} is here already and is kept;"
             " `deploy/local down` first, to have another one")
     else:
-        say("this cluster runs already and is kept")
+        say("this cluster is here already and is kept")
     down = [number for number in numbers(cluster) if pid_of(number) is None]
     begin = time.monotonic()
     processes = {number: launch(cluster, number, False) for number in down}
@@ -138,13 +139,34 @@ def keep_running(cluster, options):
             f" {milliseconds(time.monotonic() - begin)}")
 
 
+def make_ground(cluster):
+    """What servers stand on beside their folders; what is there already is kept."""
+    if cluster["transport"] == "kernel":
+        cluster["no_huge"] = True
+    else:
+        huge_pages(cluster)
+    if cluster["transport"] == "veth" and not network_stands(cluster):
+        take_network_away(cluster)
+        make_network(cluster)
+    if not cluster["addresses"]:
+        choose_addresses(cluster)
+    make_folders(cluster)
+    save(cluster)
+
+
 def command_up(options):
     cluster = load()
     if cluster is not None:
         if any(pid_of(number) is not None for number in numbers(cluster)):
             keep_running(cluster, options)
             return
-        # Nobody is left (the machine was restarted, perhaps), and memory was all they had.
+        if cluster["durability"] == "disk" and os.path.isdir(folder_of(1)):
+            # They died, or the machine was restarted: what they acknowledged is on their disks.
+            cluster["programs"] = build()
+            make_ground(cluster)
+            keep_running(cluster, options)
+            return
+        # Nobody is left, and memory was all they had.
         say("what is left of a cluster that no longer runs is taken away")
         take_away(cluster, {}, False)
     os.makedirs(base.STATE, exist_ok=True)
@@ -153,15 +175,7 @@ def command_up(options):
     processes = {}
     save(cluster)
     try:
-        if cluster["transport"] == "kernel":
-            cluster["no_huge"] = True
-        else:
-            huge_pages(cluster)
-        if cluster["transport"] == "veth":
-            make_network(cluster)
-        choose_addresses(cluster)
-        make_folders(cluster)
-        save(cluster)
+        make_ground(cluster)
         begin = time.monotonic()
         leader = start_new(cluster, processes)
         say(f"cluster: {cluster['servers']} servers over {cluster['transport']},"

@@ -115,8 +115,10 @@ def make_folders(cluster):
         os.makedirs(base.folder_of(number), mode=0o700, exist_ok=True)
         with open(base.config_of(number), "w", encoding="utf-8") as file:
             file.write(config_text(cluster, number))
-    if cluster["transport"] == "shm":
-        links = os.path.join(base.STATE, "links")
+    links = os.path.join(base.STATE, "links")
+    if cluster["transport"] == "shm" and not os.path.isdir(links):
+        if os.path.islink(links):
+            os.unlink(links)  # what it led to went with a restart of the machine
         if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK):
             # On a disk the kernel would write the rings back now and then.
             cluster["links"] = tempfile.mkdtemp(prefix="coffer-", dir="/dev/shm")

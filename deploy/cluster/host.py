@@ -87,6 +87,11 @@ def is_device(name):
     return os.path.exists(f"/sys/class/net/{name}")
 
 
+def network_stands(cluster):
+    return (all(is_device(name) for name in [BRIDGE] + net_names(cluster)) and
+            all(os.path.exists(f"/run/netns/{name}") for name in net_names(cluster)))
+
+
 def make_network(cluster):
     """
         host: coffer0 (bridge, 10.77.0.254) -- coffer-I (veth) == veth1 :namespace coffer-I

@@ -77,6 +77,15 @@ for number in 1 2; do "$local" kill "$number"; done
 "$local" up --transport "$transport" --no-huge
 [ "$(coffer get /test)" = two ] || fail "a majority that died lost a value"
 
+
+# All of them, and what a restart of the machine takes along.
+for number in 1 2 3; do "$local" kill "$number"; done
+[ "$transport" != shm ] || rm -r "$(readlink -f "$work/local/links")"
+if [ "$transport" = veth ]; then ip netns delete coffer-2; fi
+"$local" up --transport "$transport" --no-huge
+[ "$(coffer get /test)" = two ] || fail "all that died lost a value"
+[ "$(lines_of leader)" = 1 ] || fail "not one leader after all had died"
+
 "$local" up --durability memory 2>&1 | grep -q "is kept" || fail "another cluster was not refused"
 pids=$("$local" status | sed -n 's/.* pid \([0-9]*\) .*/\1/p')
 "$local" down
