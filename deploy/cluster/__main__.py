@@ -20,8 +20,8 @@ import sys
 import time
 
 import base
-from base import (Failure, folder_of, load, milliseconds, need, number_of, numbers, only_one, save, say,
-                  wait_for)
+from base import (Failure, folder_of, load, milliseconds, need, number_of, numbers, only_one, save,
+                  say, wait_for)
 from files import build, choose_addresses, make_folders
 from host import (give_back_huge_pages, huge_pages, make_network, network_stands,
                   take_network_away)
