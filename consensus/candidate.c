@@ -42,9 +42,14 @@ static void own_vow(const struct paxos_core *core, struct paxos_vow *vow)
 static void ask(struct paxos_core *core, const struct paxos_candidate *candidate)
 {
 	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
-		struct paxos_msg msg = {.kind = PAXOS_MSG_PREPARE,
-		                        .ballot = candidate->ballot,
-		                        .mask = core->voters};
+		/* The rank of its own vote, so that an older copy of a folder is found out. */
+		struct paxos_msg msg = {
+			.kind = PAXOS_MSG_PREPARE,
+			.ballot = candidate->ballot,
+			.accepted = candidate->vows[core->config.node].accepted,
+			.length = candidate->vows[core->config.node].length,
+			.mask = core->voters,
+		};
 
 		if (!candidate->vows[peer].have) {
 			/* "The candidate makes its own promise durable, then sends PREPARE(b)." */

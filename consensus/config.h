@@ -41,7 +41,8 @@ struct paxos_config {
 	uint64_t incarnation; /* memory: of this start of the process; disk: of the data folder */
 	uint32_t start;       /* number of this start of the process; it only grows */
 	bool founding;        /* first start of a new cluster: takes part at once */
-	bool rejoining;       /* disk: this folder is new to the cluster, or lost what it knew */
+	/* Disk: the folder lost what it knew (replica.h). May stay set: records tell who joined. */
+	bool rejoining;
 	enum paxos_durability durability;
 	uint8_t priority; /* in elections; higher stands earlier */
 	uint64_t secret;  /* of this start, shared with its supervisor (note.h); 0: has none */

@@ -467,12 +467,17 @@ void paxos_core_durable(struct paxos_core *core, uint64_t record)
 	paxos_outbox_durable(&core->outbox, record);
 }
 
+bool paxos_core_is_accepted(const struct paxos_core *core)
+{
+	return !paxos_core_is_disk(core) || core->outbox.record_durable >= core->accept_record;
+}
+
 uint64_t paxos_core_own_vote(const struct paxos_core *core)
 {
 	if (!paxos_core_is_disk(core) || (mutant(4) && core->role == PAXOS_LEADER)) {
 		return core->log.length;
 	}
-	return core->outbox.record_durable >= core->accept_record ? core->durable_length : 0;
+	return paxos_core_is_accepted(core) ? core->durable_length : 0;
 }
 
 void paxos_core_apply(struct paxos_core *core, struct store_entry *ret_entry,

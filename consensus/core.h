@@ -35,6 +35,7 @@ enum {
 
 /* What a server acknowledged as its log's rank (4.1), in one incarnation of it. */
 struct paxos_rank {
+	uint64_t incarnation;
 	uint32_t start; /* that told last */
 	struct paxos_ballot accepted, former_accepted;
 	uint64_t length, former_length; /* former: the highest of earlier starts */
@@ -195,6 +196,9 @@ bool paxos_core_is_stop(const struct paxos_core *core, struct slice bytes,
 
 /* The journal has passed `record`. */
 void paxos_core_durable(struct paxos_core *core, uint64_t record);
+
+/* The record that made `accepted` what it is is durable. */
+bool paxos_core_is_accepted(const struct paxos_core *core);
 
 /* The length of the log that counts as the own vote in `accepted`. */
 uint64_t paxos_core_own_vote(const struct paxos_core *core);

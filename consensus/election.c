@@ -111,7 +111,7 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
                           struct paxos_ballot ballot, uint16_t flags)
 {
 	/* What is told as the log's rank must be durable (rank.h). */
-	const bool is_durable = paxos_core_own_vote(core) != 0;
+	const bool is_durable = paxos_core_is_accepted(core);
 	uint32_t set = core->voters;
 	const uint64_t number =
 		paxos_rounds_begin(&election->rounds, core->now_ns, core->config.node);
@@ -150,6 +150,7 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 		};
 
 		if (is_durable) {
+			msg.flags |= PAXOS_FLAG_RANK;
 			msg.accepted = core->accepted;
 		}
 		if (peer != core->config.node) {

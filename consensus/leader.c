@@ -189,7 +189,12 @@ static void tend(struct paxos_core *core, struct paxos_leader *leader, unsigned 
 {
 	struct paxos_follower *follower = &leader->followers[peer];
 	struct paxos_msg prepare = {
-		.kind = PAXOS_MSG_PREPARE, .ballot = leader->ballot, .mask = core->voters};
+		.kind = PAXOS_MSG_PREPARE,
+		.ballot = leader->ballot,
+		.accepted = core->accepted,
+		.length = leader->adopted,
+		.mask = core->voters,
+	};
 
 	switch (follower->state) {
 	case PAXOS_UNPREPARED:

@@ -70,7 +70,8 @@ enum paxos_msg_flag {
 		2048, /* FETCH, ENTRIES: of a log of ballot, or decided; not of a promise */
 	PAXOS_FLAG_ROLLED_BACK = 4096, /* HEARTBEAT_ACK: you have less than you acknowledged */
 	PAXOS_FLAG_STAND = 8192,       /* STOPPED: stand at once in the next configuration */
-	PAXOS_FLAGS_ALL = 16383,
+	PAXOS_FLAG_RANK = 16384, /* HEARTBEAT: `accepted` and `length` are the log's durable rank */
+	PAXOS_FLAGS_ALL = 32767,
 };
 
 struct paxos_msg {
@@ -82,7 +83,7 @@ struct paxos_msg {
 	uint32_t start;
 
 	struct paxos_ballot ballot;
-	/* PROMISE, HEARTBEAT: of the sender's log (HEARTBEAT: durable, or none); NACK: promised */
+	/* PREPARE, PROMISE, HEARTBEAT (flag RANK): of the sender's log; NACK: promised */
 	struct paxos_ballot accepted;
 	struct paxos_ballot lease_ballot; /* PROMISE: to whom the grant runs */
 	uint64_t round;                   /* HEARTBEAT, _ACK; ASK, TOLD: of the question */

@@ -504,8 +504,9 @@ static bool keeps_its_word(struct paxos_core *core, const struct paxos_msg *msg)
 {
 	struct paxos_rank *rank = &core->peers[msg->node].rank;
 	const bool fell = rank->falls;
-	const bool tells = (msg->kind == PAXOS_MSG_HEARTBEAT || msg->kind == PAXOS_MSG_PROMISE) &&
-	                   !paxos_ballot_is_none(msg->accepted);
+	/* What asks for a vote, and what gives one, waited for the disk. */
+	const bool tells = msg->kind == PAXOS_MSG_PROMISE || msg->kind == PAXOS_MSG_PREPARE ||
+	                   (msg->flags & PAXOS_FLAG_RANK) != 0;
 
 	if (tells) {
 		paxos_rank_heard(rank, msg->start, msg->accepted, msg->length);
@@ -525,8 +526,9 @@ static void note_sender(struct paxos_core *core, const struct paxos_msg *msg)
 {
 	struct paxos_peer *peer = &core->peers[msg->node];
 
-	if (peer->incarnation != msg->incarnation) {
-		peer->rank = (struct paxos_rank){0};
+	/* Remembered over a silence that forgets the rest. */
+	if (peer->rank.incarnation != msg->incarnation) {
+		peer->rank = (struct paxos_rank){.incarnation = msg->incarnation};
 		peer->snapshot_index = 0;
 	}
 	if (peer->incarnation != msg->incarnation || peer->start != msg->start) {

@@ -181,15 +181,19 @@ static bool may_adopt(const struct paxos_replica *replica, const struct paxos_re
 	     paxos_ballot_compare(record->ballot, core->promised) > 0)) {
 		return false;
 	}
-	return cut >= core->decided || cut < replica->recovery.loaded;
+	/* What is known as decided may be more now than it was then, and needs no stage. */
+	return cut >= record->decided;
 }
 
-/* The step into a later configuration: all of the log is decided, and says which that is. */
+/*
+ * The step into a later configuration: all of the log is decided, and says which that is. A
+ * snapshot may say so of one that is later still.
+ */
 static int redo_enter(struct paxos_core *core)
 {
 	apply_to(core, core->log.length);
 	if (core->decided != core->log.length ||
-	    store_members(core->store)->configuration != core->accepted.configuration) {
+	    store_members(core->store)->configuration < core->accepted.configuration) {
 		return -EBADMSG;
 	}
 	paxos_core_follow(core);

@@ -41,7 +41,7 @@ struct paxos_replica;
  */
 int paxos_replica_new(struct paxos_replica **ret_replica, const struct paxos_config *config,
                       struct store *store);
-void paxos_replica_free(struct paxos_replica *replica);
+void paxos_replica_free(struct paxos_replica *replica); /* nobody may still read a snapshot */
 
 /* The memory taken by paxos_replica_new(): nothing is taken later. */
 uint64_t paxos_replica_bytes(const struct paxos_replica *replica);

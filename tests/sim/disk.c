@@ -235,8 +235,7 @@ const struct disk_snapshot *disk_newest(const struct disk *disk)
 	return NULL;
 }
 
-/* Records behind `last` are gone, and frames that begin behind it. */
-static void cut(struct disk *disk, uint64_t last)
+void disk_cut(struct disk *disk, uint64_t last)
 {
 	while (disk->frame_count != 0 && disk->frames[disk->frame_count - 1].first > last) {
 		disk->frame_count--;
@@ -262,7 +261,7 @@ void disk_copy(const struct disk *disk, struct disk *ret_copy)
 		ret_copy->snapshots[i].bytes = copy_of(
 			disk->snapshots[i].bytes, disk->snapshots[i].size, disk->snapshots[i].size);
 	}
-	cut(ret_copy, disk->durable);
+	disk_cut(ret_copy, disk->durable);
 	ret_copy->held = UINT64_MAX;
 }
 
@@ -289,7 +288,7 @@ void disk_crash(struct disk *disk, struct prng *prng, bool may_hurt)
 		}
 		break;
 	}
-	cut(disk, last);
+	disk_cut(disk, last);
 }
 
 struct slice disk_record(const struct disk *disk, uint64_t number)

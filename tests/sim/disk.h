@@ -110,6 +110,9 @@ void disk_keep(struct disk *disk, uint64_t index, struct slice bytes,
 /* The newest good one, or NULL. */
 const struct disk_snapshot *disk_newest(const struct disk *disk);
 
+/* Records behind `last`, the last of a frame, are gone without a trace. */
+void disk_cut(struct disk *disk, uint64_t last);
+
 /* `may_hurt`: a torn frame may leave its header's copy behind. */
 void disk_crash(struct disk *disk, struct prng *prng, bool may_hurt);
 

@@ -199,11 +199,21 @@ bool folder_obey(struct folder *folder, struct stage *stage, unsigned node,
 	}
 }
 
+/* Told again before it could say anything: it has all that it had. */
+static bool is_as_good(const struct folder *folder, const struct paxos_status *status)
+{
+	const int order = paxos_ballot_compare(status->accepted, folder->gone.accepted);
+
+	return paxos_ballot_compare(status->promised, folder->gone.promised) >= 0 &&
+	       (order > 0 || (order == 0 && status->length >= folder->gone.length));
+}
+
 void folder_turned(struct folder *folder, const struct paxos_status *status)
 {
 	const bool is_still = folder->disk.durable == disk_last(&folder->disk);
 
 	if (status->role != PAXOS_OUTSIDER && status->holes == 0 && is_still) {
+		folder->is_rolled_back &= !is_as_good(folder, status);
 		folder->is_rejoining = false;
 		/* What is bad now was so when it started, and is known again. */
 		folder->is_hurt = folder->is_hurt && folder->hurt_since_start;
@@ -322,9 +332,19 @@ void folder_save(struct folder *folder, uint32_t start)
 void folder_roll_back(struct folder *folder)
 {
 	must(folder->has_saved);
+	folder->gone = disk_word(&folder->disk);
 	disk_deinit(&folder->disk);
 	folder->disk = folder->saved;
 	folder->has_saved = false;
+	folder->is_rolled_back = true;
+	folder->counts.rolled_back++;
+}
+
+void folder_lose_tail(struct folder *folder, uint64_t last)
+{
+	folder->gone = disk_word(&folder->disk);
+	disk_cut(&folder->disk, last);
+	folder->disk.is_hurt = true; /* what was forgotten may have needed what is gone */
 	folder->is_rolled_back = true;
 	folder->counts.rolled_back++;
 }

@@ -43,6 +43,7 @@ struct folder {
 	bool is_rolled_back; /* an older copy, and not yet found out */
 	bool is_hurt;        /* and no start has mended it */
 	bool hurt_since_start;
+	struct disk_word gone; /* what it stood by before it was an older copy */
 	bool has_saved;
 	struct disk saved; /* an older copy */
 	uint32_t saved_start;
@@ -100,3 +101,6 @@ bool folder_hurt(struct folder *folder, struct prng *prng, enum folder_hurt hurt
 /* Keeps a copy of what is durable; puts it back (the process is down). */
 void folder_save(struct folder *folder, uint32_t start);
 void folder_roll_back(struct folder *folder);
+
+/* The process is down: what is behind record `last` was durable, and looks torn. */
+void folder_lose_tail(struct folder *folder, uint64_t last);

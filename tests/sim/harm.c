@@ -76,15 +76,12 @@ static bool last_mark(const struct disk *disk, struct paxos_mark *ret_mark)
 	return false;
 }
 
-/* All others live, and heard more of it than its saved copy has. */
-static bool would_be_found_out(const struct world *world, unsigned node)
+/* All others live, and heard more of it than `mark` tells. */
+static bool would_be_found_out(const struct world *world, unsigned node,
+                               const struct paxos_mark *mark)
 {
 	const struct server *server = &world->servers[node];
-	struct paxos_mark mark;
 
-	if (!last_mark(&server->folder.saved, &mark)) {
-		return false;
-	}
 	for (unsigned i = 0; i < world_servers(world); i++) {
 		const struct server *other = &world->servers[i];
 		struct paxos_peer_status told;
@@ -94,22 +91,50 @@ static bool would_be_found_out(const struct world *world, unsigned node)
 			return false;
 		}
 		told = server_status(other).peers[node];
-		order = paxos_ballot_compare(told.rank_accepted, mark.accepted);
+		order = paxos_ballot_compare(told.rank_accepted, mark->accepted);
 		if (i != node && (told.incarnation != server->incarnation || order < 0 ||
-		                  (order == 0 && told.rank_length <= mark.length))) {
+		                  (order == 0 && told.rank_length <= mark->length))) {
 			return false;
 		}
 	}
 	return true;
 }
 
+static bool may_lie(const struct world *world, unsigned node)
+{
+	return is_disk(world) && world->stage.impaired_max != 0 && world->stage.impaired == 0 &&
+	       world->servers[node].is_up && !world->servers[node].folder.disk.is_hurt;
+}
+
+bool harm_lose_tail(struct world *world, unsigned node)
+{
+	struct server *server = &world->servers[node];
+	const struct disk *disk = &server->folder.disk;
+	size_t last = disk->frame_count;
+	uint64_t record;
+
+	while (last > 0 && disk->frames[last - 1].last > disk->durable) {
+		last--;
+	}
+	if (!may_lie(world, node) || last < 2 ||
+	    !would_be_found_out(world, node, &disk->frames[last - 2].mark)) {
+		return false;
+	}
+	record = disk->frames[last - 2].last;
+	server_crash(server, &world->stage);
+	server_lose_tail(server, &world->stage, record);
+	server_start(server, &world->stage, false);
+	return true;
+}
+
 bool harm_roll_back(struct world *world, unsigned node)
 {
 	struct server *server = &world->servers[node];
+	struct paxos_mark mark;
 
-	if (!is_disk(world) || world->stage.impaired_max == 0 || world->stage.impaired != 0 ||
-	    !server->folder.has_saved || !server->is_up ||
-	    server->folder.saved_start != server->start || !would_be_found_out(world, node)) {
+	if (!may_lie(world, node) || !server->folder.has_saved ||
+	    server->folder.saved_start != server->start ||
+	    !last_mark(&server->folder.saved, &mark) || !would_be_found_out(world, node, &mark)) {
 		return false;
 	}
 	server_crash(server, &world->stage);

@@ -50,7 +50,7 @@ static const struct {
 	{TALLY_FORGOT, 2000},         {TALLY_SNAPSHOT_STARTS, 200}, {TALLY_HALF_FRAMES, 20},
 	{TALLY_LOST_FRAMES, 100},     {TALLY_MENDED, 50},           {TALLY_SET_ASIDE, 100},
 	{TALLY_DISK_REJOINS, 100},    {TALLY_DISK_REFUSALS, 500},   {TALLY_DISK_STALLS, 300},
-	{TALLY_DISK_FAILURES, 100},   {TALLY_FOUND_OUT, 3},         {TALLY_HELIXES, 8},
+	{TALLY_DISK_FAILURES, 100},   {TALLY_FOUND_OUT, 50},        {TALLY_HELIXES, 8},
 };
 
 /* --- one seed -------------------------------------------------------------------------------- */

@@ -465,7 +465,7 @@ static void harm(struct plan *plan, struct world *world, enum plan_fault fault)
 		is_done = harm_save(world, node);
 	} else if (fault == PLAN_ROLL_BACK) {
 		for (unsigned i = 0; i < world_servers(world) && !is_done; i++) {
-			is_done = harm_roll_back(world, i);
+			is_done = harm_roll_back(world, i) || harm_lose_tail(world, i);
 		}
 	} else {
 		is_done = harm_helix(world, &plan->prng);
@@ -761,6 +761,8 @@ static void close_books(struct world *world)
 			               world->servers[i].replica);
 		}
 	}
+	(void)demand(world, !harm_forbids_crash(world),
+	             "an older copy of a folder was never found out");
 	(void)demand(world, checker_agrees(&stage->checker, stage->now_ns, stores),
 	             "servers have not applied all that was decided");
 	ledger_close(&stage->ledger, stage->now_ns);

@@ -737,6 +737,15 @@ bool server_hurt(struct server *server, struct stage *stage, enum folder_hurt hu
 	return true;
 }
 
+void server_lose_tail(struct server *server, struct stage *stage, uint64_t last)
+{
+	must(!server->is_up);
+	fault(server, stage, SCROLL_ROLL_BACK, server->start, last);
+	folder_lose_tail(&server->folder, last);
+	note_impaired(server, stage);
+	checker_set_aside(&stage->checker, server->node);
+}
+
 void server_roll_back(struct server *server, struct stage *stage)
 {
 	must(!server->is_up);

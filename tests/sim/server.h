@@ -122,6 +122,9 @@ void server_fill_disk(struct server *server, struct stage *stage, uint64_t spare
 /* Makes something in its folder bad (folder.h). False: there is nothing that could be. */
 bool server_hurt(struct server *server, struct stage *stage, enum folder_hurt hurt);
 
+/* Down: its folder has nothing behind record `last`, and no trace of it. */
+void server_lose_tail(struct server *server, struct stage *stage, uint64_t last);
+
 /* Down: its folder is the copy that was saved. */
 void server_roll_back(struct server *server, struct stage *stage);
 
