@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bench/disk.h"
 #include "bench/floor.h"
 #include "bench/load.h"
 #include "bench/report.h"
@@ -44,6 +45,8 @@ enum option_key {
 	OPTION_TRANSPORT,
 	OPTION_FOLDER,
 	OPTION_WINDOWS,
+	OPTION_DISK,
+	OPTION_WRITERS,
 	OPTION_JSON,
 };
 
@@ -72,6 +75,10 @@ static const struct argp_option options[] = {
 	{"link", OPTION_FOLDER, "DIR", 0, "floor: folder of the link files (default /dev/shm)", 0},
 	{"windows", OPTION_WINDOWS, "LIST", 0,
          "floor: messages under way, each measured; the first is `chain` (default 1,8,32)", 0},
+	{"disk", OPTION_DISK, "DIR", 0,
+         "also measure the disk that DIR is on: one durable write of 4 KiB after the other", 0},
+	{"writers", OPTION_WRITERS, "N", 0,
+         "processes that write to it at once, after one alone (default 3)", 0},
 	{"json", OPTION_JSON, NULL, 0, "print one JSON object", 0},
 	{0},
 };
@@ -80,7 +87,8 @@ static const char usage[] = "write|read|mixed|floor|stages";
 static const char text[] =
 	"Measures a Coffer cluster: latency of writes, reads or both, and throughput.\v"
 	"`floor` measures what the links alone cost, with a chain of four processes that do no "
-	"work; `stages` tells the cycles of a write stage by stage, on three replicas in one "
+	"work, and `--disk` what the disk alone costs; `stages` tells the cycles of a write stage "
+	"by stage, on three replicas in one "
 	"thread "
 	"without a network. Both need no cluster. Every report names the durability the servers "
 	"told, the number "
@@ -99,6 +107,7 @@ struct arguments {
 	enum command command;
 	struct load_config load;
 	struct floor_config floor;
+	struct disk_config disk; /* folder NULL: not measured */
 	const char *servers, *links;
 	bool json;
 };
@@ -235,6 +244,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 	case OPTION_SECONDS:
 		arguments->load.seconds = number_of(state, "seconds", argument, 0.01, SECONDS_MAX);
 		arguments->floor.seconds = arguments->load.seconds;
+		arguments->disk.seconds = arguments->load.seconds;
 		break;
 	case OPTION_SERVERS:
 		arguments->servers = argument;
@@ -250,6 +260,13 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		break;
 	case OPTION_WINDOWS:
 		take_windows(state, argument, &arguments->floor);
+		break;
+	case OPTION_DISK:
+		arguments->disk.folder = argument;
+		break;
+	case OPTION_WRITERS:
+		arguments->disk.processes =
+			count_of(state, "writers", argument, 1, DISK_PROCESSES_MAX);
 		break;
 	case OPTION_JSON:
 		arguments->json = true;
@@ -355,30 +372,61 @@ static int find_servers(const struct arguments *arguments, struct post_config *p
 	return take_servers(list, post);
 }
 
+/* --- the disk ------------------------------------------------------------------------------- */
+
+/* The disk's figures, if they are asked for, into *ret_disk; else NULL. False: it was told why. */
+static bool measure_disk(const struct disk_config *config, json_t **ret_disk)
+{
+	struct ctl_reason reason;
+
+	*ret_disk = NULL;
+	if (config->folder == NULL) {
+		return true;
+	}
+	*ret_disk = disk_measure(config, &reason);
+	if (*ret_disk == NULL) {
+		(void)fprintf(stderr, "coffer-bench: disk: %s\n", reason.text);
+	}
+	return *ret_disk != NULL;
+}
+
+/* Prints a report with the disk's figures (may be NULL), which were measured just before. */
+static void print_both(json_t *report, json_t *disk, bool as_json)
+{
+	if (disk != NULL) {
+		(void)json_object_set_new(report, "disk", disk);
+	}
+	report_print(report, as_json);
+}
+
 /* --- the commands -------------------------------------------------------------------------- */
 
 static int run_load(struct arguments *arguments)
 {
-	json_t *report;
+	json_t *report, *disk;
 	int r = find_servers(arguments, &arguments->load.post);
 
 	if (r < 0) {
 		return EXIT_USAGE;
+	}
+	if (!measure_disk(&arguments->disk, &disk)) {
+		return EXIT_FAILURE;
 	}
 	report = load_measure(&arguments->load, &r);
 	if (report == NULL) {
 		(void)fprintf(stderr, "coffer-bench: %s\n",
 		              r == -ENETUNREACH ? "no server answered as a leader in time"
 		                                : strerror(-r));
+		json_decref(disk);
 		return r == -ENETUNREACH ? EXIT_NOBODY : EXIT_FAILURE;
 	}
-	report_print(report, arguments->json);
+	print_both(report, disk, arguments->json);
 	return EXIT_SUCCESS;
 }
 
 static int run_floor(struct arguments *arguments)
 {
-	json_t *report;
+	json_t *report, *disk;
 	int r;
 
 	if (arguments->floor.size < FLOOR_SIZE_MIN ||
@@ -387,12 +435,16 @@ static int run_floor(struct arguments *arguments)
 		              FLOOR_SIZE_MIN, STORE_DATAGRAM_SIZE_MAX);
 		return EXIT_USAGE;
 	}
+	if (!measure_disk(&arguments->disk, &disk)) {
+		return EXIT_FAILURE;
+	}
 	report = floor_measure(&arguments->floor, &r);
 	if (report == NULL) {
 		(void)fprintf(stderr, "coffer-bench: floor: %s\n", strerror(-r));
+		json_decref(disk);
 		return EXIT_FAILURE;
 	}
-	report_print(report, arguments->json);
+	print_both(report, disk, arguments->json);
 	return EXIT_SUCCESS;
 }
 
@@ -447,6 +499,7 @@ int main(int argc, char **argv)
 	                  .windows = {1, 8, 32},
 	                  .window_count = 3,
 	                  .seconds = 1},
+		.disk = {.processes = 3, .seconds = 1},
 	};
 
 	argp_err_exit_status = EXIT_USAGE;

@@ -43,11 +43,20 @@ def has_setting(told, transport):
 def test_floor_over_both_carriers(tools):
     for transport in ("shm", "kernel"):
         told = report(tools, "floor", "--seconds", MOMENT, "--transport", transport, "--windows",
-                      "1,4", "--link", str(tools.folder))
+                      "1,4", "--link", str(tools.folder), "--disk", str(tools.folder),
+                      "--writers", "2")
         check(told["transport"] == transport and len(told["windows"]) == 2, "both windows", told)
         check(told["chain"]["window"] == 1, "the first is the chain", told)
-        for window in told["windows"]:
-            has_latency(window, 10**9)
+        check([disk["processes"] for disk in told["disk"]] == [1, 2], "one, then both", told)
+        for one in told["windows"] + told["disk"]:
+            has_latency(one, 10**9)
+        check(all(disk["size"] == 4096 and disk["writes_per_s"] > 0 for disk in told["disk"]),
+              "what was written", told)
+    text = bench(tools, "floor", "--seconds", MOMENT, "--windows", "1", "--link", str(tools.folder),
+                 "--disk", str(tools.folder))
+    check(text.count("\ndisk ") == 2, "as text, too", text)
+    bench(tools, "floor", "--seconds", MOMENT, "--disk", str(tools.folder / "none"), expect=1)
+    check(not list(tools.folder.glob("coffer-disk-*")), "no files of the disk are left behind")
     check(not list(tools.folder.glob("coffer-floor-*")), "no files are left behind")
 
 
@@ -102,18 +111,23 @@ def test_compare_from_start_to_end(tools):
     state = tools.folder / "compare"
     build = pathlib.Path(tools.options.bench).parents[1]
     done = tools.run([ROOT / "bench" / "compare", "--no-etcd", "--seconds", MOMENT, "--rounds", "1",
-                      "--kills", "1", "--transport", "kernel", "--state", state, "--json",
-                      told_path], limit_s=170, env={**os.environ, "COFFER_LOCAL_BUILD": str(build)})
+                      "--kills", "1", "--fill", "1", "--transport", "kernel", "--state", state,
+                      "--json", told_path], limit_s=170,
+                     env={**os.environ, "COFFER_LOCAL_BUILD": str(build)})
     check(done.returncode == 0, "bench/compare: exit code", done.returncode, done.stdout,
           done.stderr)
     told = parse_json(told_path.read_text(), "the report of bench/compare")
     figures = told["figures"]
     check(all(figures[name] > 0 for name in ("chain_p50_us", "write_p50_us", "write_to_floor",
-                                             "writes_per_s", "reads_per_s", "failover_ms")),
+                                             "writes_per_s", "reads_per_s", "failover_ms",
+                                             "disk_alone_p50_us", "disk_write_p50_us",
+                                             "disk_writes_per_s", "recovery_s",
+                                             "p99_with_copy_us")),
           "figures are told", figures)
-    check({goal["figure"] for goal in told["goals"]} == {"write_to_floor", "failover_ms"},
+    check({goal["figure"] for goal in told["goals"]} == {"write_to_floor", "failover_ms",
+                                                         "disk_write_to_floor"},
           "and the goals that can be told", told["goals"])
-    check(not state.exists(), "the cluster is gone")
+    check(not state.exists(), "the clusters are gone")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * disk.h - what the disk alone costs: one durable write of 4 KiB after the other
+ *
+ * Written as the journal writes, by its own functions (control/journal_segment.h: a segment that
+ * was filled with zeros ahead, past the page cache; control/journal_disk.h: io_uring, RWF_DSYNC):
+ * a write is counted when the disk has it for sure. No durable write of a server on this disk can
+ * be faster. First by one process, then by several at once, each in a file of its own: as servers
+ * that share the disk do.
+ *
+ * Makes its own processes and a folder, and ends and removes them whatever happens; if it is
+ * killed itself, the kernel ends the processes.
+ */
+
+#include <jansson.h>
+
+#include "control/reason.h"
+
+enum {
+	DISK_PROCESSES_MAX = 7,
+};
+
+struct disk_config {
+	const char *folder; /* on the disk in question; a folder of our own is made in it */
+	unsigned processes; /* at once, 1 to DISK_PROCESSES_MAX */
+	double seconds;     /* for one process, and again for all of them */
+};
+
+/*
+ * An array of two, one process alone and then all: each as report_latency(), with "processes",
+ * "writes_per_s" of all together, "size", "folder". NULL: the sentence says why not.
+ */
+json_t *disk_measure(const struct disk_config *config, struct ctl_reason *ret_reason);
