@@ -53,6 +53,7 @@ enum paxos_end {
 	                                aside, take a new incarnation, start as `rejoining` */
 	PAXOS_END_ROLLED_BACK,       /* an older copy of this folder: likewise */
 	PAXOS_END_DIFFERS,           /* a majority holds another state at an index: stop, say so */
+	PAXOS_END_REMOVED,           /* it is no member any more: stop, say so */
 	PAXOS_END_DISK_FAILED,       /* a write failed (PAXOS_DISK_FAILED): stop, say so */
 };
 

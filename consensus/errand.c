@@ -25,6 +25,29 @@ void paxos_errand_transfer(struct paxos_replica *replica, uint64_t now_ns,
 	(void)paxos_mailbox_put_from_worker(mailbox, &answer); /* asked again if it is lost */
 }
 
+void paxos_errand_change(struct paxos_replica *replica, uint64_t now_ns,
+                         const struct paxos_mail *mail)
+{
+	struct paxos_mail_change asked;
+
+	must(mail->kind == PAXOS_MAIL_CHANGE);
+	must(mail->bytes.size == sizeof(asked));
+	memcpy(&asked, mail->bytes.data, sizeof(asked));
+	paxos_replica_change(replica, now_ns, &mail->address, &asked.change,
+	                     now_ns + asked.patience_ns);
+}
+
+void paxos_errand_told(struct paxos_mailbox *mailbox, const struct paxos_effect *effect)
+{
+	struct paxos_told told;
+	const struct paxos_mail mail = {.kind = PAXOS_MAIL_TOLD,
+	                                .address = effect->address,
+	                                .bytes = slice_make(&told, sizeof(told))};
+
+	must(paxos_told_decode(effect->bytes, &told));
+	(void)paxos_mailbox_put_from_worker(mailbox, &mail); /* it is asked again if it is lost */
+}
+
 void paxos_errand_snapshot(struct store *store, struct paxos_mailbox *mailbox,
                            const struct paxos_mail *mail)
 {

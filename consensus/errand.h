@@ -18,6 +18,13 @@
 void paxos_errand_transfer(struct paxos_replica *replica, uint64_t now_ns,
                            struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
 
+/* CHANGE: asks the replica, which answers by PAXOS_EFFECT_TOLD. */
+void paxos_errand_change(struct paxos_replica *replica, uint64_t now_ns,
+                         const struct paxos_mail *mail);
+
+/* PAXOS_EFFECT_TOLD: gives it out as TOLD. */
+void paxos_errand_told(struct paxos_mailbox *mailbox, const struct paxos_effect *effect);
+
 /* SNAPSHOT_ASK: opens a snapshot of what is published, and gives it out as SNAPSHOT. */
 void paxos_errand_snapshot(struct store *store, struct paxos_mailbox *mailbox,
                            const struct paxos_mail *mail);

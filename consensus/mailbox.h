@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "consensus/change.h"
 #include "consensus/effect.h"
 #include "consensus/status.h"
 #include "store/base/ring.h"
@@ -48,6 +49,8 @@ enum paxos_mail_kind {
 	PAXOS_MAIL_RESIGN,       /* to worker: SIGTERM came */
 	PAXOS_MAIL_TRANSFER,     /* to worker: int, who shall lead; address is echoed */
 	PAXOS_MAIL_TRANSFERRED,  /* from worker: struct paxos_mail_transferred */
+	PAXOS_MAIL_CHANGE,       /* to worker: struct paxos_mail_change; address is echoed */
+	PAXOS_MAIL_TOLD,         /* from worker: struct paxos_told (change.h) */
 	PAXOS_MAIL_SNAPSHOT_ASK, /* to worker: an operator wants a copy; address is echoed */
 	PAXOS_MAIL_SNAPSHOT,     /* from worker: struct paxos_mail_snapshot, to be written */
 	PAXOS_MAIL_END,          /* from worker: enum paxos_end; of no use any more */
@@ -58,6 +61,12 @@ enum paxos_mail_kind {
 struct paxos_mail_transferred {
 	enum paxos_transfer transfer;
 	int former; /* who led when it came, or PAXOS_NOBODY */
+};
+
+/* The bytes of CHANGE. */
+struct paxos_mail_change {
+	struct paxos_change change;
+	uint64_t patience_ns; /* then it is answered as it stands */
 };
 
 /* The bytes of SNAPSHOT and SNAPSHOT_DONE. */

@@ -26,7 +26,8 @@ static void follow_somebody(struct paxos_replica *replica)
 		peer = (unsigned)core->leader;
 	} else {
 		if (core->now_ns < replica->turnover.probe_ns ||
-		    (catches_up && core->now_ns < intake->progress_ns + patience_ns)) {
+		    (catches_up && core->now_ns < intake->progress_ns + patience_ns &&
+		     core->log.length < replica->catchup.decided)) {
 			return;
 		}
 		replica->turnover.probe_ns = core->now_ns + patience_ns;

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "consensus/quorum.h"
 #include "control/recover.h"
 #include "control/restore.h"
 
@@ -50,7 +49,13 @@ static int make_replica(struct ctl_boot *boot, struct ctl_reason *ret_reason)
 	memset(&paxos, 0, sizeof(paxos));
 	paxos_config_default(&paxos);
 	paxos.node = (uint8_t)(config->node - 1);
-	paxos.founders = paxos_first((unsigned)config->count);
+	/* Who has not been a member is no founder, whatever the file says by now. */
+	paxos.founders = boot->home.superblock.member ? (uint32_t)config->members : 0;
+	for (unsigned i = 0; i < config->count; i++) {
+		paxos.addresses[i] = (struct store_address){.ip = config->servers[i].ip,
+		                                            .port = config->servers[i].port};
+	}
+	paxos.promote_ns = config->promote_ns;
 	paxos.cluster = config->cluster;
 	paxos.incarnation = boot->home.superblock.incarnation;
 	paxos.start = boot->home.superblock.starts;
@@ -170,10 +175,10 @@ static int make_or_rejoin(struct ctl_boot *boot, const char *restore_path,
 	return r < 0 ? r : make_all(boot, restore_path, ret_reason);
 }
 
-int ctl_boot_begin(struct ctl_boot *boot, bool new_cluster, const char *restore,
+int ctl_boot_begin(struct ctl_boot *boot, enum ctl_start start, const char *restore,
                    struct ctl_reason *ret_reason)
 {
-	const int r = ctl_home_open(&boot->home, boot->config, new_cluster, ret_reason);
+	const int r = ctl_home_open(&boot->home, boot->config, start, ret_reason);
 
 	return r < 0 ? r : make_or_rejoin(boot, restore, ret_reason);
 }

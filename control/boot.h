@@ -36,7 +36,7 @@ struct ctl_boot {
  * Makes it all. `restore` is the path of a snapshot that a new cluster begins with, or NULL. 0, or
  * a negative errno and the sentence; end it in either case.
  */
-int ctl_boot_begin(struct ctl_boot *boot, bool new_cluster, const char *restore,
+int ctl_boot_begin(struct ctl_boot *boot, enum ctl_start start, const char *restore,
                    struct ctl_reason *ret_reason);
 
 /* When nobody uses any of it any more. */

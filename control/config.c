@@ -22,7 +22,7 @@ struct reading {
 	unsigned line;
 	struct ctl_config config;
 	unsigned lines[KEYS_MAX]; /* where a plain key was given; 0: not */
-	unsigned server_lines[STORE_VOTERS_MAX];
+	unsigned server_lines[STORE_NODES_MAX];
 	unsigned port_lines[CTL_PORTS_MAX];
 	struct ctl_reason *reason;
 };
@@ -149,6 +149,8 @@ static const char *parse_value(struct ctl_config *config, const struct ctl_key *
 		return ctl_value_address(value, place);
 	case CTL_KEY_CORES:
 		return ctl_value_cores(value, place);
+	case CTL_KEY_SET:
+		return ctl_value_set(value, key->max, place);
 	case CTL_KEY_SERVER:
 		return ctl_value_address(value, (struct ctl_address *)place + number - 1);
 	case CTL_KEY_PORT:
@@ -327,10 +329,10 @@ static int check_servers(struct reading *reading)
 {
 	struct ctl_config *config = &reading->config;
 
-	while (config->count < STORE_VOTERS_MAX && reading->server_lines[config->count] != 0) {
+	while (config->count < STORE_NODES_MAX && reading->server_lines[config->count] != 0) {
 		config->count++;
 	}
-	for (unsigned i = 0; i < STORE_VOTERS_MAX; i++) {
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
 		const unsigned line = reading->server_lines[i];
 
 		if (line != 0 && i >= config->count) {
@@ -353,12 +355,33 @@ static int check_servers(struct reading *reading)
 			}
 		}
 	}
-	if (config->count % 2 == 0) {
+	return 0;
+}
+
+/* Who founds the cluster: all, or those that are named. */
+static int check_members(struct reading *reading)
+{
+	struct ctl_config *config = &reading->config;
+	const uint64_t all = ((uint64_t)1 << config->count) - 1;
+	unsigned founders;
+
+	if (config->members == 0) {
+		config->members = all;
+	}
+	if ((config->members & ~all) != 0) {
+		return REFUSE(reading, line_named(reading, "members"),
+		              "`members` names a server that has no line `server.N = ...`; add "
+		              "the line or take the number out (%u servers are given)",
+		              (unsigned)config->count);
+	}
+	founders = (unsigned)__builtin_popcountll(config->members);
+	if (founders % 2 == 0 || founders > STORE_VOTERS_MAX) {
 		ctl_reason_say(
 			reading->reason,
-			"%s: %u servers are given; give 1, 3, 5 or 7 lines `server.N = ...` (an "
-			"even number bears no more failures than one less)",
-			reading->file, (unsigned)config->count);
+			"%s: %u servers are given to found the cluster; give 1, 3, 5 or 7 lines "
+			"`server.N = ...`, or name so many of them with `members` (an even number "
+			"bears no more failures than one less)",
+			reading->file, founders);
 		return -EINVAL;
 	}
 	if (config->node > config->count) {
@@ -504,8 +527,8 @@ int ctl_config_parse(struct ctl_config *ret_config, const char *file, struct sli
                      struct ctl_reason *ret_reason)
 {
 	struct reading reading = {.file = file, .reason = ret_reason};
-	int (*const steps[])(struct reading *) = {fill_defaults, check_servers, check_listen,
-	                                          check_ports, check_rest};
+	int (*const steps[])(struct reading *) = {fill_defaults, check_servers, check_members,
+	                                          check_listen,  check_ports,   check_rest};
 	int r;
 
 	r = take_lines(&reading, text);

@@ -49,7 +49,8 @@ struct ctl_config {
 	uint64_t cluster;
 	uint64_t node;  /* number from 1 */
 	uint64_t count; /* of servers; counted, no key */
-	struct ctl_address servers[STORE_VOTERS_MAX];
+	struct ctl_address servers[STORE_NODES_MAX];
+	uint64_t members; /* set of servers, server 1 is bit 0: who founds the cluster */
 	char data[CTL_PATH_SIZE_MAX];
 	char management[CTL_PATH_SIZE_MAX];
 	char log[CTL_PATH_SIZE_MAX]; /* "stderr" or a path */
@@ -69,7 +70,8 @@ struct ctl_config {
 	uint64_t segment_mb, snapshot_mb, data_max_mb;
 	uint64_t quota_mb, sessions_max;
 	uint64_t priority;
-	uint64_t restart; /* 0, 1 */
+	uint64_t promote_ns; /* 0: never */
+	uint64_t restart;    /* 0, 1 */
 };
 
 enum ctl_key_type {
@@ -80,6 +82,7 @@ enum ctl_key_type {
 	CTL_KEY_TEXT,    /* a path */
 	CTL_KEY_ADDRESS, /* IPV4:PORT, or none */
 	CTL_KEY_CORES,   /* 0,1,2 or empty */
+	CTL_KEY_SET,     /* 1 2 3 or empty; bits, kept as uint64_t */
 	CTL_KEY_SERVER,  /* numbered: server.1 */
 	CTL_KEY_PORT,    /* numbered: port.1 */
 };

@@ -22,11 +22,16 @@ static const struct ctl_key keys[] = {
 	{"cluster", CTL_KEY_HEX64, AT(cluster), NULL, 1, UINT64_MAX, NULL,
          "Id of the cluster, the same on all its servers and different from every other cluster's. "
          "Datagrams of another cluster are refused. Any random number will do."},
-	{"node", CTL_KEY_NUMBER, AT(node), NULL, 1, STORE_VOTERS_MAX, NULL,
+	{"node", CTL_KEY_NUMBER, AT(node), NULL, 1, STORE_NODES_MAX, NULL,
          "Number of this server: the N of its own server.N."},
-	{"server.N", CTL_KEY_SERVER, AT(servers), NULL, 1, STORE_VOTERS_MAX, NULL,
+	{"server.N", CTL_KEY_SERVER, AT(servers), NULL, 1, STORE_NODES_MAX, NULL,
          "UDP address at which clients and the other servers reach server N; servers with a link "
-         "between them use that. The same lines on all servers: 1, 3, 5 or 7, from server.1 on."},
+         "between them use that. From server.1 on; a server that is added while the cluster runs "
+         "need not stand in the files of the others, unless a link leads to it."},
+	{"members", CTL_KEY_SET, AT(members), "", 0, STORE_NODES_MAX, NULL,
+         "The servers that found the cluster: 1, 3, 5 or 7 numbers such as 1 2 3, the same on all "
+         "of them. Empty: all that have a server.N. It counts at the very first start and never "
+         "again: `cofferctl member` changes who is in. The other servers start with --join."},
 	{"data", CTL_KEY_TEXT, AT(data), "/var/lib/coffer", 0, CTL_PATH_SIZE_MAX - 1, NULL,
          "Folder of this server alone. It holds the superblock, which says who this server is."},
 	{"transport", CTL_KEY_CHOICE, AT(transport), "kernel", 0, 0, "kernel|dpdk",
@@ -104,6 +109,10 @@ static const struct ctl_key keys[] = {
          "Client sessions at most. The same on all servers."},
 	{"priority", CTL_KEY_NUMBER, AT(priority), "128", 1, 255, NULL,
          "In elections: of several servers that could lead, one of the highest number does."},
+	{"promote_ms", CTL_KEY_MILLIS, AT(promote_ns), "0", 0, 86400000 * MS, NULL,
+         "Time after which the leader replaces a voter that is silent by a learner that is level; "
+         "the silent one may come back as a learner. 0: never, an operator does it. The same on "
+         "all servers."},
 	{"restart", CTL_KEY_CHOICE, AT(restart), "no", 0, 0, "no|yes",
          "Whether the supervisor starts a server again that was killed or broke a promise, in 0.1 "
          "s "
@@ -139,6 +148,9 @@ void ctl_config_range_text(const struct ctl_key *key, char *ret_text, size_t siz
 	case CTL_KEY_SERVER:
 	case CTL_KEY_PORT:
 		(void)snprintf(ret_text, size, "N from 1 to %" PRIu64, key->max);
+		break;
+	case CTL_KEY_SET:
+		(void)snprintf(ret_text, size, "numbers from 1 to %" PRIu64, key->max);
 		break;
 	case CTL_KEY_ADDRESS:
 	case CTL_KEY_CORES:

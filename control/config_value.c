@@ -153,6 +153,25 @@ const char *ctl_value_address(const char *text, struct ctl_address *ret_address)
 	return NULL;
 }
 
+const char *ctl_value_set(const char *text, uint64_t max, uint64_t *ret_set)
+{
+	static const char expected[] = "different numbers of servers, such as 1 2 3; or nothing";
+	uint64_t set = 0;
+
+	while (*text != '\0') {
+		uint64_t number;
+
+		if (!take_digits(&text, &number) || number < 1 || number > max ||
+		    (set >> (number - 1) & 1) != 0) {
+			return expected;
+		}
+		set |= (uint64_t)1 << (number - 1);
+		text += strspn(text, " \t");
+	}
+	*ret_set = set;
+	return NULL;
+}
+
 const char *ctl_value_cores(const char *text, struct ctl_cores *ret_cores)
 {
 	static const char expected[] =

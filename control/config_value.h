@@ -52,4 +52,6 @@ const char *ctl_value_millis(const char *text, uint64_t *ret_ns);
 const char *ctl_value_choice(const char *text, const char *choices, uint64_t *ret_place);
 const char *ctl_value_address(const char *text, struct ctl_address *ret_address);
 const char *ctl_value_cores(const char *text, struct ctl_cores *ret_cores);
+/* Numbers from 1 to `max`, different, with blanks between, or nothing: the bits of a set. */
+const char *ctl_value_set(const char *text, uint64_t max, uint64_t *ret_set);
 const char *ctl_value_port(const char *text, struct ctl_port *ret_port);

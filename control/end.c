@@ -27,6 +27,14 @@ int ctl_end_say(enum paxos_end end, const char *data, struct ctl_reason *ret_rea
 		               "replace the server",
 		               data);
 		break;
+	case PAXOS_END_REMOVED:
+		ctl_reason_say(
+			ret_reason,
+			"%s: this server was removed from the cluster, which goes on without "
+			"it; to bring the machine back, empty this folder, start it with "
+			"--join, and add it again",
+			data);
+		break;
 	case PAXOS_END_DISK_FAILED:
 	default:
 		ctl_reason_say(ret_reason,

@@ -29,14 +29,15 @@ static int found(struct ctl_home *home, const struct ctl_superblock *first,
 		r = ctl_journal_found(&home->journal, ret_reason);
 	}
 	r = r < 0 ? r : ctl_superblock_found(home->folder, home->journal.path, first, ret_reason);
-	home->founded = r == 0;
+	home->begun = r == 0;
+	home->founded = r == 0 && first->member;
 	if (r == 0 && first->is_disk) {
 		r = ctl_journal_settle(&home->journal, ret_reason);
 	}
 	return r;
 }
 
-int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, bool new_cluster,
+int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, enum ctl_start start,
                   struct ctl_reason *ret_reason)
 {
 	struct ctl_superblock first;
@@ -50,7 +51,18 @@ int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, bool n
 	}
 	first = ctl_superblock_first(config->cluster, (uint8_t)config->node,
 	                             config->durability == CTL_DURABILITY_DISK, chance);
-	home->folder = ctl_folder_open(config->data, new_cluster, ret_reason);
+	if (start == CTL_START_NEW_CLUSTER && (config->members >> (config->node - 1) & 1) == 0) {
+		ctl_reason_say(ret_reason,
+		               "server %u is not among `members`, which found the cluster; start "
+		               "it with --join",
+		               (unsigned)config->node);
+		return -EINVAL;
+	}
+	if (start == CTL_START_JOIN) {
+		first.member = false;
+		first.rejoining = first.is_disk;
+	}
+	home->folder = ctl_folder_open(config->data, start != CTL_START_AGAIN, ret_reason);
 	if (home->folder < 0) {
 		return home->folder;
 	}
@@ -60,7 +72,7 @@ int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, bool n
 		.segment_mb = (uint32_t)config->segment_mb,
 		.data_max_mb = config->data_max_mb,
 	};
-	if (new_cluster) {
+	if (start != CTL_START_AGAIN) {
 		return found(home, &first, ret_reason);
 	}
 	r = ctl_superblock_start(home->folder, config->data, &first, &home->superblock, ret_reason);
@@ -70,7 +82,7 @@ int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, bool n
 
 void ctl_home_withdraw(struct ctl_home *home)
 {
-	if (home->founded) {
+	if (home->begun) {
 		ctl_superblock_withdraw(home->folder);
 		ctl_journal_withdraw(&home->journal);
 	}
@@ -94,6 +106,16 @@ int ctl_home_rejoin(struct ctl_home *home, struct ctl_reason *ret_reason)
 	home->journal.incarnation = superblock->incarnation;
 	r = r < 0 ? r : ctl_journal_found(&home->journal, ret_reason);
 	return r < 0 ? r : ctl_journal_settle(&home->journal, ret_reason);
+}
+
+int ctl_home_member(struct ctl_home *home, struct ctl_reason *ret_reason)
+{
+	if (home->superblock.member) {
+		return 0;
+	}
+	home->superblock.member = true;
+	return ctl_superblock_write(home->folder, home->journal.path, &home->superblock,
+	                            ret_reason);
 }
 
 int ctl_home_rejoined(struct ctl_home *home, struct ctl_reason *ret_reason)

@@ -21,18 +21,26 @@
 #include "control/reason.h"
 #include "control/superblock.h"
 
+/* How a server starts. */
+enum ctl_start {
+	CTL_START_AGAIN = 0,   /* as who it was */
+	CTL_START_NEW_CLUSTER, /* for the first time, with others that do so, too */
+	CTL_START_JOIN,        /* for the first time, into a cluster that runs */
+};
+
 struct ctl_home {
 	int folder;   /* open and locked; below 0: not */
-	bool founded; /* by this very start */
+	bool begun;   /* by this very start */
+	bool founded; /* likewise, and the cluster, too */
 	struct ctl_superblock superblock;
 	struct ctl_journal_config journal; /* disk */
 };
 
 /*
- * Opens the folder; with `new_cluster` makes and founds it. The config is borrowed until close.
+ * Opens the folder; at a first start it is made and founded. The config is borrowed until close.
  * 0, or a negative errno and the sentence; close it in either case.
  */
-int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, bool new_cluster,
+int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, enum ctl_start start,
                   struct ctl_reason *ret_reason);
 
 /*
@@ -46,5 +54,8 @@ int ctl_home_rejoin(struct ctl_home *home, struct ctl_reason *ret_reason);
 
 /* Disk: the journal holds a promise of this incarnation, so it has rejoined. As open. */
 int ctl_home_rejoined(struct ctl_home *home, struct ctl_reason *ret_reason);
+
+/* It is a voter now: no later start may take it for one that never was. As open. */
+int ctl_home_member(struct ctl_home *home, struct ctl_reason *ret_reason);
 
 void ctl_home_close(struct ctl_home *home);

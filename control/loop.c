@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "control/admin.h"
+#include "control/change_words.h"
 #include "control/grace.h"
 #include "control/snapshot_desk.h"
 #include "control/udp.h"
@@ -19,8 +20,9 @@
 enum {
 	MAILS_MAX = 512, /* before the sockets have their turn */
 	DROPPED_PACE_MS = 1000,
-	SAVE_MS = 600000, /* for a snapshot of all there may be */
-	ANSWER_MS = 2000, /* for the worker's answer to what it can say at once */
+	SAVE_MS = 600000,  /* for a snapshot of all there may be */
+	MEMBER_MS = 50000, /* to bring a server level, and to decide */
+	ANSWER_MS = 2000,  /* for the worker's answer to what it can say at once */
 };
 
 struct ctl_loop {
@@ -52,6 +54,32 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	must(bytes.size == sizeof(trace)); /* our own worker's */
 	memcpy(&trace, bytes.data, sizeof(trace));
 	ctl_log_trace(loop->config.logger, &trace);
+	if (trace.kind == PAXOS_TRACE_CONFIGURATION &&
+	    (trace.b >> (loop->config.config->node - 1) & 1) != 0) {
+		loop->config.member(loop->config.context);
+	}
+	if (trace.kind == PAXOS_TRACE_REMOVED) {
+		loop->end = PAXOS_END_REMOVED;
+		uv_stop(&loop->uv);
+	}
+}
+
+static void take_told(struct ctl_loop *loop, const struct paxos_mail *mail)
+{
+	struct paxos_told told;
+	char sentence[sizeof(told.text) + 64];
+
+	must(mail->bytes.size == sizeof(told));
+	memcpy(&told, mail->bytes.data, sizeof(told));
+	if (told.verdict == PAXOS_CHANGE_DONE) {
+		ctl_admin_answer(loop->admin, &mail->address,
+		                 json_pack("{s:s}", "told", told.text));
+		return;
+	}
+	(void)snprintf(sentence, sizeof(sentence), "%s%s",
+	               told.verdict == PAXOS_CHANGE_WAITS ? "not done yet, ask again: " : "",
+	               told.text);
+	ctl_admin_refuse(loop->admin, &mail->address, sentence);
 }
 
 static void take_transferred(struct ctl_loop *loop, const struct paxos_mail *mail)
@@ -102,11 +130,15 @@ static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 	case PAXOS_MAIL_TRANSFERRED:
 		take_transferred(loop, mail);
 		break;
+	case PAXOS_MAIL_TOLD:
+		take_told(loop, mail);
+		break;
 	case PAXOS_MAIL_CLIENT: /* these go the other way */
 	case PAXOS_MAIL_STATUS_ASK:
 	case PAXOS_MAIL_GRACE:
 	case PAXOS_MAIL_RESIGN:
 	case PAXOS_MAIL_TRANSFER:
+	case PAXOS_MAIL_CHANGE:
 	case PAXOS_MAIL_SNAPSHOT_ASK:
 	case PAXOS_MAIL_SNAPSHOT_DONE:
 		must(false);
@@ -275,6 +307,25 @@ static const char *begin_leader(void *context, const struct paxos_address *addre
 	return paxos_mailbox_put_to_worker(loop->config.mailbox, &mail) ? NULL : worker_full;
 }
 
+static const char *begin_member(void *context, const struct paxos_address *address,
+                                const struct ctl_admin_request *request)
+{
+	struct ctl_loop *loop = context;
+	struct paxos_mail_change asked = {.patience_ns =
+	                                          (MEMBER_MS - ANSWER_MS) * (uint64_t)1000000};
+	const struct paxos_mail mail = {
+		.kind = PAXOS_MAIL_CHANGE,
+		.address = *address,
+		.bytes = slice_make(&asked, sizeof(asked)),
+	};
+	const char *wrong = ctl_change_parse(request, &asked.change);
+
+	if (wrong != NULL) {
+		return wrong;
+	}
+	return paxos_mailbox_put_to_worker(loop->config.mailbox, &mail) ? NULL : worker_full;
+}
+
 static const char *begin_snapshot(void *context, const struct paxos_address *address,
                                   const struct ctl_admin_request *request)
 {
@@ -326,6 +377,11 @@ static void on_kept(void *context, const struct ctl_snapshot_saved *saved)
 
 static const struct ctl_admin_command commands[] = {
 	{"leader", "transfer [NODE]: another server shall lead", ANSWER_MS, begin_leader},
+	{"member",
+         "add N[=IP:PORT] ... | remove N ... | replace OLD NEW[=IP:PORT] | promote N ...: changes "
+         "who "
+         "is in the cluster",
+         MEMBER_MS, begin_member},
 	{"snapshot", "save FILE: writes the state as it is now", SAVE_MS, begin_snapshot},
 	{"status", "role, ballot, leader, indexes, peers, poll gap, counters", ANSWER_MS,
          begin_status},

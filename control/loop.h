@@ -38,6 +38,7 @@ struct ctl_loop_config {
 	struct ctl_logger *logger;
 	/* A worker's PAXOS_MAIL_STATUS as an object; NULL if it makes no sense. */
 	json_t *(*status)(void *context, struct slice bytes);
+	void (*member)(void *context); /* this server votes in the present configuration */
 	void *context;
 };
 

@@ -5,6 +5,10 @@ const struct argp_option ctl_cofferd_options[] = {
 	{"config", 'c', "FILE", 0, "configuration file", 0},
 	{"new-cluster", CTL_OPTION_NEW_CLUSTER, NULL, 0,
          "the very first start of this server, in a new cluster: makes the data folder", 0},
+	{"join", CTL_OPTION_JOIN, NULL, 0,
+         "the very first start of this server, into a cluster that runs: makes the data folder; "
+         "`cofferctl member add` then brings it in",
+         0},
 	{"restore", CTL_OPTION_RESTORE, "FILE", 0,
          "with --new-cluster: begin with the files of a snapshot that another cluster saved", 0},
 	{"no-supervisor", CTL_OPTION_NO_SUPERVISOR, NULL, 0,
@@ -24,5 +28,8 @@ const struct argp_option ctl_cofferctl_options[] = {
          "else " CTL_MANAGEMENT_DEFAULT,
          0},
 	{"output", 'o', "FORMAT", 0, "text (default) or json", 0},
+	{"even", CTL_OPTION_EVEN, NULL, 0, "member: an even number of voters is what I want", 0},
+	{"learner", CTL_OPTION_LEARNER, NULL, 0,
+         "member add: the server shall follow, and not vote", 0},
 	{0},
 };

@@ -36,6 +36,26 @@ static json_t *ballot_json(const struct paxos_ballot *ballot)
 	return object;
 }
 
+/* null: not told; a link needs none */
+static json_t *address_json(struct store_address address)
+{
+	return address.ip == 0 ? json_null()
+	                       : json_sprintf("%u.%u.%u.%u:%u", address.ip >> 24 & 255,
+	                                      address.ip >> 16 & 255, address.ip >> 8 & 255,
+	                                      address.ip & 255, address.port);
+}
+
+/* Numbers of servers, from 1. */
+static json_t *set_json(uint32_t set)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; paxos_each(set, &i); i++) {
+		(void)json_array_append_new(array, json_integer(i + 1));
+	}
+	return array;
+}
+
 static json_t *peer_json(const struct paxos_status *status, unsigned index)
 {
 	const struct paxos_peer_status *peer = &status->peers[index];
@@ -54,6 +74,9 @@ static json_t *peer_json(const struct paxos_status *status, unsigned index)
 	                                  ? json_null()
 	                                  : duration(status->now_ns - peer->heard_ns, 1e6));
 	(void)json_object_set_new(object, "resent", number(peer->resent));
+	(void)json_object_set_new(object, "voter", json_boolean(paxos_has(status->voters, index)));
+	(void)json_object_set_new(object, "learned", number(peer->learned));
+	(void)json_object_set_new(object, "address", address_json(peer->address));
 	return object;
 }
 
@@ -61,7 +84,7 @@ static json_t *peers_json(const struct paxos_status *status)
 {
 	json_t *array = json_array();
 
-	for (unsigned i = 0; paxos_each(status->voters, &i); i++) {
+	for (unsigned i = 0; paxos_each(status->voters | status->learners, &i); i++) {
 		if (i != status->node) {
 			(void)json_array_append_new(array, peer_json(status, i));
 		}
@@ -121,6 +144,11 @@ json_t *ctl_status_json(const struct paxos_status *status, const char *transport
 	(void)json_object_set_new(object, "node", json_integer(status->node + 1));
 	(void)json_object_set_new(object, "role", json_string(paxos_role_text(status->role)));
 	(void)json_object_set_new(object, "leader", json_integer(status->leader + 1));
+	(void)json_object_set_new(object, "configuration", number(status->configuration));
+	(void)json_object_set_new(object, "voters", set_json(status->voters));
+	(void)json_object_set_new(object, "learners", set_json(status->learners));
+	(void)json_object_set_new(object, "address",
+	                          address_json(status->peers[status->node].address));
 	(void)json_object_set_new(object, "ballot", ballot_json(&status->promised));
 	(void)json_object_set_new(object, "accepted", ballot_json(&status->accepted));
 	(void)json_object_set_new(object, "log_start", number(status->log_start));

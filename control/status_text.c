@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/status_text.h"
 
+#include <stdbool.h>
+
 #include <string.h>
 
 static const char *text_of(const json_t *object, const char *key)
@@ -20,6 +22,81 @@ static double real_of(const json_t *object, const char *key)
 	return json_number_value(json_object_get(object, key));
 }
 
+static void print_set(FILE *out, const json_t *set)
+{
+	for (size_t i = 0; i < json_array_size(set); i++) {
+		(void)fprintf(out, " %lld", (long long)json_integer_value(json_array_get(set, i)));
+	}
+}
+
+static void print_members(FILE *out, const json_t *status)
+{
+	const json_t *learners = json_object_get(status, "learners");
+
+	(void)fprintf(out, "members    configuration %lld, voters",
+	              number_of(status, "configuration"));
+	print_set(out, json_object_get(status, "voters"));
+	if (json_array_size(learners) != 0) {
+		(void)fprintf(out, ", learners");
+		print_set(out, learners);
+	}
+	(void)fprintf(out, "\n");
+}
+
+static bool has(const json_t *set, long long node)
+{
+	for (size_t i = 0; i < json_array_size(set); i++) {
+		if (json_integer_value(json_array_get(set, i)) == node) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One line: what it is, where it is, how it is. */
+static void print_member(FILE *out, const json_t *status, const json_t *member)
+{
+	const long long node = number_of(member, "node");
+	const char *address = json_string_value(json_object_get(member, "address"));
+	const bool self = node == number_of(status, "node");
+	const json_t *heard = json_object_get(member, "heard_ms");
+
+	(void)fprintf(out, "%-4lld %-8s %-21s ", node,
+	              has(json_object_get(status, "voters"), node)     ? "voter"
+	              : has(json_object_get(status, "learners"), node) ? "learner"
+	                                                               : "-",
+	              address != NULL ? address : "-");
+	if (node == number_of(status, "leader")) {
+		(void)fprintf(out, "leads\n");
+	} else if (self) {
+		(void)fprintf(out, "this server\n");
+	} else if (json_is_number(heard)) {
+		(void)fprintf(out, "heard %.1f ms ago\n", json_number_value(heard));
+	} else {
+		(void)fprintf(out, "never heard\n");
+	}
+}
+
+void ctl_members_print(FILE *out, const json_t *status)
+{
+	const json_t *peers = json_object_get(status, "peers");
+	const long long self = number_of(status, "node");
+	bool told = false;
+
+	print_members(out, status);
+	for (size_t i = 0; i <= json_array_size(peers); i++) {
+		const json_t *peer = json_array_get(peers, i);
+
+		if (!told && (peer == NULL || number_of(peer, "node") > self)) {
+			print_member(out, status, status);
+			told = true;
+		}
+		if (peer != NULL) {
+			print_member(out, status, peer);
+		}
+	}
+}
+
 static void print_head(FILE *out, const json_t *status)
 {
 	const json_t *ballot = json_object_get(status, "ballot");
@@ -36,6 +113,7 @@ static void print_head(FILE *out, const json_t *status)
 	} else {
 		(void)fprintf(out, ", knows no leader\n");
 	}
+	print_members(out, status);
 	(void)fprintf(out, "ballot     round %lld of server %lld\n", number_of(ballot, "round"),
 	              number_of(ballot, "node"));
 	(void)fprintf(out, "log        from %lld to %lld, decided %lld, applied %lld\n",

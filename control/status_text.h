@@ -15,3 +15,6 @@
 
 /* Prints a status as the management socket gave it; what is missing or strange shows as `?`. */
 void ctl_status_print(FILE *out, const json_t *status);
+
+/* Who is in the cluster, as that status says: a line for each. */
+void ctl_members_print(FILE *out, const json_t *status);

@@ -305,9 +305,10 @@ int ctl_superblock_found(int folder, const char *path, const struct ctl_superblo
 	if (faccessat(folder, NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		ctl_reason_say(ret_reason,
 		               "%s/" NAME
-		               ": this server was started before, so it cannot begin a new "
-		               "cluster; start it without --new-cluster",
-		               path);
+		               ": this server was started before, so it cannot %s; start it "
+		               "without %s",
+		               path, first->member ? "begin a new cluster" : "join as a new one",
+		               first->member ? "--new-cluster" : "--join");
 		return -EEXIST;
 	}
 	return say_unwritten(make(folder, first), path, ret_reason);

@@ -26,6 +26,7 @@ enum {
 
 struct ctl_udp_worker {
 	struct ctl_udp_worker_config config;
+	struct ctl_address given[STORE_NODES_MAX]; /* by the file */
 	struct paxos_replica *replica;
 	struct store *store;
 	struct paxos_mailbox *mailbox;
@@ -60,10 +61,10 @@ static struct paxos_source source_of(const struct ctl_udp_worker *worker,
 {
 	struct paxos_source source = {.peer = PAXOS_NOBODY, .address = ctl_udp_address(from)};
 
-	for (unsigned i = 0; i < worker->config.count; i++) {
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
 		const struct ctl_address *server = &worker->config.servers[i];
 
-		if (server->ip == from->ip && server->port == from->port &&
+		if (server->ip != 0 && server->ip == from->ip && server->port == from->port &&
 		    i != worker->config.node) {
 			source.peer = (int)i;
 		}
@@ -116,6 +117,9 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 	case PAXOS_MAIL_TRANSFER:
 		paxos_errand_transfer(worker->replica, now_ns, worker->mailbox, mail);
 		break;
+	case PAXOS_MAIL_CHANGE:
+		paxos_errand_change(worker->replica, now_ns, mail);
+		break;
 	case PAXOS_MAIL_SNAPSHOT_ASK:
 		paxos_errand_snapshot(worker->store, worker->mailbox, mail);
 		break;
@@ -127,6 +131,7 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 	case PAXOS_MAIL_STATUS:
 	case PAXOS_MAIL_TRACE:
 	case PAXOS_MAIL_TRANSFERRED:
+	case PAXOS_MAIL_TOLD:
 	case PAXOS_MAIL_SNAPSHOT:
 	case PAXOS_MAIL_END:
 		must(false);
@@ -149,6 +154,26 @@ static unsigned read_mail(struct ctl_udp_worker *worker, uint64_t now_ns)
 
 /* --- out ------------------------------------------------------------------------------------- */
 
+static void send_to(struct ctl_udp_worker *worker, unsigned peer, struct slice bytes)
+{
+	const struct ctl_address *server = &worker->config.servers[peer];
+
+	/* One that nobody has told an address of is not there yet. */
+	if (server->ip != 0) {
+		ctl_udp_queue(&worker->udp, server, bytes);
+	}
+}
+
+/* A member that the file does not know stands where the cluster was told. */
+static void learn(struct ctl_udp_worker *worker, unsigned peer, struct store_address at)
+{
+	const struct ctl_address *given = &worker->given[peer];
+
+	if (given->ip == 0) {
+		worker->config.servers[peer] = (struct ctl_address){.ip = at.ip, .port = at.port};
+	}
+}
+
 /* The bytes of effects stay until the replica's next call, so they leave without a copy. */
 static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 {
@@ -160,15 +185,14 @@ static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 	for (; paxos_replica_take(worker->replica, &effect); done++) {
 		switch (effect.kind) {
 		case PAXOS_EFFECT_SEND:
-			if (effect.peer >= worker->config.count) {
-				break;
-			}
 			must(effect.peer != worker->config.node);
-			ctl_udp_queue(&worker->udp, &worker->config.servers[effect.peer],
-			              effect.bytes);
+			send_to(worker, effect.peer, effect.bytes);
 			break;
 		case PAXOS_EFFECT_PEER:
+			learn(worker, effect.peer, effect.at);
+			break;
 		case PAXOS_EFFECT_TOLD:
+			paxos_errand_told(worker->mailbox, &effect);
 			break;
 		case PAXOS_EFFECT_REPLY:
 			client = ctl_udp_address_of(&effect.address);
@@ -382,13 +406,13 @@ int ctl_udp_worker_start(struct ctl_udp_worker **ret_worker,
 	struct ctl_udp_worker *worker = calloc(1, sizeof(*worker));
 	int r;
 
-	must(config->count <= STORE_VOTERS_MAX);
-	must(config->node < config->count);
+	must(config->node < STORE_NODES_MAX);
 	if (worker == NULL) {
 		ctl_reason_say(ret_reason, "no memory for the worker; free some");
 		return -ENOMEM;
 	}
 	worker->config = *config;
+	memcpy(worker->given, config->servers, sizeof(worker->given));
 	worker->replica = replica;
 	worker->store = store;
 	worker->mailbox = mailbox;

@@ -35,8 +35,8 @@ enum {
 
 struct ctl_udp_worker_config {
 	struct ctl_address listen;
-	struct ctl_address servers[STORE_VOTERS_MAX];
-	unsigned node, count; /* own index, members */
+	struct ctl_address servers[STORE_NODES_MAX];
+	unsigned node; /* own index; others whose ip is 0 are told by the replica */
 	bool spin;
 	int core; /* -1: not pinned */
 	uint64_t heartbeat_ns;

@@ -57,6 +57,5 @@ struct dp_config {
 	struct dp_peer_config peers[STORE_NODES_MAX];
 	/* As the replica has them; for answers that workers beyond 0 give. */
 	uint64_t cluster;
-	uint32_t configuration;
 	uint8_t durability; /* enum paxos_durability */
 };

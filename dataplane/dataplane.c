@@ -144,7 +144,6 @@ static void fill_worker(struct dp *dp, struct dp_worker *worker, unsigned index,
 	worker->reads.view = paxos_replica_lease_view(replica);
 	worker->reads.store = store;
 	worker->reads.cluster = dp->config.cluster;
-	worker->reads.configuration = dp->config.configuration;
 	worker->reads.node = dp->config.node;
 	worker->reads.durability = dp->config.durability;
 	worker->all = dp->workers;

@@ -3,6 +3,11 @@
 
 #include "store/base/check.h"
 
+static uint32_t configuration_of(const struct dp_reads *reads)
+{
+	return atomic_load_explicit(&reads->view->configuration, memory_order_relaxed);
+}
+
 /* Opens a request that fits one datagram. */
 static bool open_request(const struct dp_reads *reads, struct slice bytes,
                          struct proto_request *ret_request)
@@ -18,7 +23,7 @@ static bool open_request(const struct dp_reads *reads, struct slice bytes,
 		return false;
 	}
 	if (!proto_segment_decode(&datagram, &head, &piece) || head.segments != 1 ||
-	    (head.configuration != 0 && head.configuration != reads->configuration)) {
+	    (head.configuration != 0 && head.configuration != configuration_of(reads))) {
 		return false;
 	}
 	if (!proto_request_decode(piece, ret_request, &bad_verb)) {
@@ -34,7 +39,7 @@ static void send(struct dp_reads *reads, const struct proto_head *asked, uint64_
                  struct slice message, const struct paxos_address *address, struct dp_tx *tx)
 {
 	struct proto_head head = {
-		.configuration = reads->configuration,
+		.configuration = configuration_of(reads),
 		.session = asked->session,
 		.number = asked->number,
 		.version = version,

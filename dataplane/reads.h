@@ -22,7 +22,6 @@ struct dp_reads {
 	const struct paxos_lease_view *view; /* borrowed, as the store */
 	const struct store *store;
 	uint64_t cluster;
-	uint32_t configuration;
 	uint8_t node, durability;
 	uint8_t message[PROTO_MESSAGE_SIZE_MAX];
 	uint8_t datagram[STORE_DATAGRAM_SIZE_MAX];

@@ -71,11 +71,24 @@ void dp_tx_find_routes(struct dp_tx *tx, const struct dp_config *config)
 		}
 		route->address = config->peers[i].address;
 		route->udp_port = config->peers[i].port;
+		route->is_given = true;
 		route->port = find_link(tx, i);
 		if (route->port < 0) {
 			route->port = find_ethdev(tx, route->address);
 		}
 	}
+}
+
+void dp_tx_learn(struct dp_tx *tx, unsigned peer, struct store_address at)
+{
+	struct dp_route *route = &tx->routes[peer];
+
+	must(peer < STORE_NODES_MAX);
+	if (route->is_given) {
+		return;
+	}
+	*route = (struct dp_route){
+		.port = find_ethdev(tx, at.ip), .address = at.ip, .udp_port = at.port};
 }
 
 /* --- ethdev ---------------------------------------------------------------------------------- */

@@ -42,7 +42,8 @@ struct dp_address dp_address_unpack(const struct paxos_address *packed);
 
 /* How a member is reached. */
 struct dp_route {
-	int port; /* index, or -1: not at all */
+	bool is_given; /* by the configuration */
+	int port;      /* index, or -1: not at all */
 	uint32_t address;
 	uint16_t udp_port;
 };
@@ -67,6 +68,12 @@ struct dp_tx {
 
 /* Finds out how each member is reached: by its link; else by the ethdev whose subnet it is in. */
 void dp_tx_find_routes(struct dp_tx *tx, const struct dp_config *config);
+
+/*
+ * A member that the configuration does not know stands at `at`. This worker alone knows: the
+ * answers of a peer that comes in by another worker's queue need its line in the file.
+ */
+void dp_tx_learn(struct dp_tx *tx, unsigned peer, struct store_address at);
 
 /* A datagram to the member `peer`. */
 void dp_tx_send(struct dp_tx *tx, uint64_t now_ns, unsigned peer, struct slice bytes);

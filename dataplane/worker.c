@@ -96,7 +96,10 @@ static unsigned obey(struct dp_worker *worker, uint64_t now_ns)
 			reply(worker, &effect);
 			break;
 		case PAXOS_EFFECT_PEER:
+			dp_tx_learn(&worker->tx, effect.peer, effect.at);
+			break;
 		case PAXOS_EFFECT_TOLD:
+			paxos_errand_told(worker->mailbox, &effect);
 			break;
 		case PAXOS_EFFECT_TRACE:
 			tell_trace(worker, &effect.trace);
@@ -183,6 +186,9 @@ static unsigned take_mail(struct dp_worker *worker)
 		case PAXOS_MAIL_TRANSFER:
 			paxos_errand_transfer(worker->replica, now_ns, worker->mailbox, &mail);
 			break;
+		case PAXOS_MAIL_CHANGE:
+			paxos_errand_change(worker->replica, now_ns, &mail);
+			break;
 		case PAXOS_MAIL_SNAPSHOT_ASK:
 			paxos_errand_snapshot(worker->store, worker->mailbox, &mail);
 			break;
@@ -193,6 +199,7 @@ static unsigned take_mail(struct dp_worker *worker)
 		case PAXOS_MAIL_STATUS:
 		case PAXOS_MAIL_TRACE:
 		case PAXOS_MAIL_TRANSFERRED:
+		case PAXOS_MAIL_TOLD:
 		case PAXOS_MAIL_SNAPSHOT:
 		case PAXOS_MAIL_END:
 			break; /* these go the other way */

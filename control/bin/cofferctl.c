@@ -33,24 +33,39 @@ enum {
 	LOOKS_MAX = 500, /* for a new leader, 10 ms apart */
 	LOOK_GAP_MS = 10,
 	LOOKS_AGAIN = 50, /* then it is asked again: a datagram may be lost */
-	WORDS_MAX = 8,
+	WORDS_MAX = 16,
+	MEMBER_S = 60, /* the server gives up before */
 };
 
 #define COMMANDS                                                                                   \
-	"status | leader transfer [NODE] | snapshot save FILE | snapshot verify FILE | "           \
-	"verify DIR | repair DIR | help"
+	"status | leader transfer [NODE] | member list | member add N[=IP:PORT] ... | "            \
+	"member remove N ... | member replace OLD NEW[=IP:PORT] | member promote N ... | "         \
+	"snapshot save FILE | snapshot verify FILE | verify DIR | repair DIR | help"
 
 struct order {
 	const char *socket;
 	const char *words[WORDS_MAX];
 	unsigned count;
 	bool json;
+	bool even, learner; /* options of `member` */
 };
 
 static void print_status(const struct order *order, const json_t *answer)
 {
 	(void)order;
 	ctl_status_print(stdout, answer);
+}
+
+static void print_told(const struct order *order, const json_t *answer)
+{
+	(void)order;
+	(void)printf("%s\n", json_string_value(json_object_get(answer, "told")));
+}
+
+static void print_members(const struct order *order, const json_t *answer)
+{
+	(void)order;
+	ctl_members_print(stdout, answer);
 }
 
 static void print_help(const struct order *order, const json_t *answer)
@@ -100,7 +115,7 @@ static int make_absolute(struct order *order, char path[PATH_MAX])
 /* What can be asked; how many words, the command's own included; how its answer looks as text. */
 static const struct command {
 	const char *name, *action; /* the first two words; action may be NULL */
-	unsigned words;
+	unsigned words;            /* 0: action and at least one more */
 	unsigned patience_s;
 	void (*print)(const struct order *order, const json_t *answer);
 } commands[] = {
@@ -111,6 +126,11 @@ static const struct command {
 	{"snapshot", "verify", 3, 0, NULL}, /* without a server */
 	{"verify", NULL, 2, 0, NULL},
 	{"repair", NULL, 2, 0, NULL},
+	{"member", "list", 2, 5, print_members},
+	{"member", "add", 0, MEMBER_S, print_told},
+	{"member", "remove", 0, MEMBER_S, print_told},
+	{"member", "replace", 0, MEMBER_S, print_told},
+	{"member", "promote", 0, MEMBER_S, print_told},
 	{"help", NULL, 1, 5, print_help},
 };
 
@@ -120,7 +140,8 @@ static const struct command *find_command(const struct order *order)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		const struct command *command = &commands[i];
 
-		if (order->count == command->words && strcmp(order->words[0], command->name) == 0 &&
+		if ((command->words == 0 ? order->count > 2 : order->count == command->words) &&
+		    strcmp(order->words[0], command->name) == 0 &&
 		    (command->action == NULL || strcmp(order->words[1], command->action) == 0)) {
 			return command;
 		}
@@ -141,6 +162,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			argp_error(state, "-o takes text or json, not %s", argument);
 		}
 		order->json = strcmp(argument, "json") == 0;
+		return 0;
+	case CTL_OPTION_EVEN:
+		order->even = true;
+		return 0;
+	case CTL_OPTION_LEARNER:
+		order->learner = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (order->count == WORDS_MAX) {
@@ -186,13 +213,21 @@ static int dial(const char *path, unsigned patience_s)
 static int send_line(int fd, const struct order *order)
 {
 	json_t *object = json_object(), *arguments = json_array();
+	const bool lists = find_command(order)->print == print_members; /* a status is enough */
 	char *line;
 	int r = -ENOMEM;
 
-	for (unsigned i = 1; i < order->count; i++) {
+	for (unsigned i = 1; i < order->count && !lists; i++) {
 		(void)json_array_append_new(arguments, json_string(order->words[i]));
 	}
-	(void)json_object_set_new(object, "command", json_string(order->words[0]));
+	if (order->even) {
+		(void)json_array_append_new(arguments, json_string("--even"));
+	}
+	if (order->learner) {
+		(void)json_array_append_new(arguments, json_string("--learner"));
+	}
+	(void)json_object_set_new(object, "command",
+	                          json_string(lists ? "status" : order->words[0]));
 	(void)json_object_set_new(object, "arguments", arguments);
 	line = json_dumps(object, JSON_COMPACT);
 	json_decref(object);

@@ -53,7 +53,7 @@ static_assert(MAILBOX_BYTES / 4 > sizeof(struct paxos_status) + 4096, "a status 
 struct order {
 	const char *config;
 	const char *restore; /* a snapshot that a new cluster begins with, or NULL */
-	bool new_cluster, check, print_config, no_supervisor;
+	bool new_cluster, join, check, print_config, no_supervisor;
 };
 
 /* Everything a server is; what is NULL or below 0 is not there yet. */
@@ -197,7 +197,6 @@ static int start_kernel(struct server *server, struct ctl_reason *ret_reason)
 	struct ctl_udp_worker_config worker = {
 		.listen = config->listen,
 		.node = (unsigned)config->node - 1,
-		.count = (unsigned)config->count,
 		.spin = config->poll == CTL_POLL_SPIN,
 		.core = config->cores.count != 0 ? config->cores.numbers[0] : -1,
 		.heartbeat_ns = config->heartbeat_ns,
@@ -247,7 +246,6 @@ static void fill_dataplane(struct dp_config *dp, const struct server *server)
 	dp->node = (uint8_t)(config->node - 1);
 	dp->count = (uint8_t)config->count;
 	dp->cluster = config->cluster;
-	dp->configuration = 1;
 	dp->durability = (uint8_t)durability_of(server);
 	for (unsigned i = 0; i < DP_WORKERS_MAX; i++) {
 		dp->cores[i] = i < config->cores.count ? config->cores.numbers[i] : -1;
@@ -352,6 +350,24 @@ static int end_as_told(struct server *server, enum paxos_end end, struct ctl_rea
 	return ctl_end_say(end, server->config.data, ret_reason);
 }
 
+static enum ctl_start start_of(const struct order *order)
+{
+	return order->new_cluster ? CTL_START_NEW_CLUSTER
+	       : order->join      ? CTL_START_JOIN
+	                          : CTL_START_AGAIN;
+}
+
+/* This server votes from now on. */
+static void note_member(void *context)
+{
+	struct server *server = context;
+	struct ctl_reason reason;
+
+	if (ctl_home_member(&server->boot.home, &reason) < 0) {
+		ctl_log(&server->logger, CTL_ERROR, "superblock", CTL_TEXT("why", reason.text));
+	}
+}
+
 static int live(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
 {
 	struct ctl_loop_config loop = {
@@ -359,6 +375,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 		.mailbox = &server->mailbox,
 		.logger = &server->logger,
 		.status = make_status,
+		.member = note_member,
 		.context = server,
 	};
 	enum paxos_end end = (enum paxos_end)0;
@@ -366,7 +383,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 
 	server->boot.config = &server->config;
 	server->boot.logger = &server->logger;
-	r = ctl_boot_begin(&server->boot, order->new_cluster, order->restore, ret_reason);
+	r = ctl_boot_begin(&server->boot, start_of(order), order->restore, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
 	loop.store = server->boot.store;
 	loop.folder = server->boot.home.folder;
@@ -441,6 +458,7 @@ static int serve_supervised(void *context, struct ctl_birth *birth, bool again)
 
 	order.new_cluster = order.new_cluster && !again;
 	order.restore = order.new_cluster ? order.restore : NULL;
+	order.join = order.join && !again;
 	return serve(&order, birth);
 }
 
@@ -468,6 +486,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case CTL_OPTION_NEW_CLUSTER:
 		order->new_cluster = true;
 		return 0;
+	case CTL_OPTION_JOIN:
+		order->join = true;
+		return 0;
 	case CTL_OPTION_RESTORE:
 		order->restore = argument;
 		return 0;
@@ -487,6 +508,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		if (order->restore != NULL && !order->new_cluster) {
 			argp_error(state,
 			           "--restore begins a new cluster: it goes with --new-cluster");
+		}
+		if (order->join && order->new_cluster) {
+			argp_error(state, "it is --new-cluster or --join");
 		}
 		if (order->config == NULL && !order->print_config) {
 			argp_error(state, "name a configuration file with -c");

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ctl_config config;
 
 	if (ctl_config_parse(&config, "fuzz", slice_make(data, size), &reason) == 0) {
-		must(config.count % 2 == 1);
+		must(__builtin_popcountll(config.members) % 2 == 1);
+		must(config.members >> config.count == 0);
 		must(config.count <= STORE_NODES_MAX);
 		must(config.node >= 1);
 		must(config.node <= config.count);

@@ -76,6 +76,9 @@ class Cluster:
         self.pairs = [(a, b) for a in self.nodes for b in self.nodes if a < b]
         self.is_down = False
         self.first_arguments = []  # of every server's very first start
+        self.members = list(self.nodes)  # who votes
+        self.founders = list(self.nodes)
+        self.removed = {}  # nodes that ended because they were told so
 
     # --- what a transport says ------------------------------------------------------------------
 
@@ -111,6 +114,7 @@ class Cluster:
                  f"management = {node.socket}", f"log = {node.log.name}",
                  f"durability = {self.durability}", "segment_mb = 8", *self.server_lines(number),
                  *self.settings]
+        lines.append("members = " + " ".join(str(n) for n in self.founders))
         node.config.write_text("\n".join(lines) + "\n")
 
     def start(self, number, wait=True):
@@ -118,7 +122,8 @@ class Cluster:
         check(node.process is None or not node.process.is_running(), "starts twice")
         arguments = [self.tools.cofferd, "-c", node.config.name]
         if node.starts == 0:
-            arguments += ["--new-cluster", *self.first_arguments]
+            arguments += ["--new-cluster" if number in self.founders else "--join",
+                          *self.first_arguments]
         node.starts += 1
         node.log_offset = node.log.stat().st_size if node.log.exists() else 0
         node.process = Server(self.tools, f"cofferd-{number}",
@@ -149,9 +154,9 @@ class Cluster:
         self.prepare()
         for number in self.nodes:
             self.write_config(number)
-        for number in self.nodes:
+        for number in self.members:
             self.start(number, wait=False)
-        for number in self.nodes:
+        for number in self.members:
             self.wait_ready(number)
         self.wait_level()
         return self
@@ -177,15 +182,26 @@ class Cluster:
     def go_on(self, number):
         self.nodes[number].process.signal(signal.SIGCONT)
 
+    def await_removed(self, number):
+        """The server was told that it is no member any more, and ends with a sentence."""
+        node = self.nodes.pop(number)
+        node.process.expected_end = True
+        code = node.process.wait()
+        check(code == 1 and "was removed from the cluster" in node.process.errors(),
+              f"removed server {number} ended with {code}", node.process.errors())
+        self.removed[number] = node
+        self.members = [n for n in self.members if n != number]
+
     def running(self):
         return [n for n, node in self.nodes.items()
                 if node.process is not None and node.process.is_running()]
 
     def down(self):
         """Ends every server by SIGTERM; each must end well, and none may have broken before."""
-        for number in self.nodes:
+        for number in self.members:
             self.nodes[number].process.signal(signal.SIGTERM)
-        for number, node in self.nodes.items():
+        for number in self.members:
+            node = self.nodes[number]
             code = node.process.wait()
             check(code == 0, f"server {number} ended with {code}", node.process.errors())
         self.is_down = True
@@ -194,6 +210,8 @@ class Cluster:
     def check_health(self):
         """No server ended by itself, and none broke a promise."""
         for number, node in self.nodes.items():
+            if node.process is None:
+                continue
             ended = node.process is not None and not node.process.is_running()
             if ended and not node.process.expected_end and not self.is_down:
                 raise Failed(f"server {number} ended by itself with {node.process.popen.poll()}: "
@@ -241,14 +259,14 @@ class Cluster:
         def is_level():
             self.check_health()
             last.clear()
-            last.update({n: self.status(n) for n in self.nodes})
+            last.update({n: self.status(n) for n in self.members})
             if not all(last.values()):
                 return None
             roles = sorted(s["role"] for s in last.values())
             leaders = {s["leader"] for s in last.values()}
             applied = {s["applied"] for s in last.values()}
             decided = {s["decided"] for s in last.values()}
-            if roles == ["follower"] * (self.count - 1) + ["leader"] and len(leaders) == 1 \
+            if roles == ["follower"] * (len(self.members) - 1) + ["leader"] and len(leaders) == 1 \
                     and len(applied) == 1 and decided == applied:
                 return applied.pop()
             return None

@@ -125,6 +125,17 @@ enum paxos_transfer paxos_replica_transfer(struct paxos_replica *replica, uint64
 	return PAXOS_TRANSFER_NO_LEADER;
 }
 
+void paxos_replica_change(struct paxos_replica *replica, uint64_t now_ns,
+                          const struct paxos_address *address, const struct paxos_change *change,
+                          uint64_t deadline_ns)
+{
+	(void)replica;
+	(void)now_ns;
+	(void)address;
+	(void)change;
+	(void)deadline_ns;
+}
+
 void paxos_replica_status(const struct paxos_replica *replica, struct paxos_status *ret_status)
 {
 	memset(ret_status, 0, sizeof(*ret_status));

@@ -72,7 +72,6 @@ static struct dp_config make_config(void)
 		.node = 0,
 		.count = 2,
 		.cluster = 1,
-		.configuration = 1,
 		.durability = PAXOS_MEMORY,
 	};
 

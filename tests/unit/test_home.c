@@ -47,6 +47,7 @@ static int make_base(void **state)
 	(void)snprintf(config.data, sizeof(config.data), "%s", data);
 	config.cluster = 7;
 	config.node = 1;
+	config.members = 1;
 	config.durability = CTL_DURABILITY_DISK;
 	config.segment_mb = 2;
 	home.folder = -1;
