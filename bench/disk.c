@@ -46,7 +46,8 @@ static int write_all(struct ctl_disk *disk, int fd, double seconds, struct write
 	uint64_t begin_ns = report_now_ns(), now_ns = begin_ns, done_ns;
 	int r = 0;
 
-	for (uint64_t i = 0; r == 0 && (i <= WARM_UP || now_ns - begin_ns < seconds * 1e9); i++) {
+	for (uint64_t i = 0;
+	     r == 0 && (i <= WARM_UP || (double)(now_ns - begin_ns) < seconds * 1e9); i++) {
 		memcpy(block, &i, sizeof(i)); /* no two are alike */
 		r = ctl_disk_write(disk, fd, block, sizeof(block), i % BLOCKS * CTL_BLOCK_SIZE);
 		done_ns = report_now_ns();

@@ -29,17 +29,20 @@ enum {
 	CLUSTER = 77,
 };
 
+/* What becomes of a server. */
+enum life {
+	DIES,
+	DIES_UNBORN,
+	ENDS,
+	DIES_TWICE,
+	WAITS,
+};
+
 struct fixture {
 	char file[64];
 	int peer;     /* where notes arrive */
 	int lines[2]; /* what servers say of themselves: a pipe */
-	enum {
-		DIES,
-		DIES_UNBORN,
-		ENDS,
-		DIES_TWICE,
-		WAITS,
-	} life;
+	enum life life;
 };
 
 static int peer_socket(uint16_t *ret_port)
@@ -56,7 +59,7 @@ static int peer_socket(uint16_t *ret_port)
 	return fd;
 }
 
-static void set_up(struct fixture *f, int life, bool restart)
+static void set_up(struct fixture *f, enum life life, bool restart)
 {
 	uint16_t port;
 	FILE *file;
