@@ -35,8 +35,11 @@ enum {
 
 /* What a server acknowledged as its log's rank (4.1), in one incarnation of it. */
 struct paxos_rank {
-	uint64_t incarnation;
-	uint32_t start; /* that told last */
+	uint64_t incarnation; /* whose this is; kept over silence */
+	uint32_t answered;    /* the highest start that answered a heartbeat of ours */
+	uint32_t life_start;  /* the highest that told its secret: `life` */
+	uint64_t life;
+	uint32_t start; /* that told its rank last */
 	struct paxos_ballot accepted, former_accepted;
 	uint64_t length, former_length; /* former: the highest of earlier starts */
 	bool falls;                     /* it came back with less: an older copy of its folder */

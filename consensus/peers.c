@@ -162,6 +162,9 @@ static void on_heartbeat_ack(struct paxos_replica *replica, const struct paxos_m
 	if (sent_ns > peer->answered_ns) {
 		peer->answered_ns = sent_ns;
 	}
+	if (sent_ns != 0 && msg->start > peer->rank.answered) {
+		peer->rank.answered = msg->start; /* nobody else knew of this round */
+	}
 	if ((msg->flags & PAXOS_FLAG_GRANTED) != 0 && core->role == PAXOS_LEADER &&
 	    is_own_ballot(replica, msg)) {
 		paxos_rounds_answer(rounds, msg->round, msg->node, core->voters);
@@ -410,6 +413,19 @@ static void forget_heard(const struct paxos_core *core, struct paxos_peer *peer)
 }
 
 /*
+ * A life that is surely over. Where one such asks to be heard all the same, its folder was put
+ * back as it was in that life.
+ */
+static bool is_put_back(const struct paxos_core *core, const struct paxos_peer *peer,
+                        const struct paxos_msg *msg)
+{
+	return msg->incarnation < store_member_incarnation(core->store, msg->node) ||
+	       paxos_rank_is_over(&peer->rank, msg->incarnation, msg->start) ||
+	       (peer->is_dead && msg->incarnation == peer->dead_incarnation &&
+	        msg->start == peer->dead_start);
+}
+
+/*
  * An incarnation counts its starts in the upper half (DESIGN 4.1 i): below the named one it is a
  * life that is over; with the same count it is somebody else.
  */
@@ -425,11 +441,10 @@ static bool incarnation_is_over(const struct paxos_core *core, struct paxos_peer
 		return false; /* another machine may have the number of one that is gone */
 	}
 	forget_heard(core, peer);
-	if (msg->incarnation < named || msg->incarnation < peer->incarnation) {
+	if (msg->incarnation < peer->incarnation) {
 		return true;
 	}
-	if (peer->is_dead && msg->incarnation == peer->dead_incarnation &&
-	    msg->start == peer->dead_start) {
+	if (is_put_back(core, peer, msg)) {
 		return true;
 	}
 	if (named >> 32 != 0 && msg->incarnation != named &&
@@ -483,45 +498,6 @@ static bool is_allowed(const struct paxos_core *core, const struct paxos_msg *ms
 	return core->takes_part || msg->kind == PAXOS_MSG_HEARTBEAT;
 }
 
-/* Says to a server that it runs on an older copy of its folder. */
-static void tell_rolled_back(struct paxos_core *core, const struct paxos_msg *msg)
-{
-	struct paxos_msg ack = {
-		.kind = PAXOS_MSG_HEARTBEAT_ACK,
-		.flags = PAXOS_FLAG_ROLLED_BACK,
-		.ballot = msg->ballot,
-		.round = msg->round,
-		.round_start = msg->start,
-	};
-
-	if (msg->kind == PAXOS_MSG_HEARTBEAT && core->takes_part) {
-		paxos_core_send(core, msg->node, &ack, false);
-	}
-}
-
-/* A server that has less than it acknowledged is refused. True if the message may be heard. */
-static bool keeps_its_word(struct paxos_core *core, const struct paxos_msg *msg)
-{
-	struct paxos_rank *rank = &core->peers[msg->node].rank;
-	const bool fell = rank->falls;
-	/* What asks for a vote, and what gives one, waited for the disk. */
-	const bool tells = msg->kind == PAXOS_MSG_PROMISE || msg->kind == PAXOS_MSG_PREPARE ||
-	                   (msg->flags & PAXOS_FLAG_RANK) != 0;
-
-	if (tells) {
-		paxos_rank_heard(rank, msg->start, msg->accepted, msg->length);
-	} else if (msg->kind == PAXOS_MSG_ACCEPTED) {
-		paxos_rank_heard(rank, msg->start, msg->ballot, msg->length);
-	}
-	if (rank->falls) {
-		if (!fell) {
-			paxos_core_trace(core, PAXOS_TRACE_ROLLED_BACK, msg->start, msg->node);
-		}
-		tell_rolled_back(core, msg);
-	}
-	return !rank->falls;
-}
-
 static void note_sender(struct paxos_core *core, const struct paxos_msg *msg)
 {
 	struct paxos_peer *peer = &core->peers[msg->node];
@@ -547,7 +523,7 @@ static void hear(struct paxos_replica *replica, const struct paxos_msg *msg)
 	struct paxos_core *core = &replica->core;
 
 	note_sender(core, msg);
-	if (!keeps_its_word(core, msg)) {
+	if (!paxos_rank_hear(core, msg)) {
 		paxos_core_drop(core, PAXOS_DROP_ROLLED_BACK);
 		return;
 	}
@@ -583,6 +559,9 @@ void paxos_peers_hear(struct paxos_replica *replica, int peer,
 		paxos_core_drop(core, PAXOS_DROP_IMPOSTOR);
 	} else if (incarnation_is_over(core, &core->peers[peer], &msg)) {
 		paxos_core_drop(core, PAXOS_DROP_INCARNATION);
+		if (paxos_core_is_disk(core) && is_put_back(core, &core->peers[peer], &msg)) {
+			paxos_rank_refuse(core, &msg);
+		}
 	} else {
 		hear(replica, &msg);
 	}

@@ -38,3 +38,61 @@ void paxos_rank_heard(struct paxos_rank *rank, uint32_t start, struct paxos_ball
 		rank->length = length;
 	}
 }
+
+void paxos_rank_lives(struct paxos_rank *rank, uint32_t start, uint64_t secret)
+{
+	if (secret == 0 || start < rank->life_start) {
+		return;
+	}
+	if (start == rank->life_start && secret != rank->life) {
+		rank->falls = !mutant(39);
+		return;
+	}
+	rank->life_start = start;
+	rank->life = secret;
+}
+
+bool paxos_rank_is_over(const struct paxos_rank *rank, uint64_t incarnation, uint32_t start)
+{
+	return incarnation == rank->incarnation && start < rank->answered && !mutant(39);
+}
+
+void paxos_rank_refuse(struct paxos_core *core, const struct paxos_msg *msg)
+{
+	struct paxos_msg ack = {
+		.kind = PAXOS_MSG_HEARTBEAT_ACK,
+		.flags = PAXOS_FLAG_ROLLED_BACK,
+		.ballot = msg->ballot,
+		.round = msg->round,
+		.round_start = msg->start,
+	};
+
+	if (msg->kind == PAXOS_MSG_HEARTBEAT && core->takes_part) {
+		paxos_core_send(core, msg->node, &ack, false);
+	}
+}
+
+bool paxos_rank_hear(struct paxos_core *core, const struct paxos_msg *msg)
+{
+	struct paxos_rank *rank = &core->peers[msg->node].rank;
+	const bool fell = rank->falls;
+	/* What asks for a vote, and what gives one, waited for the disk. */
+	const bool tells = msg->kind == PAXOS_MSG_PROMISE || msg->kind == PAXOS_MSG_PREPARE ||
+	                   (msg->flags & PAXOS_FLAG_RANK) != 0;
+
+	if (tells) {
+		paxos_rank_heard(rank, msg->start, msg->accepted, msg->length);
+	} else if (msg->kind == PAXOS_MSG_ACCEPTED) {
+		paxos_rank_heard(rank, msg->start, msg->ballot, msg->length);
+	}
+	if (msg->kind == PAXOS_MSG_HEARTBEAT) {
+		paxos_rank_lives(rank, msg->start, msg->secret);
+	}
+	if (rank->falls) {
+		if (!fell) {
+			paxos_core_trace(core, PAXOS_TRACE_ROLLED_BACK, msg->start, msg->node);
+		}
+		paxos_rank_refuse(core, msg);
+	}
+	return !rank->falls;
+}

@@ -249,6 +249,62 @@ static void test_older_copy_is_found_out_and_never_counted(void **state)
 	story_end(world);
 }
 
+/*
+ * The folder is put back as it was `restarts` starts ago, while nobody heard of the server for
+ * longer than what was only heard is remembered.
+ */
+static void older_copy(unsigned restarts, unsigned down_ms)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+	const unsigned node = (leader + 1) % 3;
+	const uint64_t incarnation = world->servers[node].incarnation;
+
+	assert_true(harm_save(world, node));
+	for (unsigned i = 0; i < restarts; i++) {
+		restart(world, node);
+		assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+		write_some(world, 20);
+	}
+	write_some(world, 20);
+	world_run(world, MS(100));
+	world->stage.impaired_max = 1;
+	world_crash(world, node);
+	world_run(world, MS(down_ms));
+	server_roll_back(&world->servers[node], &world->stage);
+	world_isolate(world, leader);
+	world_restart(world, node);
+	world_run(world, MS(1500));
+	assert_int_equal(folder_of(world, node)->counts.ends[PAXOS_END_ROLLED_BACK], 1);
+	assert_int_equal(world_leader(world), -1);
+	world_heal(world);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_true(world->servers[node].incarnation > incarnation);
+	story_end(world);
+}
+
+static void test_older_copy_after_a_long_silence(void **state)
+{
+	(void)state;
+	older_copy(0, 10000);
+}
+
+/* Its start has the number of one that was heard. */
+static void test_copy_from_before_the_last_start(void **state)
+{
+	(void)state;
+	older_copy(1, 5);
+	older_copy(1, 10000);
+}
+
+/* Its start has a lower number. */
+static void test_copy_from_before_some_starts(void **state)
+{
+	(void)state;
+	older_copy(3, 5);
+	older_copy(3, 10000);
+}
+
 static enum store_answer answer_to(struct world *world, const char *text)
 {
 	const uint64_t number = world_say(world, 1, text);
@@ -377,6 +433,9 @@ int main(void)
 		cmocka_unit_test(test_start_from_a_snapshot_and_a_shortened_journal),
 		cmocka_unit_test(test_rotten_snapshot_and_rotten_superblock),
 		cmocka_unit_test(test_older_copy_is_found_out_and_never_counted),
+		cmocka_unit_test(test_older_copy_after_a_long_silence),
+		cmocka_unit_test(test_copy_from_before_the_last_start),
+		cmocka_unit_test(test_copy_from_before_some_starts),
 		cmocka_unit_test(test_full_disk_refuses_what_grows_and_heals),
 		cmocka_unit_test(test_slow_disk_of_the_leader_costs_a_handover),
 		cmocka_unit_test(test_failed_write_ends_the_process_and_not_the_cluster),

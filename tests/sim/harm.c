@@ -133,7 +133,6 @@ bool harm_roll_back(struct world *world, unsigned node)
 	struct paxos_mark mark;
 
 	if (!may_lie(world, node) || !server->folder.has_saved ||
-	    server->folder.saved_start != server->start ||
 	    !last_mark(&server->folder.saved, &mark) || !would_be_found_out(world, node, &mark)) {
 		return false;
 	}

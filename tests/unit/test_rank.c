@@ -53,12 +53,39 @@ static void test_lower_ballot_after_two_restarts(void **state)
 	assert_true(rank.falls);
 }
 
+static void test_two_lives_with_one_number(void **state)
+{
+	struct paxos_rank rank = {0};
+
+	(void)state;
+	paxos_rank_lives(&rank, 2, 77);
+	paxos_rank_lives(&rank, 2, 77);
+	paxos_rank_lives(&rank, 1, 66); /* long on its way */
+	paxos_rank_lives(&rank, 3, 0);  /* has none */
+	paxos_rank_lives(&rank, 4, 88);
+	assert_false(rank.falls);
+	paxos_rank_lives(&rank, 4, 89);
+	assert_true(rank.falls);
+}
+
+static void test_lower_start_than_one_that_answered(void **state)
+{
+	const struct paxos_rank rank = {.incarnation = 5, .answered = 3, .start = 9};
+
+	(void)state;
+	assert_true(paxos_rank_is_over(&rank, 5, 2));
+	assert_false(paxos_rank_is_over(&rank, 5, 3));
+	assert_false(paxos_rank_is_over(&rank, 6, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_messages_of_one_start),
 		cmocka_unit_test(test_shorter_after_a_restart),
 		cmocka_unit_test(test_lower_ballot_after_two_restarts),
+		cmocka_unit_test(test_two_lives_with_one_number),
+		cmocka_unit_test(test_lower_start_than_one_that_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
