@@ -335,6 +335,7 @@ static bool is_strange(const struct client_result *result)
 	case STORE_OVERLOADED:
 	case STORE_NO_QUORUM:
 	case STORE_NOT_LEADER:
+	case STORE_DISK_FULL:
 		return false;
 	case STORE_OK:
 	case STORE_IS_DIRECTORY:
@@ -353,7 +354,6 @@ static bool is_strange(const struct client_result *result)
 	case STORE_BAD_VERSION:
 	case STORE_WRONG_CLUSTER:
 	case STORE_BAD_VERB:
-	case STORE_DISK_FULL:
 	case STORE_ANSWER_COUNT:
 		break;
 	}

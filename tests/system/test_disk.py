@@ -8,10 +8,12 @@ Method: real processes over kernel UDP and shared-file links, killed by -9 under
 import os
 import signal
 
+import folders
 import harness
 import stories
 from cluster import Kernel, Recorder, Shm
-from harness import check, parse_json
+from folders import change, data_of, verify
+from harness import check
 
 
 def test_all_are_killed_kernel(tools):
@@ -33,34 +35,9 @@ def test_leader_and_follower_are_killed(tools):
     cluster.down()
 
 
-def data_of(cluster, number):
-    return cluster.folder / f"data{number}"
-
-
-def verify(cluster, number):
-    """What cofferctl says of the folder of a server that is down: exit code and report."""
-    done = cluster.tools.run([cluster.tools.cofferctl, "verify", data_of(cluster, number), "-o",
-                              "json"], cwd=cluster.folder)
-    return done.returncode, parse_json(done.stdout, "the report")
-
-
-def change(path, offset, size=1):
-    with open(path, "r+b") as file:
-        file.seek(offset)
-        old = file.read(size)
-        file.seek(offset)
-        file.write(bytes(byte ^ 0x5a for byte in old))
-
-
-def whole_frames(segment):
-    """Offsets of the blocks that begin a frame."""
-    text = segment.read_bytes()
-    return [at for at in range(0, len(text), 4096) if text[at:at + 4] == b"CFJF"]
-
-
 def damage(cluster, number, what):
-    segment = sorted((data_of(cluster, number) / "journal").iterdir())[0]
-    frames = whole_frames(segment)
+    segment = folders.segments(cluster, number)[0]
+    frames = folders.frames_of(segment)
     check(len(frames) > 20, "there are frames", len(frames))
     middle, last = frames[len(frames) // 2], frames[-1]
     if what == "superblock":

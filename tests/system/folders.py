@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""folders - data folders of servers that are down: looked at, kept, put back, damaged"""
+
+import os
+import shutil
+
+from harness import check, parse_json
+
+SECTOR = 512
+BLOCK = 4096
+FRAME = b"CFJF"  # what the first sector of a frame begins with
+
+
+def data_of(cluster, number):
+    return cluster.folder / f"data{number}"
+
+
+def verify(cluster, number):
+    """What cofferctl says of the folder of a server that is down: exit code and report, or None."""
+    done = cluster.tools.run([cluster.tools.cofferctl, "verify", data_of(cluster, number), "-o",
+                              "json"], cwd=cluster.folder)
+    return done.returncode, parse_json(done.stdout, "the report") if done.stdout else None
+
+
+def keep(cluster, number, name):
+    """A copy of the folder of a server, to be put back."""
+    copy = cluster.folder / f"{name}{number}"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(data_of(cluster, number), copy, symlinks=True)
+    return copy
+
+
+def put_back(cluster, number, copy):
+    shutil.rmtree(data_of(cluster, number))
+    shutil.copytree(copy, data_of(cluster, number), symlinks=True)
+
+
+def change(path, offset, size=1):
+    """Every byte of a part is another one."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        old = file.read(size)
+        check(len(old) == size, "there is something to damage", path, offset, size)
+        file.seek(offset)
+        file.write(bytes(byte ^ 0x5a for byte in old))
+
+
+def segments(cluster, number):
+    """Those with frames in them, lowest first."""
+    folder = data_of(cluster, number) / "journal"
+    return [path for path in sorted(folder.iterdir()) if frames_of(path)]
+
+
+def frames_of(segment):
+    """Offsets of the blocks that begin a frame."""
+    text = segment.read_bytes()
+    return [at for at in range(0, len(text), BLOCK) if text[at:at + 4] == FRAME]
+
+
+def snapshots(cluster, number):
+    return sorted(data_of(cluster, number).glob("snapshot-*"))
+
+
+def aside(cluster, number):
+    """What was set aside as damaged."""
+    return sorted(data_of(cluster, number).glob("damaged-*"))
+
+
+def cut(path, size):
+    os.truncate(path, size)
