@@ -23,7 +23,7 @@ enum {
 	NODES = STORE_NODES_MAX + 1,
 };
 
-#define PREPARE_NS ((uint64_t)20000000000u) /* sessions and keys must be there by then */
+#define PREPARE_NS ((uint64_t)20000000000u) /* so long for the next session or key, at most */
 #define SETTLE_NS  ((uint64_t)10000000000u) /* and the last answers by then */
 
 enum phase {
@@ -300,11 +300,15 @@ static void begin_phase(struct load *load, enum phase phase, uint64_t issue_max)
 
 static int prepare(struct load *load, enum phase phase, uint64_t issue_max)
 {
-	uint64_t end_ns;
+	uint64_t issued = 0, end_ns;
 
 	begin_phase(load, phase, issue_max);
 	end_ns = load->start_ns + PREPARE_NS;
 	while (load->issued < issue_max || load->under_way != 0) {
+		if (load->issued != issued) {
+			issued = load->issued;
+			end_ns = load->last_ns + PREPARE_NS;
+		}
 		if (load->last_ns > end_ns) {
 			return -ENETUNREACH;
 		}
