@@ -17,6 +17,12 @@
 #define NAME     "superblock"
 #define NAME_NEW "superblock.new"
 
+/* How the sentence of a superblock ends that is not there. */
+#define LOST                                                                                       \
+	"; the very first start of a new cluster says --new-cluster. A server that lost its "      \
+	"folder is a new one and cannot come back under its old number: give it another, start "   \
+	"it with --join, and have the old one replaced (cofferctl member replace OLD NEW)"
+
 enum {
 	MAGIC = 0x42534643, /* "CFSB" */
 	VERSION = 2,
@@ -144,11 +150,9 @@ int ctl_folder_open(const char *path, bool make, struct ctl_reason *ret_reason)
 	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0) {
 		r = -errno;
-		ctl_reason_say(
-			ret_reason,
-			"data = %s: the folder cannot be opened (%s); name the right one, or start "
-			"a new cluster with --new-cluster",
-			path, strerror(-r));
+		ctl_reason_say(ret_reason,
+		               "data = %s: the folder cannot be opened (%s); name the right one%s",
+		               path, strerror(-r), r == -ENOENT ? LOST : "");
 		return r;
 	}
 	if (flock(folder, LOCK_EX | LOCK_NB) < 0) {
@@ -325,16 +329,10 @@ static void say_unread(struct ctl_reason *ret_reason, const char *path, int r)
 {
 	if (r == -ENOENT) {
 		ctl_reason_say(ret_reason,
-		               "%s/" NAME
-		               ": is not there; if this is the very first start of a new "
-		               "cluster, say --new-cluster, else name the right folder by `data`",
+		               "%s/" NAME ": is not there; name the right folder by `data`" LOST,
 		               path);
 	} else if (r == -EBADMSG) {
-		ctl_reason_say(ret_reason,
-		               "%s/" NAME
-		               ": none of its four copies is whole; a server that lost it is a "
-		               "new one and cannot come back under its old identity: have it "
-		               "replaced (cofferctl member replace), with an empty folder",
+		ctl_reason_say(ret_reason, "%s/" NAME ": none of its four copies is whole" LOST,
 		               path);
 	} else {
 		ctl_reason_say(ret_reason,

@@ -194,6 +194,12 @@ class Cluster:
         self.removed[number] = node
         self.members = [n for n in self.members if n != number]
 
+    def start_removed(self, number):
+        """Once more; it will be told again."""
+        self.nodes[number] = self.removed.pop(number)
+        self.start(number, wait=False)
+        self.nodes[number].process.expected_end = True
+
     def running(self):
         return [n for n, node in self.nodes.items()
                 if node.process is not None and node.process.is_running()]
@@ -254,7 +260,7 @@ class Cluster:
 
     def followers(self):
         leader = self.leader()
-        return [n for n in self.nodes if n != leader]
+        return [n for n in self.members if n != leader]
 
     def wait_level(self, limit_s=LEVEL_LIMIT_S):
         """One leader, everybody follows it, and all applied the same; returns the index."""

@@ -2,8 +2,11 @@
 """test_members - the members of a real cluster change while clients work
 
 Three servers found it; others are started empty, with --join. What clients were told must be
-linearizable over all configurations, and every acknowledged write must be there at the end.
+linearizable over all configurations, and every acknowledged write must be there at the end. In
+mode disk all are killed at once after each change.
 """
+
+import shutil
 
 import harness
 from cluster import Kernel, Recorder, Shm
@@ -20,6 +23,24 @@ def change(cluster, asked, *words):
     return done.stdout
 
 
+def settle(cluster, recorder, what):
+    """Writes go on with the members of now; in mode disk also after all have died at once."""
+    gap_ms = recorder.wait_more(WARM, what)
+    if cluster.durability != "disk":
+        return gap_ms
+    for number in cluster.members:
+        cluster.kill(number)
+    for number in cluster.members:
+        cluster.start(number, wait=False)
+    recorder.wait_more(WARM, f"{what}, after all were killed")
+    for number in cluster.members:
+        cluster.wait_ready(number)
+        cluster.wait_caught_up(number)
+        voters = cluster.status(number)["voters"]
+        check(voters == sorted(cluster.members), f"server {number} knows who votes", voters)
+    return gap_ms
+
+
 def members_grow_shrink_and_are_replaced(cluster):
     cluster.founders = cluster.members = [1, 2, 3]
     cluster.up()
@@ -30,7 +51,7 @@ def members_grow_shrink_and_are_replaced(cluster):
     cluster.start(5)
     check("vote" in change(cluster, 2, "add", "4", "5"), "it says who votes")
     cluster.members = [1, 2, 3, 4, 5]
-    gap_ms = max(gap_ms, recorder.wait_more(WARM, "writes go on with five"))
+    gap_ms = max(gap_ms, settle(cluster, recorder, "writes go on with five"))
     check(cluster.status(5)["voters"] == [1, 2, 3, 4, 5], "who was added knows it")
 
     leader = cluster.leader()
@@ -38,25 +59,26 @@ def members_grow_shrink_and_are_replaced(cluster):
     change(cluster, leader, "remove", str(leader), str(other))
     cluster.await_removed(leader)
     cluster.await_removed(other)
-    gap_ms = max(gap_ms, recorder.wait_more(WARM, "writes go on without who led"))
+    gap_ms = max(gap_ms, settle(cluster, recorder, "writes go on without who led"))
+    cluster.start_removed(leader)
+    cluster.await_removed(leader)
 
     dead = next(n for n in cluster.members if n != cluster.leader())
     cluster.kill_host(dead)
-    cluster.nodes[dead].process.expected_end = True
     cluster.start(6)
     asked = next(n for n in cluster.members if n != dead)
     change(cluster, asked, "replace", str(dead), "6")
     cluster.members = [n for n in cluster.members if n != dead] + [6]
-    gap_ms = max(gap_ms, recorder.wait_more(WARM, "writes go on with an empty machine"))
+    gap_ms = max(gap_ms, settle(cluster, recorder, "writes go on with an empty machine"))
     cluster.start(dead)
     cluster.await_removed(dead)
 
     counts = recorder.finish()
     cluster.wait_level()
     check(cluster.status(6)["configuration"] == 4, "the fourth configuration")
-    print(f"summary: {cluster.transport}: 3 to 5 to 3 servers, then one replaced by an empty "
-          f"machine, under load: {counts['acked']} writes acknowledged, {counts['unknown']} "
-          f"without an answer, longest gap {gap_ms:.0f} ms")
+    print(f"summary: {cluster.transport}, {cluster.durability}: 3 to 5 to 3 servers, then one "
+          f"replaced by an empty machine, under load: {counts['acked']} writes acknowledged, "
+          f"{counts['unknown']} without an answer, longest gap {gap_ms:.0f} ms")
     cluster.down()
 
 
@@ -64,8 +86,93 @@ def test_kernel(tools):
     members_grow_shrink_and_are_replaced(Kernel(tools, 6))
 
 
+def test_kernel_disk(tools):
+    members_grow_shrink_and_are_replaced(Kernel(tools, 6, durability="disk", relayed=False))
+
+
 def test_shm(tools):
     members_grow_shrink_and_are_replaced(Shm(tools, 6))
+
+
+def test_shm_disk(tools):
+    if not tools.all:
+        raise harness.Skip("only with --all")
+    members_grow_shrink_and_are_replaced(Shm(tools, 6, durability="disk"))
+
+
+def test_one_sleeps_through_two_changes(tools):
+    """When it wakes up, everybody it knows as a member is gone."""
+    cluster = Kernel(tools, 5, durability="disk", relayed=False)
+    cluster.founders = cluster.members = [1, 2, 3]
+    cluster.up()
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    cluster.kill_host(3)
+    for old, new in ((2, 4), (1, 5)):
+        cluster.start(new)
+        change(cluster, 1, "replace", str(old), str(new))
+        cluster.await_removed(old)
+        cluster.members = [n for n in cluster.members if n != old] + [new]
+        recorder.wait_more(WARM, f"writes go on with {new} for {old}")
+    cluster.start(3)
+    cluster.wait_caught_up(3)
+    check(cluster.status(3)["voters"] == [3, 4, 5], "it knows who votes", cluster.status(3))
+    cluster.kill_host(4 if cluster.leader() == 4 else 5)
+    recorder.wait_more(WARM, "writes go on with its vote")
+    recorder.finish()
+    cluster.members = cluster.running()
+    cluster.down()
+
+
+def test_a_wiped_folder_is_replaced(tools):
+    """It promised what it does not know any more: it must not come back as who it was."""
+    cluster = Kernel(tools, 4, durability="disk", relayed=False)
+    cluster.founders = cluster.members = [1, 2, 3]
+    cluster.up()
+    recorder = Recorder(cluster)
+    recorder.wait_more(WARM)
+    wiped = cluster.followers()[0]
+    cluster.kill_host(wiped)
+    shutil.rmtree(cluster.folder / f"data{wiped}")
+    cluster.start(wiped, wait=False)
+    process = cluster.nodes[wiped].process
+    process.expected_end = True
+    check(process.wait() == 1 and "cofferctl member replace" in process.errors(),
+          "it is refused, and told what to do", process.errors())
+    cluster.nodes.pop(wiped)
+    cluster.start(4)
+    change(cluster, cluster.leader(), "replace", str(wiped), "4")
+    cluster.members = [n for n in cluster.members if n != wiped] + [4]
+    settle(cluster, recorder, "writes go on with the new one")
+    recorder.finish()
+    cluster.wait_level()
+    cluster.down()
+
+
+def test_a_spare_takes_the_place_of_the_dead(tools):
+    """promote_ms: nobody is there to say `member replace`. The dead one waits as a spare then."""
+    for durability in ("disk", "memory") if tools.all else ("disk",):
+        cluster = Kernel(tools, 4, ["promote_ms = 1000"], durability=durability, relayed=False)
+        cluster.founders = cluster.members = [1, 2, 3]
+        cluster.up()
+        cluster.start(4)
+        change(cluster, 1, "add", "4", "--learner")
+        recorder = Recorder(cluster)
+        recorder.wait_more(WARM)
+        dead = cluster.leader()
+        cluster.kill_host(dead)
+        cluster.members = sorted({1, 2, 3, 4} - {dead})
+        wait_for("the spare votes", lambda: (cluster.status(4) or {}).get("voters") ==
+                 cluster.members, 60)
+        settle(cluster, recorder, "writes go on with the spare")
+        cluster.start(dead, wait=False)
+        wait_for("the dead one follows", lambda: (cluster.status(dead) or {}).get("learners") ==
+                 [dead], 60)
+        check(cluster.status(dead)["role"] == "outsider", "it does not vote")
+        recorder.finish()
+        cluster.wait_level()
+        cluster.members = [1, 2, 3, 4]
+        cluster.down()
 
 
 def test_what_makes_no_sense_is_refused(tools):
@@ -91,4 +198,7 @@ def test_what_makes_no_sense_is_refused(tools):
 
 
 if __name__ == "__main__":
-    harness.run([test_kernel, test_shm, test_what_makes_no_sense_is_refused])
+    harness.run([test_kernel, test_kernel_disk, test_shm, test_shm_disk,
+                 test_one_sleeps_through_two_changes, test_a_wiped_folder_is_replaced,
+                 test_a_spare_takes_the_place_of_the_dead,
+                 test_what_makes_no_sense_is_refused])

@@ -133,6 +133,7 @@ static void test_start_without_founding_is_refused(void **state)
 	(void)state;
 	assert_int_equal(start(7, 2, 0, &superblock), -ENOENT);
 	assert_non_null(strstr(reason.text, "--new-cluster"));
+	assert_non_null(strstr(reason.text, "member replace"));
 }
 
 static void test_another_server_or_cluster_is_refused(void **state)
@@ -268,6 +269,7 @@ static void test_folder_that_is_not_there_is_named(void **state)
 	(void)state;
 	assert_int_equal(ctl_folder_open("/nowhere/at/all", false, &reason), -ENOENT);
 	assert_non_null(strstr(reason.text, "/nowhere/at/all"));
+	assert_non_null(strstr(reason.text, "member replace"));
 	assert_int_equal(ctl_folder_open("/nowhere/at/all", true, &reason), -ENOENT);
 }
 
