@@ -285,21 +285,38 @@ static void check_leader(struct checker *checker, uint64_t now_ns, unsigned node
 }
 
 /* DESIGN 4.1 j: "at most one; nothing is appended after it". */
+static void check_end(struct checker *checker, uint64_t now_ns, unsigned node,
+                      const struct paxos_replica *replica, const struct paxos_status *status)
+{
+	const uint32_t number = status->configuration;
+	const uint64_t end = checker->configurations[number + 1].since;
+
+	if (end == 0 || status->role == PAXOS_OUTSIDER) {
+		return;
+	}
+	if (status->decided > end) {
+		scroll_fail(checker->scroll, now_ns,
+		            "server %u decides %" PRIu64
+		            " in configuration %u, which ended at %" PRIu64,
+		            node, status->decided, number, end);
+	}
+	/* Another value there is of a ballot that was not to be. */
+	if (status->length > end && status->log_start <= end && checker->entries[end].is_known &&
+	    slice_equal(paxos_replica_entry(replica, end), known_bytes(checker, end))) {
+		scroll_fail(checker->scroll, now_ns,
+		            "server %u has entries behind the end of configuration %u, at %" PRIu64,
+		            node, number, end);
+	}
+}
+
 static void check_configuration(struct checker *checker, uint64_t now_ns, unsigned node,
+                                const struct paxos_replica *replica,
                                 const struct paxos_status *status)
 {
 	const uint32_t number = status->configuration;
 
 	must(number + 1 < CHECKER_CONFIGURATIONS);
-	if (checker->configurations[number + 1].since != 0 &&
-	    status->decided > checker->configurations[number + 1].since &&
-	    status->role != PAXOS_OUTSIDER) {
-		scroll_fail(checker->scroll, now_ns,
-		            "server %u decides %" PRIu64
-		            " in configuration %u, which ended at %" PRIu64,
-		            node, status->decided, number,
-		            checker->configurations[number + 1].since);
-	}
+	check_end(checker, now_ns, node, replica, status);
 	if (checker->configurations[number].since != 0 &&
 	    checker->configurations[number].voters != status->voters) {
 		scroll_fail(checker->scroll, now_ns,
@@ -453,7 +470,7 @@ void checker_turned(struct checker *checker, uint64_t now_ns, unsigned node,
 	check_indexes(checker, now_ns, node, &server->status);
 	check_leader(checker, now_ns, node, &server->status);
 	check_part(checker, now_ns, node, &server->status, store);
-	check_configuration(checker, now_ns, node, &server->status);
+	check_configuration(checker, now_ns, node, replica, &server->status);
 	if (server->has_status) {
 		check_steps(checker, now_ns, node, &before, &server->status);
 		from = server->status.traces[PAXOS_TRACE_CUT] == cuts ? before.decided + 1 : 1;

@@ -19,8 +19,8 @@
  *      REJOIN with its incarnation was decided
  *   8. a server with unknown entries takes no part
  *   9. snapshots of one index are alike
- *  10. nobody in configuration c calls anything behind its stop-sign decided; who is in the same
- *      configuration names the same voters
+ *  10. nobody in configuration c calls anything behind its stop-sign decided, or has anything
+ *      behind it; who is in the same configuration names the same voters
  * and feeds the ledger (ledger.h) with each entry as it is decided.
  *
  * Threads: one, a registered liburcu-qsbr reader.
