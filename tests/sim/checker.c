@@ -330,7 +330,7 @@ static void check_part(struct checker *checker, uint64_t now_ns, unsigned node,
                        const struct paxos_status *status, const struct store *store)
 {
 	const struct checker_server *server = &checker->server[node];
-
+	const struct store_members *members = store_members(store);
 	const bool is_new = checker->durability == PAXOS_MEMORY ? server->start > 1 || server->joins
 	                                                        : server->is_rejoining;
 
@@ -345,6 +345,12 @@ static void check_part(struct checker *checker, uint64_t now_ns, unsigned node,
 	if (store_member_incarnation(store, node) != server->incarnation) {
 		scroll_fail(checker->scroll, now_ns,
 		            "server %u takes part, and its REJOIN was not decided", node);
+	}
+	/* What an earlier incarnation promised in this configuration is covered by its ballot. */
+	if (members->configuration == status->configuration &&
+	    members->member[node].named >= members->since && status->accepted.round == 0) {
+		scroll_fail(checker->scroll, now_ns,
+		            "server %u takes part without the ballot in which it rejoined", node);
 	}
 }
 
