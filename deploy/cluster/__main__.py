@@ -21,14 +21,15 @@ import time
 
 import base
 from base import (Failure, folder_of, load, milliseconds, need, number_of, numbers, only_one, save,
-                  say, wait_for)
+                  say, spares, wait_for)
 from files import build, choose_addresses, make_folders
 from host import (give_back_huge_pages, huge_pages, make_network, network_stands,
                   take_network_away)
-from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, client, end, is_gone, launch, leader_of, pid_of,
-                     servers_text, status_of, stop, wait_ready)
+from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, add_spares, client, end, is_gone, launch,
+                     leader_of, pid_of, role_of_status, servers_text, status_of, stop, wait_ready)
 
 START_LIMIT_S = 30
+SPARES_MAX = 3  # with seven servers all ten ports are taken
 DEMO_PATH = "/local/hello"
 
 def take_away(cluster, processes, keep_logs):
@@ -61,12 +62,22 @@ def take_away(cluster, processes, keep_logs):
 
 
 def start_new(cluster, processes):
-    for number in numbers(cluster):
-        processes[number] = launch(cluster, number, True)
-
+    for number in numbers(cluster)[:cluster["servers"]]:
+        processes[number] = launch(cluster, number, "--new-cluster")
     leader = wait_ready(cluster, processes, START_LIMIT_S)
     expect(cluster, 0, "nop")
     return leader
+
+
+def start_spares(cluster, processes):
+    begin = time.monotonic()
+    for number in spares(cluster):
+        processes[number] = launch(cluster, number, "--join")
+    if cluster["spares"] != 0:
+        add_spares(cluster)
+        wait_ready(cluster, processes, START_LIMIT_S)
+        say(f"spares: servers {list(spares(cluster))} follow as learners,"
+            f" {milliseconds(time.monotonic() - begin)}")
 
 
 def expect(cluster, code, *arguments):
@@ -96,7 +107,7 @@ def show(cluster, processes):
     follower = wait_for(lambda: leader_of(cluster), LEVEL_LIMIT_S, "there is no new leader")
     say(f"  server {follower} leads now")
     begin = time.monotonic()
-    processes[leader] = launch(cluster, leader, False)
+    processes[leader] = launch(cluster, leader)
     wait_ready(cluster, {leader: processes[leader]})
     say(f"  server {leader} is back and level, {milliseconds(time.monotonic() - begin)}")
     value, seconds = expect(cluster, 0, "get", DEMO_PATH)
@@ -109,6 +120,7 @@ def new_cluster(options, programs):
     return {
         "id": f"{secrets.randbits(63) + 1:016x}",
         "servers": options.servers,
+        "spares": options.spares,
         "transport": options.transport,
         "durability": options.durability,
         "no_huge": options.no_huge,
@@ -120,8 +132,8 @@ def new_cluster(options, programs):
 
 def keep_running(cluster, options):
     """`up` where there is a cluster: what is down is started again, nothing else is touched."""
-    asked = (options.servers, options.transport, options.durability)
-    stands = (cluster["servers"], cluster["transport"], cluster["durability"])
+    asked = (options.servers, options.transport, options.durability, options.spares)
+    stands = tuple(cluster[key] for key in ("servers", "transport", "durability", "spares"))
     if asked != stands:
         say(f"a cluster of {stands[0]} servers over {stands[1]} is here already and is kept;"
             " `deploy/local down` first, to have another one")
@@ -129,7 +141,7 @@ def keep_running(cluster, options):
         say("this cluster is here already and is kept")
     down = [number for number in numbers(cluster) if pid_of(number) is None]
     begin = time.monotonic()
-    processes = {number: launch(cluster, number, False) for number in down}
+    processes = {number: launch(cluster, number) for number in down}
     try:
         wait_ready(cluster, processes, START_LIMIT_S)
     finally:
@@ -181,6 +193,7 @@ def command_up(options):
         say(f"cluster: {cluster['servers']} servers over {cluster['transport']},"
             f" durability {cluster['durability']}, server {leader} leads,"
             f" {milliseconds(time.monotonic() - begin)} after the start")
+        start_spares(cluster, processes)
         show(cluster, processes)
     except BaseException:
         take_away(cluster, processes, True)
@@ -199,7 +212,7 @@ def line_of(cluster, number):
     ballot = status.get("ballot")
     if isinstance(ballot, dict):
         ballot = f"{ballot.get('round')}.{ballot.get('node')}"
-    return (f"server {number}  {status.get('role', '?'):9}  pid {pid}"
+    return (f"server {number}  {role_of_status(status, number):9}  pid {pid}"
             f"  {cluster['addresses'][str(number)]}  ballot {ballot}"
             f"  length {status.get('length')}  decided {status.get('decided')}"
             f"  applied {status.get('applied')}")
@@ -227,7 +240,7 @@ def command_start(options):
     if pid is not None:
         raise Failure(f"server {number} runs already (pid {pid})")
     begin = time.monotonic()
-    process = launch(cluster, number, False)
+    process = launch(cluster, number)
     try:
         wait_ready(cluster, {number: process}, START_LIMIT_S)
     except Failure as failure:
@@ -263,6 +276,8 @@ def parse(arguments):
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="install, build, start, show the main job")
     up.add_argument("--servers", type=int, default=3, choices=(3, 5, 7))
+    up.add_argument("--spares", type=int, default=0, choices=range(SPARES_MAX + 1), metavar="N",
+                    help=f"further servers, which follow as learners (0 to {SPARES_MAX})")
     up.add_argument("--transport", default="shm", choices=("shm", "veth", "kernel"),
                     help="shm: DPDK and shared-file links, needs no rights (default); veth: DPDK"
                     " in a network namespace for each server, needs root; kernel: no DPDK")

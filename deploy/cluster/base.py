@@ -102,7 +102,12 @@ def only_one():
 
 
 def numbers(cluster):
-    return range(1, cluster["servers"] + 1)
+    """All servers: those that founded the cluster, then the spares."""
+    return range(1, cluster["servers"] + cluster["spares"] + 1)
+
+
+def spares(cluster):
+    return numbers(cluster)[cluster["servers"]:]
 
 
 def folder_of(number):
@@ -115,7 +120,7 @@ def config_of(number):
 
 def number_of(cluster, text):
     if not text.isdigit() or int(text) not in numbers(cluster):
-        raise Failure(f"server {text}: this cluster has servers 1 to {cluster['servers']}")
+        raise Failure(f"server {text}: this cluster has servers 1 to {len(numbers(cluster))}")
     return int(text)
 
 

@@ -95,6 +95,8 @@ def config_text(cluster, number):
         f"node = {number}",
     ]
     lines += [f"server.{other} = {cluster['addresses'][str(other)]}" for other in numbers(cluster)]
+    founders = range(1, cluster["servers"] + 1)
+    lines.append("members = " + " ".join(str(founder) for founder in founders))
     listen = "none" if cluster["transport"] == "veth" else cluster["addresses"][str(number)]
     lines += [
         f"data = server-{number}/data",

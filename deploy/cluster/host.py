@@ -34,7 +34,7 @@ def huge_pages(cluster):
         cluster["no_huge"] = True
         say("hugepages: this kernel has none; going on without, as with --no-huge")
         return
-    needed = cluster["servers"] * (-(-MEMORY_MB * 1024 // page_kb))
+    needed = len(numbers(cluster)) * (-(-MEMORY_MB * 1024 // page_kb))
     free = memory_info("HugePages_Free") - memory_info("HugePages_Rsvd")
     if free >= needed:
         say(f"hugepages: {needed} of {page_kb} kB needed, {free} are free; nothing to set")
@@ -128,8 +128,8 @@ def make_network(cluster):
         cluster["addresses"][str(number)] = f"{NETWORK}{number}:{CLIENT_PORT}"
     run("ip", "link", "set", BRIDGE, "up")
     run("ethtool", "-K", BRIDGE, "tx", "off")
-    say(f"network: bridge {BRIDGE} ({NETWORK}254) and {cluster['servers']} namespaces coffer-1 ..."
-        f" with {NETWORK}1 ...")
+    say(f"network: bridge {BRIDGE} ({NETWORK}254) and {len(numbers(cluster))} namespaces coffer-1"
+        f" ... with {NETWORK}1 ...")
 
 
 def no_router_messages(device, *prefix):

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import base
-from base import Failure, numbers, run, servers_text, wait_for
+from base import Failure, numbers, run, say, servers_text, spares, wait_for
 
 LEVEL_LIMIT_S, STOP_LIMIT_S = 60, 10
 
@@ -103,11 +103,14 @@ def stop(number, what, processes, limit_s=STOP_LIMIT_S):
     return pid
 
 
-def launch(cluster, number, is_new):
-    """Starts a server. Returns its supervisor's process; whether it is well is seen later."""
+def launch(cluster, number, first=None):
+    """
+    Starts a server; `first` is what its very first start says. Returns its supervisor's process;
+    whether it is well is seen later.
+    """
     command = [base.program(cluster, "cofferd"), "-c", base.config_of(number)]
-    if is_new:
-        command.append("--new-cluster")
+    if first is not None:
+        command.append(first)
     if cluster["transport"] == "veth":
         # Not `ip netns exec`, which hides the file system of BPF.
         command = ["nsenter", f"--net=/run/netns/coffer-{number}", *command]
@@ -164,11 +167,31 @@ def client(cluster, *arguments):
     return done.returncode, done.stdout.strip(), done.stderr.strip(), time.monotonic() - begin
 
 
+def role_of_status(status, number):
+    """What a server is to the cluster; an outsider that is a member learns."""
+    role = status.get("role", "?")
+    return "learner" if role == "outsider" and number in status.get("learners", []) else role
+
+
 def is_level(cluster, number, goal):
-    """Has this server, as a voting member, applied at least `goal`?"""
+    """Has this server, as a member, applied at least `goal`?"""
     status = status_of(cluster, number)
-    return status is not None and status.get("role") in ("leader", "follower") \
-        and status.get("applied", 0) >= goal
+    return status is not None and status.get("applied", 0) >= goal \
+        and role_of_status(status, number) in ("leader", "follower", "learner")
+
+
+def add_spares(cluster):
+    """Brings those that wait outside in as learners."""
+    words = [str(number) for number in spares(cluster)]
+    run(base.program(cluster, "cofferctl"), "-s", os.path.join("server-1", "control.sock"),
+        "member", "add", *words, "--learner", cwd=base.STATE)
+
+
+def voters_of(cluster, statuses):
+    """Who votes, as far as anybody that is up knows."""
+    known = [status for status in statuses.values() if status and status.get("voters")]
+    newest = max(known, key=lambda status: status.get("configuration", 0), default={})
+    return newest.get("voters", range(1, cluster["servers"] + 1))
 
 
 def members_left(cluster, statuses):
@@ -185,14 +208,15 @@ def members_left(cluster, statuses):
 def why_not(cluster):
     """What is wrong with servers that do not serve; a Failure where no time mends it."""
     statuses = {number: status_of(cluster, number) for number in numbers(cluster)}
-    up = sum(pid_of(number) is not None for number in numbers(cluster))
-    majority = cluster["servers"] // 2 + 1
+    voters = voters_of(cluster, statuses)
+    up = sum(pid_of(number) is not None for number in voters)
+    majority = len(voters) // 2 + 1
     members = members_left(cluster, statuses)
     if cluster["durability"] == "memory" and members is not None and members < majority:
         raise Failure("a majority lost its memory at once, and what was acknowledged with it;"
                       " `deploy/local down` and `deploy/local up` make a new cluster")
     if up < majority:
-        return (f"{up} of {cluster['servers']} servers are up, and a majority is {majority};"
+        return (f"{up} of {len(voters)} servers that vote are up, and a majority is {majority};"
                 " `deploy/local up` starts the others")
     return f"the servers do not agree on a leader; see {base.STATE}/server-*/log"
 
@@ -200,15 +224,20 @@ def why_not(cluster):
 def wait_ready(cluster, processes, limit_s=LEVEL_LIMIT_S):
     """
     Waits until some server leads and those in `processes` have all that it had when it was asked.
-    Returns the leader. Nothing is waited for that cannot come.
+    Returns the leader. Nothing is waited for that cannot come; who was removed is taken out.
     """
     why = ["the servers do not answer"]
 
     def is_ready():
-        for number, process in processes.items():
-            if process.poll() is not None:
+        for number, process in list(processes.items()):
+            if process.poll() is None:
+                continue
+            words = last_words(number)
+            if "was removed from the cluster" not in words:
                 raise Failure(f"server {number} ended (exit code {process.returncode}). It said:\n"
-                              + last_words(number))
+                              + words)
+            say(f"server {number} was removed from the cluster, and stays down")
+            del processes[number]
         leader = leader_of(cluster)
         status = status_of(cluster, leader) if leader else None
         if status is None:

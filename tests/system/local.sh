@@ -104,6 +104,28 @@ done
 [ ! -e /run/netns/coffer-1 ] || [ "$transport" != veth ] || fail "a namespace is left"
 "$local" down || fail "a second down"
 
+# With a spare, which takes the place of a dead server; and again nothing is left.
+"$local" up --transport "$transport" --no-huge --spares 1
+[ "$(lines_of '^server [1-4] ')" = 4 ] || fail "not four servers"
+[ "$(lines_of '^server 4  learner ')" = 1 ] || fail "the spare does not learn"
+"$local" kill 4
+"$local" start 4
+[ "$(lines_of '^server 4  learner ')" = 1 ] || fail "the spare does not learn again"
+eval "$("$local" env)"
+"$local" kill 2
+cofferctl -s "$work/local/server-1/control.sock" member replace 2 4 || fail "not replaced"
+coffer set /spare here >/dev/null
+[ "$("$local" status | grep -Ec '^server [134]  (leader|follower) ')" = 3 ] ||
+  fail "the spare does not vote"
+"$local" up --transport "$transport" --no-huge --spares 1 | grep -q "^server 2 was removed" ||
+  fail "up does not tell who was removed"
+[ "$(coffer get /spare)" = here ] || fail "what was set with the spare is not got"
+"$local" down
+[ ! -e "$work/local" ] || fail "the folder of a cluster with a spare is left"
+[ "$(find /dev/shm -maxdepth 1 -name 'coffer-*' -user "$(id -u)" | sort)" = "$shared_before" ] ||
+  fail "links of a spare are left"
+[ ! -e /sys/class/net/coffer-4 ] || [ "$transport" != veth ] || fail "a spare's device is left"
+
 # The other mode; and in it, too, nothing is left.
 "$local" up --transport kernel --durability memory
 eval "$("$local" env)"
