@@ -21,7 +21,6 @@ struct paxos_ballot {
 	uint32_t start;
 };
 
-#define PAXOS_BALLOT_SIZE 26 /* bytes on the wire */
 #define PAXOS_BALLOT_ORDER(field)                                                                  \
 	if (a.field != b.field) {                                                                  \
 		return a.field < b.field ? -1 : 1;                                                 \

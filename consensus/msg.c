@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "consensus/ballot_wire.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
 
@@ -85,29 +86,6 @@ static const uint8_t kinds[PAXOS_MSG_COUNT][13] = {
 	[PAXOS_MSG_TOLD] = {ROUND, BODY},
 };
 
-static void put_ballot(struct wire_writer *writer, const struct paxos_ballot *ballot)
-{
-	wire_put_u32(writer, ballot->configuration);
-	wire_put_u64(writer, ballot->round);
-	wire_put_u8(writer, ballot->priority);
-	wire_put_u8(writer, ballot->node);
-	wire_put_u64(writer, ballot->incarnation);
-	wire_put_u32(writer, ballot->start);
-}
-
-static struct paxos_ballot get_ballot(struct wire_reader *reader)
-{
-	struct paxos_ballot ballot;
-
-	ballot.configuration = wire_u32(reader);
-	ballot.round = wire_u64(reader);
-	ballot.priority = wire_u8(reader);
-	ballot.node = wire_u8(reader);
-	ballot.incarnation = wire_u64(reader);
-	ballot.start = wire_u32(reader);
-	return ballot;
-}
-
 static void put_field(struct wire_writer *writer, const struct paxos_msg *msg, enum field field)
 {
 	const uint8_t *at = (const uint8_t *)msg + places[field].at;
@@ -117,7 +95,7 @@ static void put_field(struct wire_writer *writer, const struct paxos_msg *msg, e
 		struct paxos_ballot ballot;
 
 		memcpy(&ballot, at, sizeof(ballot));
-		put_ballot(writer, &ballot);
+		paxos_ballot_put(writer, &ballot);
 		return;
 	}
 	/* Little-endian hosts only, as DPDK's x86 and ARM are. */
@@ -130,7 +108,7 @@ static void get_field(struct wire_reader *reader, struct paxos_msg *msg, enum fi
 	uint8_t *at = (uint8_t *)msg + places[field].at;
 
 	if (places[field].size == 0) {
-		const struct paxos_ballot ballot = get_ballot(reader);
+		const struct paxos_ballot ballot = paxos_ballot_get(reader);
 
 		memcpy(at, &ballot, sizeof(ballot));
 	} else {

@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/record.h"
 
+#include "consensus/ballot_wire.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
-
-static void put_ballot(struct wire_writer *writer, const struct paxos_ballot *ballot)
-{
-	wire_put_u32(writer, ballot->configuration);
-	wire_put_u64(writer, ballot->round);
-	wire_put_u8(writer, ballot->priority);
-	wire_put_u8(writer, ballot->node);
-	wire_put_u64(writer, ballot->incarnation);
-	wire_put_u32(writer, ballot->start);
-}
-
-static void get_ballot(struct wire_reader *reader, struct paxos_ballot *ret_ballot)
-{
-	ret_ballot->configuration = wire_u32(reader);
-	ret_ballot->round = wire_u64(reader);
-	ret_ballot->priority = wire_u8(reader);
-	ret_ballot->node = wire_u8(reader);
-	ret_ballot->incarnation = wire_u64(reader);
-	ret_ballot->start = wire_u32(reader);
-}
 
 void paxos_record_encode(const struct paxos_record *record, void *memory)
 {
@@ -31,8 +12,8 @@ void paxos_record_encode(const struct paxos_record *record, void *memory)
 	must(record->kind >= PAXOS_RECORD_PROMISE && record->kind < PAXOS_RECORD_COUNT);
 	wire_put_u8(&writer, (uint8_t)record->kind);
 	wire_put_u8(&writer, record->flags);
-	put_ballot(&writer, &record->ballot);
-	put_ballot(&writer, &record->accepted);
+	paxos_ballot_put(&writer, &record->ballot);
+	paxos_ballot_put(&writer, &record->accepted);
 	wire_put_u64(&writer, record->decided);
 	wire_put_u64(&writer, record->place.index);
 	wire_put_u32(&writer, record->place.offset);
@@ -56,8 +37,8 @@ bool paxos_record_decode(struct slice bytes, struct paxos_record *ret_record)
 	}
 	record.kind = (enum paxos_record_kind)kind;
 	record.flags = wire_u8(&reader);
-	get_ballot(&reader, &record.ballot);
-	get_ballot(&reader, &record.accepted);
+	record.ballot = paxos_ballot_get(&reader);
+	record.accepted = paxos_ballot_get(&reader);
 	record.decided = wire_u64(&reader);
 	record.place.index = wire_u64(&reader);
 	record.place.offset = wire_u32(&reader);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "consensus/ballot_wire.h"
 #include "store/base/check.h"
 #include "store/base/crc32c.h"
 #include "store/base/wire.h"
@@ -11,7 +12,6 @@ enum {
 	MAGIC = 0x464a4643, /* "CFJF" */
 	VERSION = 1,
 	HEAD_SIZE = 152,
-	BALLOT_PADDED = 28,
 	RECORD_HEADER = 4,
 };
 
@@ -20,26 +20,17 @@ static_assert(CTL_SECTOR_PAYLOAD + 8 + 4 == CTL_SECTOR_SIZE, "payload, number an
 
 /* --- heads ----------------------------------------------------------------------------------- */
 
+/* A ballot takes 28 bytes here. */
 static void put_ballot(struct wire_writer *writer, const struct paxos_ballot *ballot)
 {
-	wire_put_u32(writer, ballot->configuration);
-	wire_put_u64(writer, ballot->round);
-	wire_put_u8(writer, ballot->priority);
-	wire_put_u8(writer, ballot->node);
-	wire_put_u64(writer, ballot->incarnation);
-	wire_put_u32(writer, ballot->start);
+	paxos_ballot_put(writer, ballot);
 	wire_put_u16(writer, 0);
 }
 
 static struct paxos_ballot read_ballot(struct wire_reader *reader, bool *good)
 {
-	struct paxos_ballot ballot = {.configuration = wire_u32(reader)};
+	const struct paxos_ballot ballot = paxos_ballot_get(reader);
 
-	ballot.round = wire_u64(reader);
-	ballot.priority = wire_u8(reader);
-	ballot.node = wire_u8(reader);
-	ballot.incarnation = wire_u64(reader);
-	ballot.start = wire_u32(reader);
 	*good = wire_u16(reader) == 0 && *good;
 	return ballot;
 }
