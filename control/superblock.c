@@ -370,6 +370,12 @@ static int compare(const struct ctl_superblock *found, const struct ctl_superblo
 	return 0;
 }
 
+/* At most a 65536th of the numbers that are left, so that many more starts can step as well. */
+static uint32_t step(uint32_t starts, uint32_t chance)
+{
+	return 1 + chance % (1 + (UINT32_MAX - starts) / 65536);
+}
+
 int ctl_superblock_start(int folder, const char *path, const struct ctl_superblock *first,
                          struct ctl_superblock *ret_superblock, struct ctl_reason *ret_reason)
 {
@@ -387,7 +393,7 @@ int ctl_superblock_start(int folder, const char *path, const struct ctl_superblo
 	if (r < 0) {
 		return r;
 	}
-	superblock.starts++;
+	superblock.starts += superblock.is_disk ? step(superblock.starts, chance) : 1;
 	if (!superblock.is_disk) {
 		superblock.incarnation = (uint64_t)superblock.starts << 32 | chance;
 	}

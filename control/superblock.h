@@ -23,7 +23,10 @@
  * Mode memory: a process that ends loses what it promised, so each start is a new incarnation:
  * starts << 32 | chance. The starts make it grow, the chance tells apart two folders that were
  * copied from each other. Mode disk: the incarnation is the folder's, and changes only where what
- * stood in it was lost; then the server rejoins as a new one.
+ * stood in it was lost; then the server rejoins as a new one. There the starts step by chance, so
+ * that two processes that come from copies of one folder have start numbers of their own
+ * (consensus/rank.h tells them apart): by 1 to 65536 at first, by less as fewer are left, so that
+ * more than 700000 starts are certain.
  *
  * A folder belongs to one process: it is locked (flock) while it is open.
  *
@@ -45,8 +48,8 @@ struct ctl_superblock {
 	uint64_t sequence;
 	uint64_t cluster;
 	uint64_t incarnation;
-	uint32_t starts;
-	uint8_t node; /* number from 1 */
+	uint32_t starts; /* number of the last start; only in mode memory also how many */
+	uint8_t node;    /* number from 1 */
 	bool member;
 	bool rejoining; /* disk: what it promised was lost; it takes no part yet */
 	bool is_disk;

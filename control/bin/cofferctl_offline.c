@@ -95,7 +95,7 @@ static void print_superblock(const json_t *superblock)
 	json_t *copies = json_object_get(superblock, "copies_good"), *good;
 	size_t i;
 
-	(void)printf("superblock server %lld of cluster %s, durability %s, started %lld times%s\n",
+	(void)printf("superblock server %lld of cluster %s, durability %s, start number %lld%s\n",
 	             number_of(superblock, "node"), text_of(superblock, "cluster"),
 	             text_of(superblock, "durability"), number_of(superblock, "starts"),
 	             json_is_true(json_object_get(superblock, "rejoining")) ? ", rejoining" : "");

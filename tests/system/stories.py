@@ -5,6 +5,7 @@ Each story begins and ends with all servers level. Clients write all the while; 
 must be linearizable, and whatever was acknowledged must be there at the end.
 """
 
+import re
 import time
 
 from cluster import Recorder
@@ -26,7 +27,9 @@ def end(cluster, recorder, name, gap_ms):
 
 def is_told(cluster, number):
     """Did the others hear of a death of this server?"""
-    return any(f"event=reported_dead start={cluster.nodes[number].starts} node={number}"
+    starts = re.findall(r"event=starts .*\bstart=(\d+)",
+                        cluster.log_text(number, since_start=False))
+    return any(f"event=reported_dead start={starts[-1]} node={number}"
                in cluster.log_text(n) for n in cluster.nodes if n != number)
 
 

@@ -158,11 +158,54 @@ static void test_mode_disk_keeps_its_incarnation(void **state)
 	is_disk = true;
 	assert_int_equal(found(7, 2, 0xaa, &superblock), 0);
 	assert_int_equal(start(7, 2, 0xbb, &superblock), 0);
-	assert_int_equal(superblock.starts, 2);
 	assert_int_equal(superblock.incarnation, 0x1000000aa);
 	is_disk = false;
 	assert_int_equal(start(7, 2, 0xbb, &superblock), -EPERM);
 	assert_non_null(strstr(reason.text, "durability = disk"));
+}
+
+/* Two processes from copies of one folder have start numbers of their own. */
+static void test_mode_disk_starts_step_by_chance(void **state)
+{
+	struct ctl_superblock superblock;
+
+	(void)state;
+	is_disk = true;
+	assert_int_equal(found(7, 2, 0xaa, &superblock), 0);
+	assert_int_equal(superblock.starts, 1);
+	assert_int_equal(start(7, 2, 0, &superblock), 0);
+	assert_int_equal(superblock.starts, 2);
+	assert_int_equal(start(7, 2, 999, &superblock), 0);
+	assert_int_equal(superblock.starts, 1002);
+	assert_int_equal(start(7, 2, 65535, &superblock), 0);
+	assert_int_equal(superblock.starts, 1002 + 65536);
+	assert_int_equal(start(7, 2, UINT32_MAX, &superblock), 0);
+	assert_in_range(superblock.starts, 1002 + 65536 + 1, 1002 + 2 * 65536);
+	assert_int_equal(superblock.incarnation, 0x1000000aa);
+}
+
+static void test_starts_come_to_an_end(void **state)
+{
+	struct ctl_superblock superblock;
+	unsigned count = 0;
+	int r;
+
+	(void)state;
+	is_disk = true;
+	assert_int_equal(found(7, 2, 0xaa, &superblock), 0);
+	superblock.starts = UINT32_MAX - 3 * 65536;
+	assert_int_equal(ctl_superblock_write(folder, folder_path, &superblock, &reason), 0);
+	assert_int_equal(start(7, 2, 3, &superblock), 0);
+	assert_int_equal(superblock.starts, UINT32_MAX - 3 * 65536 + 4);
+	superblock.starts = UINT32_MAX - 3;
+	assert_int_equal(ctl_superblock_write(folder, folder_path, &superblock, &reason), 0);
+	while ((r = start(7, 2, UINT32_MAX, &superblock)) == 0) {
+		assert_int_equal(superblock.starts, UINT32_MAX - 2 + count);
+		count++;
+	}
+	assert_int_equal(count, 3);
+	assert_int_equal(r, -EOVERFLOW);
+	assert_non_null(strstr(reason.text, "last start"));
 }
 
 static int truncateat(const char *name, off_t size)
@@ -284,6 +327,8 @@ int main(void)
 		WITH_FOLDER(test_start_without_founding_is_refused),
 		WITH_FOLDER(test_another_server_or_cluster_is_refused),
 		WITH_FOLDER(test_mode_disk_keeps_its_incarnation),
+		WITH_FOLDER(test_mode_disk_starts_step_by_chance),
+		WITH_FOLDER(test_starts_come_to_an_end),
 		WITH_FOLDER(test_one_good_copy_is_enough_and_heals_the_others),
 		WITH_FOLDER(test_newest_whole_copy_counts),
 		WITH_FOLDER(test_file_without_a_good_copy_is_refused_and_kept),
