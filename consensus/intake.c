@@ -57,6 +57,7 @@ void paxos_intake_begin(struct paxos_core *core, struct paxos_intake *intake,
 	intake->cut = cut;
 	intake->need = need;
 	intake->transfer++;
+	intake->proof = 0;
 	intake->wants_state = false;
 	intake->has_state = false;
 	intake->asked_ns = 0;
@@ -89,6 +90,7 @@ static void ask(struct paxos_core *core, struct paxos_intake *intake)
 		.kind = PAXOS_MSG_FETCH,
 		.ballot = intake->ballot,
 		.transfer = intake->transfer,
+		.proof = intake->proof,
 		.index = next.index,
 		.offset = next.offset,
 	};

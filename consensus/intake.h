@@ -37,6 +37,7 @@ struct paxos_intake {
 	unsigned peer;              /* that is asked; REPAIR: all of them are */
 	struct paxos_ballot ballot; /* none for CATCHUP, LEARN; REPAIR: accepted */
 	uint32_t transfer;          /* answers to earlier ones do not count */
+	uint64_t proof;             /* that `peer` told; said back to it (supply.h) */
 	uint64_t cut;               /* the log will be cut to here; with a snapshot: its index */
 	uint64_t need;
 	bool wants_state; /* a snapshot is being fetched */

@@ -36,6 +36,7 @@ void paxos_leader_begin(struct paxos_core *core, struct paxos_leader *leader,
 	leader->defer_until_ns = adoption->defer_until_ns;
 	leader->deciding = false;
 	leader->began_ns = core->now_ns;
+	leader->secret = prng_next(&core->prng);
 	leader->time_base_ns = store_time_ns(core->store);
 	if (core->log.length > core->log.base) {
 		const uint64_t last_ns =

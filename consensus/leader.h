@@ -40,6 +40,7 @@ struct paxos_leader {
 	uint64_t defer_until_ns;
 	bool deciding; /* the deferral is over */
 	uint64_t began_ns;
+	uint64_t secret;       /* of this leadership: what the proofs of supply.h are made of */
 	uint64_t time_base_ns; /* 4.1 k */
 	struct paxos_follower followers[STORE_NODES_MAX];
 };

@@ -70,6 +70,6 @@ void paxos_mend_give(struct paxos_core *core, const struct paxos_msg *fetch)
 	if (fetch->index > core->log.base && fetch->index <= have &&
 	    paxos_log_entry(&core->log, fetch->index).size != 0) {
 		paxos_outlet_entries(core, fetch, fetch->ballot,
-		                     paxos_log_known(&core->log, fetch->index, have), 0);
+		                     paxos_log_known(&core->log, fetch->index, have), 0, 0);
 	}
 }

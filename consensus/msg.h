@@ -97,6 +97,7 @@ struct paxos_msg {
 	uint32_t offset;   /* ... at this byte of it */
 	uint64_t position; /* FETCH, STATE: byte of the snapshot */
 	uint32_t transfer; /* FETCH, ENTRIES, STATE: whose answer this is */
+	uint64_t proof;    /* ENTRIES: a leader's; FETCH: as it was told (supply.h); 0: none */
 	uint64_t lease_left_ns;           /* PROMISE */
 	uint64_t poll_gap_ns;             /* HEARTBEAT, _ACK */
 	uint64_t secret;                  /* HEARTBEAT, DEAD: of the sender's start; 0: none */

@@ -30,7 +30,7 @@ void paxos_outlet_deinit(struct paxos_outlet *outlet, struct store *store)
 }
 
 void paxos_outlet_entries(struct paxos_core *core, const struct paxos_msg *fetch,
-                          struct paxos_ballot ballot, uint64_t last, uint64_t told)
+                          struct paxos_ballot ballot, uint64_t last, uint64_t told, uint64_t proof)
 {
 	struct paxos_place place = {fetch->index, fetch->offset};
 
@@ -41,6 +41,7 @@ void paxos_outlet_entries(struct paxos_core *core, const struct paxos_msg *fetch
 			.kind = PAXOS_MSG_ENTRIES,
 			.ballot = ballot,
 			.transfer = fetch->transfer,
+			.proof = proof,
 			.base = core->log.base,
 			.length = last,
 			.decided = told,

@@ -36,9 +36,9 @@ struct paxos_outlet {
 int paxos_outlet_init(struct paxos_outlet *outlet);
 void paxos_outlet_deinit(struct paxos_outlet *outlet, struct store *store);
 
-/* Gives entries of the log up to `last`. `told` goes into the answer's decided. */
+/* Gives entries of the log up to `last`. `told` goes into the answer's decided; see supply.h. */
 void paxos_outlet_entries(struct paxos_core *core, const struct paxos_msg *fetch,
-                          struct paxos_ballot ballot, uint64_t last, uint64_t told);
+                          struct paxos_ballot ballot, uint64_t last, uint64_t told, uint64_t proof);
 
 void paxos_outlet_state(struct paxos_core *core, struct paxos_outlet *outlet,
                         const struct paxos_msg *fetch);

@@ -5,6 +5,7 @@
 #include "consensus/mend.h"
 #include "consensus/quorum.h"
 #include "store/base/check.h"
+#include "store/base/hash.h"
 #include "store/base/mutant.h"
 
 static bool is_member(const struct paxos_core *core, unsigned node)
@@ -20,6 +21,14 @@ static bool may_be_named(const struct paxos_core *core, const struct paxos_msg *
 {
 	return is_member(core, msg->node) && msg->configuration == core->configuration &&
 	       store_member_incarnation(core->store, msg->node) != msg->incarnation;
+}
+
+/* What only who hears this leader's answers can say. */
+static uint64_t proof_for(const struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	const uint64_t life = hash_pair(msg->incarnation, (uint64_t)msg->start << 8 | msg->node);
+
+	return hash_pair(replica->leader.secret ^ life, replica->leader.secret) | 1;
 }
 
 static void rejoin(struct paxos_replica *replica, const struct paxos_msg *msg)
@@ -72,7 +81,8 @@ void paxos_supply_fetch(struct paxos_replica *replica, const struct paxos_msg *m
 		if (!may_be_given(replica, msg)) {
 			return;
 		}
-		if (core->role == PAXOS_LEADER && (msg->flags & PAXOS_FLAG_OUTSIDER) != 0) {
+		if (core->role == PAXOS_LEADER && (msg->flags & PAXOS_FLAG_OUTSIDER) != 0 &&
+		    msg->proof == proof_for(replica, msg)) {
 			rejoin(replica, msg);
 			paxos_changer_learned(replica, msg->node, msg->index - 1);
 		}
@@ -87,21 +97,23 @@ void paxos_supply_fetch(struct paxos_replica *replica, const struct paxos_msg *m
 
 		paxos_outlet_entries(core, msg,
 		                     leads ? replica->leader.ballot : (struct paxos_ballot){0},
-		                     core->decided, leads ? replica->leader.adopted : 0);
+		                     core->decided, leads ? replica->leader.adopted : 0,
+		                     leads ? proof_for(replica, msg) : 0);
 	} else {
-		paxos_outlet_entries(core, msg, msg->ballot, core->log.length, core->decided);
+		paxos_outlet_entries(core, msg, msg->ballot, core->log.length, core->decided, 0);
 	}
 }
 
 void paxos_supply_entries(struct paxos_replica *replica, const struct paxos_msg *msg)
 {
-	const struct paxos_intake *intake = &replica->intake;
+	struct paxos_intake *intake = &replica->intake;
 
-	(void)paxos_intake_entries(&replica->core, &replica->intake, msg);
+	(void)paxos_intake_entries(&replica->core, intake, msg);
 	if (intake->purpose != PAXOS_INTAKE_CATCHUP || intake->peer != msg->node ||
 	    intake->transfer != msg->transfer) {
 		return;
 	}
+	intake->proof = msg->proof;
 	replica->catchup = (struct paxos_catchup){.adopted = msg->decided, .decided = msg->length};
 	if (!paxos_ballot_is_none(msg->ballot) && msg->ballot.node == msg->node) {
 		replica->catchup.ballot = msg->ballot;

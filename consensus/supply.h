@@ -8,6 +8,13 @@
  *      FETCH(no ballot)    what is decided: to members, and to who was one (4.1 i, j); from a
  *                          leader it says more, and names the incarnation of who asks
  *
+ *      outsider                           leader
+ *      FETCH ---------------------------->
+ *      <------------------ ENTRIES(proof)   of this leadership, node, incarnation and start
+ *      FETCH(proof) --------------------->  it hears what it is told: it is there. REJOIN
+ *
+ * What a log names binds for ever, so it is not enough that somebody says an incarnation.
+ *
  * Private to consensus/. Pure. Threads: the replica's.
  */
 

@@ -581,6 +581,36 @@ static void test_forged_incarnation_is_forgotten(void **state)
 	trio_free(trio);
 }
 
+/* One datagram, or many: only who hears the leader's answers is let into the log (4.1 i). */
+static void test_forged_fetch_names_no_incarnation(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio);
+	const unsigned other = (leader + 1) % NODES;
+
+	(void)state;
+	run_ms(trio, 50);
+	for (unsigned i = 0; i < 20; i++) {
+		forge(trio, other,
+		      (struct paxos_msg){.kind = PAXOS_MSG_FETCH,
+		                         .flags = PAXOS_FLAG_OUTSIDER,
+		                         .transfer = 1,
+		                         .proof = i,
+		                         .index = 1});
+		run_ms(trio, 5);
+	}
+	assert_int_equal(store_member_incarnation(trio->stores[leader], other),
+	                 (uint64_t)1 << 32 | (other + 1));
+	run_ms(trio, 11 * SUSPICION_MS);
+	/* Its next life is let in. */
+	stop_node(trio, other);
+	start_node(trio, other, 2, false);
+	run_ms(trio, 200);
+	assert_int_equal(store_member_incarnation(trio->stores[leader], other),
+	                 (uint64_t)2 << 32 | (other + 1));
+	trio_free(trio);
+}
+
 static int redo(struct paxos_replica *replica, uint64_t number, struct paxos_record record,
                 const char *entry)
 {
@@ -661,6 +691,7 @@ int main(void)
 		cmocka_unit_test(test_leader_that_resigns_hands_over_and_refers),
 		cmocka_unit_test(test_garbage_is_dropped_and_counted),
 		cmocka_unit_test(test_forged_incarnation_is_forgotten),
+		cmocka_unit_test(test_forged_fetch_names_no_incarnation),
 		cmocka_unit_test(test_recovery_leaves_out_what_was_staged_and_given_up),
 	};
 	int failed;
