@@ -191,13 +191,21 @@ void paxos_election_tick(struct paxos_core *core, struct paxos_election *electio
 	}
 }
 
+/* HANDOVER calls once, and only while nothing was promised beyond the ballot that it ends. */
+static bool is_called(const struct paxos_core *core, struct paxos_election *election)
+{
+	const struct paxos_ballot called = election->called;
+
+	election->called = (struct paxos_ballot){0};
+	return !paxos_ballot_is_none(called) && paxos_ballot_equal(called, core->promised);
+}
+
 bool paxos_election_may_stand(struct paxos_core *core, struct paxos_election *election)
 {
 	const uint32_t connected = paxos_election_connected(core);
 	uint32_t unhappy = paxos_bit(core->config.node);
 
-	if (election->called && core->role == PAXOS_FOLLOWER) {
-		election->called = false;
+	if (core->role == PAXOS_FOLLOWER && is_called(core, election)) {
 		return paxos_is_majority(connected, core->voters);
 	}
 	if (!core->takes_part || core->role != PAXOS_FOLLOWER || !election->unhappy ||

@@ -29,9 +29,9 @@ struct paxos_election {
 	uint64_t may_stand_ns;  /* back-off */
 	uint64_t highest_round; /* of any ballot that was shown to us */
 	uint64_t last_turn_ns;
-	bool wants_higher; /* leader: a member has promised higher and cannot follow */
-	bool bereaved;     /* the leader is dead for sure: nobody need be asked about it */
-	bool called;       /* the leader handed over to this server */
+	bool wants_higher;          /* leader: a member has promised higher and cannot follow */
+	bool bereaved;              /* the leader is dead for sure: nobody need be asked about it */
+	struct paxos_ballot called; /* its leader handed over to this server; or none */
 };
 
 void paxos_election_start(struct paxos_core *core, struct paxos_election *election);

@@ -126,7 +126,7 @@ void paxos_handover_hear(struct paxos_replica *replica, const struct paxos_msg *
 	           msg->target == core->config.node &&
 	           paxos_ballot_equal(core->promised, msg->ballot) &&
 	           paxos_ballot_equal(core->accepted, msg->ballot)) {
-		replica->election.called = true;
+		replica->election.called = msg->ballot;
 	}
 }
 

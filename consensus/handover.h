@@ -14,7 +14,8 @@
  *
  * A HANDOVER is sent again until a higher ballot was promised; if none was for half the time of
  * suspicion, the leader goes on with a higher ballot of its own, which defers nothing either.
- * That a ballot is over stays true for ever, so a HANDOVER may come late or twice.
+ * That a ballot is over stays true for ever, so a HANDOVER may come late or twice; but it calls the
+ * heir only while that ballot is the one promised.
  *
  * Private to consensus/. Pure. Threads: the replica's.
  */

@@ -76,7 +76,7 @@ static void leave(struct paxos_replica *replica)
 	paxos_acceptor_init(&replica->acceptor);
 	replica->catchup = (struct paxos_catchup){0};
 	replica->handover = (struct paxos_handover){0};
-	replica->election.called = false;
+	replica->election.called = (struct paxos_ballot){0};
 	replica->turnover.change_index = 0;
 }
 

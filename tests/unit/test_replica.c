@@ -531,23 +531,79 @@ static void test_garbage_is_dropped_and_counted(void **state)
 	trio_free(trio);
 }
 
-/* Says it to everybody else in the name of `node`, of a life that never was. */
-static void forge(struct trio *trio, unsigned node, struct paxos_msg msg)
+/* Says it to `to` in the name of `node`, in its first life. */
+static void say(struct trio *trio, unsigned node, unsigned to, struct paxos_msg msg)
 {
 	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX];
 	size_t size;
 
 	msg.node = (uint8_t)node;
 	msg.configuration = 1;
-	msg.incarnation = UINT64_MAX;
-	msg.start = UINT32_MAX;
+	if (msg.incarnation == 0) {
+		msg.incarnation = (uint64_t)1 << 32 | (node + 1);
+		msg.start = 1;
+	}
 	size = store_datagram_close(bytes, paxos_msg_encode(&msg, bytes + STORE_DATAGRAM_HEADER),
 	                            STORE_DATAGRAM_PEER, 0, 77);
+	post(trio, (int)node, to, slice_make(bytes, size));
+}
+
+/* Says it to everybody else in the name of `node`, of a life that never was. */
+static void forge(struct trio *trio, unsigned node, struct paxos_msg msg)
+{
+	msg.incarnation = UINT64_MAX;
+	msg.start = UINT32_MAX;
 	for (unsigned to = 0; to < NODES; to++) {
 		if (to != node) {
-			post(trio, (int)node, to, slice_make(bytes, size));
+			say(trio, node, to, msg);
 		}
 	}
+}
+
+static uint64_t stood(const struct trio *trio, unsigned node)
+{
+	struct paxos_status status;
+
+	paxos_replica_status(trio->replicas[node], &status);
+	return status.traces[PAXOS_TRACE_STANDS];
+}
+
+/* HANDOVER ends one ballot; when another is promised by now, nobody is called any more. */
+static void test_late_handover_calls_nobody(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio);
+	const unsigned heir = (leader + 1) % NODES, third = (leader + 2) % NODES;
+	struct paxos_msg handover = {.kind = PAXOS_MSG_HANDOVER, .target = (uint8_t)heir};
+	struct paxos_msg prepare = {.kind = PAXOS_MSG_PREPARE, .mask = paxos_first(NODES)};
+	struct paxos_status status;
+	uint64_t before;
+
+	(void)state;
+	run_ms(trio, 50);
+	paxos_replica_status(trio->replicas[heir], &status);
+	before = stood(trio, heir);
+	assert_int_equal(status.promised.node, leader);
+	handover.ballot = status.promised;
+	prepare.ballot = status.promised;
+	prepare.ballot.round++;
+	prepare.ballot.node = (uint8_t)third;
+	prepare.ballot.incarnation = (uint64_t)1 << 32 | (third + 1);
+	/* Of a ballot before that. */
+	handover.ballot.round--;
+	say(trio, leader, heir, handover);
+	turn(trio);
+	assert_int_equal(stood(trio, heir), before);
+	/* In one burst with what makes it late: before it, and behind it. */
+	handover.ballot.round++;
+	say(trio, leader, heir, handover);
+	say(trio, third, heir, prepare);
+	say(trio, leader, heir, handover);
+	turn(trio);
+	assert_int_equal(stood(trio, heir), before);
+	paxos_replica_status(trio->replicas[heir], &status);
+	assert_true(paxos_ballot_equal(status.promised, prepare.ballot));
+	trio_free(trio);
 }
 
 static void test_forged_incarnation_is_forgotten(void **state)
@@ -690,6 +746,7 @@ int main(void)
 		cmocka_unit_test(test_death_note_without_the_secret_or_of_another_start_is_dropped),
 		cmocka_unit_test(test_leader_that_resigns_hands_over_and_refers),
 		cmocka_unit_test(test_garbage_is_dropped_and_counted),
+		cmocka_unit_test(test_late_handover_calls_nobody),
 		cmocka_unit_test(test_forged_incarnation_is_forgotten),
 		cmocka_unit_test(test_forged_fetch_names_no_incarnation),
 		cmocka_unit_test(test_recovery_leaves_out_what_was_staged_and_given_up),
