@@ -238,9 +238,17 @@ static void on_nack(struct paxos_replica *replica, const struct paxos_msg *msg)
 
 static void on_prepare_ask(struct paxos_replica *replica, const struct paxos_msg *msg)
 {
-	if (replica->core.role == PAXOS_LEADER && is_own_ballot(replica, msg)) {
-		paxos_leader_asked(&replica->core, &replica->leader, msg->node);
+	const struct paxos_vow *vow = &replica->leader.followers[msg->node].vow;
+
+	if (replica->core.role != PAXOS_LEADER || !is_own_ballot(replica, msg)) {
+		return;
 	}
+	if (vow->have && vow->incarnation == msg->incarnation && vow->start < msg->start &&
+	    !mutant(39)) {
+		paxos_rank_fell(&replica->core, msg); /* it promised this before its last start */
+		return;
+	}
+	paxos_leader_asked(&replica->core, &replica->leader, msg->node);
 }
 
 /* --- sync and accept ----------------------------------------------------------------------- */

@@ -72,6 +72,12 @@ void paxos_rank_refuse(struct paxos_core *core, const struct paxos_msg *msg)
 	}
 }
 
+void paxos_rank_fell(struct paxos_core *core, const struct paxos_msg *msg)
+{
+	core->peers[msg->node].rank.falls = true;
+	paxos_core_trace(core, PAXOS_TRACE_ROLLED_BACK, msg->start, msg->node);
+}
+
 bool paxos_rank_hear(struct paxos_core *core, const struct paxos_msg *msg)
 {
 	struct paxos_rank *rank = &core->peers[msg->node].rank;
@@ -90,7 +96,7 @@ bool paxos_rank_hear(struct paxos_core *core, const struct paxos_msg *msg)
 	}
 	if (rank->falls) {
 		if (!fell) {
-			paxos_core_trace(core, PAXOS_TRACE_ROLLED_BACK, msg->start, msg->node);
+			paxos_rank_fell(core, msg);
 		}
 		paxos_rank_refuse(core, msg);
 	}

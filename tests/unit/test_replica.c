@@ -568,6 +568,34 @@ static uint64_t stood(const struct trio *trio, unsigned node)
 	return status.traces[PAXOS_TRACE_STANDS];
 }
 
+/* It promised this ballot in an earlier start, durably, and has to be asked for it again. */
+static void test_lost_promise_is_found_out(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio);
+	const unsigned other = (leader + 1) % NODES;
+	struct paxos_msg ask = {.kind = PAXOS_MSG_PREPARE_ASK,
+	                        .incarnation = (uint64_t)1 << 32 | (other + 1)};
+	struct paxos_status status;
+
+	(void)state;
+	run_ms(trio, 50);
+	paxos_replica_status(trio->replicas[leader], &status);
+	ask.ballot = status.promised;
+	ask.start = 1;
+	say(trio, other, leader, ask); /* late: from before its promise */
+	run_ms(trio, 5);
+	paxos_replica_status(trio->replicas[leader], &status);
+	assert_false(status.peers[other].rolled_back);
+	ask.start = 2;
+	say(trio, other, leader, ask);
+	turn(trio);
+	paxos_replica_status(trio->replicas[leader], &status);
+	assert_true(status.peers[other].rolled_back);
+	assert_int_equal(status.traces[PAXOS_TRACE_ROLLED_BACK], 1);
+	trio_free(trio);
+}
+
 /* HANDOVER ends one ballot; when another is promised by now, nobody is called any more. */
 static void test_late_handover_calls_nobody(void **state)
 {
@@ -746,6 +774,7 @@ int main(void)
 		cmocka_unit_test(test_death_note_without_the_secret_or_of_another_start_is_dropped),
 		cmocka_unit_test(test_leader_that_resigns_hands_over_and_refers),
 		cmocka_unit_test(test_garbage_is_dropped_and_counted),
+		cmocka_unit_test(test_lost_promise_is_found_out),
 		cmocka_unit_test(test_late_handover_calls_nobody),
 		cmocka_unit_test(test_forged_incarnation_is_forgotten),
 		cmocka_unit_test(test_forged_fetch_names_no_incarnation),
