@@ -54,6 +54,20 @@ bool paxos_core_is_disk(const struct paxos_core *core)
 	return core->config.durability == PAXOS_DISK && !core->recovering;
 }
 
+uint16_t paxos_core_disk_flags(const struct paxos_core *core)
+{
+	uint16_t flags = 0;
+
+	if ((core->disk & PAXOS_DISK_FULL) != 0) {
+		flags |= PAXOS_FLAG_FULL;
+	}
+	/* Earlier than it is called a stall, so that a leader knows in time who stalls like it. */
+	if (paxos_durable_age_ns(&core->durable, core->now_ns) > core->config.suspicion_ns / 2) {
+		flags |= PAXOS_FLAG_LATE;
+	}
+	return flags;
+}
+
 bool paxos_core_open(struct paxos_core *core, struct paxos_msg *msg, struct wire_writer *ret_body)
 {
 	uint8_t *memory = paxos_outbox_begin(&core->outbox);

@@ -59,7 +59,7 @@ struct paxos_peer {
 	bool is_dead;             /* a start of it was reported dead by who reaped it: this one */
 	uint64_t dead_incarnation;
 	uint32_t dead_start;
-	bool disk_full;
+	bool disk_full, disk_late;
 	uint64_t snapshot_index; /* of its newest durable snapshot; 0: none told */
 	struct store_digest snapshot_digest;
 	bool differs; /* it was told that its snapshot is another than ours */
@@ -124,6 +124,9 @@ int paxos_core_init(struct paxos_core *core, const struct paxos_config *config,
 void paxos_core_deinit(struct paxos_core *core);
 
 bool paxos_core_is_disk(const struct paxos_core *core);
+
+/* What heartbeats and their answers tell of the disk: PAXOS_FLAG_FULL, PAXOS_FLAG_LATE. */
+uint16_t paxos_core_disk_flags(const struct paxos_core *core);
 
 /* --- messages: open, write a body, close ---------------------------------------------------- */
 

@@ -125,9 +125,7 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 	if (election->unhappy) {
 		flags |= PAXOS_FLAG_UNHAPPY;
 	}
-	if ((core->disk & PAXOS_DISK_FULL) != 0) {
-		flags |= PAXOS_FLAG_FULL;
-	}
+	flags |= paxos_core_disk_flags(core);
 	if ((flags & PAXOS_FLAG_LEADER) != 0) {
 		/* Learners need to know whom to follow. */
 		set |= store_members(core->store)->learners;

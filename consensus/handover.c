@@ -34,6 +34,11 @@ int paxos_handover_heir(const struct paxos_replica *replica, int wanted)
 		if (!is_level(replica, node)) {
 			continue;
 		}
+		if (heir != PAXOS_NOBODY &&
+		    core->peers[node].disk_late != core->peers[heir].disk_late) {
+			heir = core->peers[heir].disk_late ? (int)node : heir;
+			continue;
+		}
 		if (heir == PAXOS_NOBODY ||
 		    core->peers[node].priority > core->peers[heir].priority ||
 		    (core->peers[node].priority == core->peers[heir].priority &&

@@ -72,6 +72,8 @@ enum paxos_msg_flag {
 	PAXOS_FLAG_STAND = 8192,       /* STOPPED: stand at once in the next configuration */
 	PAXOS_FLAG_RANK = 16384, /* HEARTBEAT: `accepted` and `length` are the log's durable rank */
 	PAXOS_FLAGS_ALL = 32767,
+	/* HEARTBEAT, _ACK: what the sender wrote waits for its disk. In STATE the bit is END. */
+	PAXOS_FLAG_LATE = PAXOS_FLAG_END,
 };
 
 struct paxos_msg {

@@ -111,6 +111,7 @@ static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *
 	}
 	core->peers[msg->node].unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
 	core->peers[msg->node].disk_full = (msg->flags & PAXOS_FLAG_FULL) != 0;
+	core->peers[msg->node].disk_late = (msg->flags & PAXOS_FLAG_LATE) != 0;
 	core->peers[msg->node].poll_gap_ns = msg->poll_gap_ns;
 	if (core->peers[msg->node].secret == 0) {
 		core->peers[msg->node].secret = msg->secret; /* the first that a start tells */
@@ -135,9 +136,7 @@ static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *
 	if (replica->election.unhappy) {
 		ack.flags |= PAXOS_FLAG_UNHAPPY;
 	}
-	if ((core->disk & PAXOS_DISK_FULL) != 0) {
-		ack.flags |= PAXOS_FLAG_FULL;
-	}
+	ack.flags |= paxos_core_disk_flags(core);
 	paxos_core_send(core, msg->node, &ack, false);
 }
 
@@ -157,6 +156,7 @@ static void on_heartbeat_ack(struct paxos_replica *replica, const struct paxos_m
 	}
 	peer->unhappy = (msg->flags & PAXOS_FLAG_UNHAPPY) != 0;
 	peer->disk_full = (msg->flags & PAXOS_FLAG_FULL) != 0;
+	peer->disk_late = (msg->flags & PAXOS_FLAG_LATE) != 0;
 	peer->poll_gap_ns = msg->poll_gap_ns;
 	sent_ns = paxos_rounds_sent_ns(rounds, msg->round);
 	if (sent_ns > peer->answered_ns) {
@@ -522,6 +522,7 @@ static void note_sender(struct paxos_core *core, const struct paxos_msg *msg)
 		peer->unhappy = false;
 		peer->secret = 0;
 		peer->disk_full = false;
+		peer->disk_late = false;
 	}
 	peer->heard_ns = core->now_ns;
 }

@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/storage.h"
 
+#include "consensus/handover.h"
 #include "consensus/quorum.h"
+
+/* Is there somebody to lead whose disk does better? Where all stall, each change costs more. */
+static bool has_better(const struct paxos_replica *replica)
+{
+	int heir;
+
+	if (replica->core.role != PAXOS_LEADER) {
+		return true; /* a candidacy is given up in any case */
+	}
+	heir = paxos_handover_heir(replica, PAXOS_NOBODY);
+	return heir != PAXOS_NOBODY && !replica->core.peers[heir].disk_late;
+}
 
 /* A leader whose own vote waits for its disk leads nobody. */
 static void tick_stall(struct paxos_replica *replica)
@@ -14,7 +27,7 @@ static void tick_stall(struct paxos_replica *replica)
 		paxos_core_trace(core, PAXOS_TRACE_DISK_STALLED, age_ns, 0);
 	}
 	core->stalled = stalled;
-	if (stalled) {
+	if (stalled && has_better(replica)) {
 		paxos_replica_hand_over(replica);
 	}
 }

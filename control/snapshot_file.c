@@ -8,22 +8,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "control/clock.h"
 #include "store/base/check.h"
 #include "store/base/crc32c.h"
 #include "store/base/wire.h"
 
-#define MAGIC  UINT64_C(0x454c494652464643) /* "CFFRFILE" */
-#define PREFIX "snapshot-"
+#define MAGIC       UINT64_C(0x454c494652464643) /* "CFFRFILE" */
+#define PREFIX      "snapshot-"
+
+#define REST_MAX_NS 100000000u /* so that a write is cancelled soon */
 
 enum {
 	VERSION = 1,
 	HEAD_SIZE = 44,
 	FRAME_SIZE = 8, /* before each chunk */
 	CHUNK_SIZE = 64 * 1024,
-	DIGEST_SIZE = 16,     /* the last bytes of the stream */
-	RANGE_SIZE = 2 << 20, /* handed to the disk at a time */
+	DIGEST_SIZE = 16,        /* the last bytes of the stream */
+	RANGE_SIZE = 256 * 1024, /* handed to the disk at a time */
 	PATH_SIZE = 4096 + 8,
 };
 
@@ -120,24 +124,30 @@ static int put_head(struct writer *writer, const struct ctl_snapshot_head *head)
 }
 
 /*
- * Asks the disk for what was written since, and waits for what it was asked for before: so it is
- * never far behind, and the sync at the end is short.
+ * Has the disk write what is new, waits for it, and leaves the disk to others for three times as
+ * long: the journal's flushes beside it wait for a little at a time, and the sync at the end is
+ * short. Where the file system has no such call, that sync does it all.
  */
 static void hand_over(struct writer *writer)
 {
 	const off64_t size = writer->written - writer->handed;
+	const uint64_t begun_ns = ctl_clock_ns();
+	struct timespec rest = {0};
+	uint64_t rest_ns;
 
 	if (size < RANGE_SIZE) {
 		return;
 	}
-	/* Where the file system has no such call, the sync at the end does it all. */
-	if (writer->handed >= RANGE_SIZE) {
-		(void)sync_file_range(writer->fd, writer->handed - RANGE_SIZE, RANGE_SIZE,
-		                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-		                              SYNC_FILE_RANGE_WAIT_AFTER);
-	}
-	(void)sync_file_range(writer->fd, writer->handed, size, SYNC_FILE_RANGE_WRITE);
+	(void)sync_file_range(writer->fd, writer->handed, size,
+	                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+	                              SYNC_FILE_RANGE_WAIT_AFTER);
 	writer->handed = writer->written;
+	if (writer->cancel == NULL) {
+		return; /* nobody is at work beside it */
+	}
+	rest_ns = 3 * (ctl_clock_ns() - begun_ns);
+	rest.tv_nsec = (long)(rest_ns < REST_MAX_NS ? rest_ns : REST_MAX_NS);
+	(void)nanosleep(&rest, NULL);
 }
 
 /* The chunk of `size` bytes that stands in the frame. */

@@ -46,8 +46,9 @@ void ctl_snapshot_name(uint64_t index, char ret_name[CTL_SNAPSHOT_NAME_SIZE]);
 
 /*
  * Writes all of `snapshot` as `name` in `folder` (a descriptor, or AT_FDCWD). With `fresh`, a file
- * of that name must not be there yet. Does not hurry: it never has more than a few MiB waiting for
- * the disk, so that the journal beside it is not held up. `cancel` may be NULL.
+ * of that name must not be there yet. With `cancel` (may be NULL) a server is at work beside it:
+ * then it never has more than 256 KiB waiting for the disk, and leaves it to the journal for three
+ * times as long as it used it.
  * Returns 0 and the digest; or a negative errno (-ECANCELED) and the sentence, and no new file is
  * left.
  */

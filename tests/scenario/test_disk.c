@@ -361,6 +361,26 @@ static void test_slow_disk_of_the_leader_costs_a_handover(void **state)
 	}
 }
 
+/* As on machines that share one disk: to change the leader would help nobody. */
+static void test_stall_of_all_disks_changes_no_leader(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+	uint64_t round;
+
+	(void)state;
+	round = world_status(world, leader).promised.round;
+	for (unsigned node = 0; node < 3; node++) {
+		world->servers[node].disk_stall_ns = MS(1000);
+	}
+	assert_true(world_does(world, 0, "set 4", MS(PATIENCE_MS)));
+	assert_int_equal(world_leader(world), leader);
+	assert_int_equal(world_status(world, leader).promised.round, round);
+	assert_true(world_status(world, leader).traces[PAXOS_TRACE_DISK_STALLED] == 1);
+	write_some(world, 5);
+	story_end(world);
+}
+
 static void test_failed_write_ends_the_process_and_not_the_cluster(void **state)
 {
 	unsigned leader;
@@ -438,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_copy_from_before_some_starts),
 		cmocka_unit_test(test_full_disk_refuses_what_grows_and_heals),
 		cmocka_unit_test(test_slow_disk_of_the_leader_costs_a_handover),
+		cmocka_unit_test(test_stall_of_all_disks_changes_no_leader),
 		cmocka_unit_test(test_failed_write_ends_the_process_and_not_the_cluster),
 		cmocka_unit_test(test_new_disk_joins_and_the_old_life_is_over),
 		cmocka_unit_test(test_state_that_a_majority_contradicts_ends_its_server),
