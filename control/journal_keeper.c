@@ -77,15 +77,16 @@ void ctl_keeper_found(struct ctl_keeper *keeper, uint64_t number, uint64_t last,
 	struct ctl_keeper_segment segment = {.number = number};
 
 	must(number >= keeper->number_next);
-	keeper->number_next = number + 1;
 	if (!is_ahead) {
+		keeper->number_next = number + 1;
 		add_used(keeper, number, last);
 		return;
 	}
-	segment.fd = keeper->ahead.number == 0
+	segment.fd = number == keeper->number_next && keeper->ahead.number == 0
 	                     ? ctl_segment_open(keeper->folder, number, &segment.blocks)
 	                     : -EEXIST;
 	if (segment.fd >= 0 && segment.blocks == keeper->blocks) {
+		keeper->number_next = number + 1;
 		keeper->ahead = segment;
 		return;
 	}
@@ -149,6 +150,8 @@ static void get_ahead(struct ctl_keeper *keeper)
 	if (r == 0) {
 		keeper->ahead = segment;
 		must(pthread_cond_broadcast(&keeper->changed) == 0);
+	} else {
+		keeper->number_next = number; /* no gap: it would look like a lost segment */
 	}
 	if (keeper->full != (r < 0) && r != -ECANCELED) {
 		keeper->full = r < 0;

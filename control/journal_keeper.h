@@ -53,8 +53,8 @@ struct ctl_keeper {
 	struct ctl_keeper_used *used; /* lowest first, from used_first on */
 	size_t used_first, used_end;
 	struct ctl_keeper_segment ahead;
-	uint64_t number_next;
-	uint64_t forgotten; /* records below are */
+	uint64_t number_next; /* without gaps */
+	uint64_t forgotten;   /* records below are */
 	bool full;
 	bool ends; /* the writer does not wait for room any more */
 };

@@ -138,6 +138,12 @@ static void begin(struct scan *scan, const struct ctl_frame_head *heads, unsigne
 
 /* --- frames that are there ------------------------------------------------------------------- */
 
+/* Its number was torn, and given again. What is damaged stands for itself. */
+static bool is_anew(const struct scan *scan, const struct ctl_frame_head *head)
+{
+	return head->number == scan->open.number && scan->verdict == CTL_FRAME_TORN;
+}
+
 static int on_frame(struct scan *scan, uint8_t *bytes, const struct ctl_frame_head *heads,
                     unsigned count)
 {
@@ -145,8 +151,8 @@ static int on_frame(struct scan *scan, uint8_t *bytes, const struct ctl_frame_he
 	struct ctl_piece piece = piece_of(CTL_PIECE_WHOLE, head);
 	int r;
 
-	if (scan->open.number == head->number) {
-		scan->end = scan->kept; /* was written anew after it had been torn */
+	if (is_anew(scan, head)) {
+		scan->end = scan->kept;
 		scan->open.number = 0;
 	}
 	if (scan->end.number == 0) {
@@ -215,7 +221,7 @@ static int scan_segment(struct scan *scan, uint64_t segment)
 			ctl_frame_heads(bytes, scan->incarnation, segment, block, heads);
 
 		if (count != 0 && heads[0].blocks <= copy.blocks - block &&
-		    (heads[0].number >= scan->end.number || heads[0].number == scan->open.number)) {
+		    (heads[0].number >= scan->end.number || is_anew(scan, &heads[0]))) {
 			r = on_frame(scan, bytes, heads, count);
 			block += heads[0].blocks;
 		} else {
@@ -229,14 +235,25 @@ static int scan_segment(struct scan *scan, uint64_t segment)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-static int finish(struct scan *scan)
+/* A segment gets its name when all before it have theirs: one behind a gap was not the next. */
+static bool next_is_missing(const struct scan *scan, const struct ctl_segment_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->numbers[i] > scan->end.segment) {
+			return list->numbers[i] != scan->end.segment + 1;
+		}
+	}
+	return false;
+}
+
+static int finish(struct scan *scan, const struct ctl_segment_list *list)
 {
 	const struct behind *behind = &scan->behind;
 	struct ctl_piece piece;
 	int r = 0;
 
 	if (scan->open.number != 0 && scan->verdict == CTL_FRAME_TORN && !behind->later &&
-	    !behind->fresh) {
+	    !behind->fresh && !next_is_missing(scan, list)) {
 		piece = piece_of(CTL_PIECE_TORN, &scan->open);
 		scan->end = scan->kept;
 		return show(scan, &piece);
@@ -249,7 +266,8 @@ static int finish(struct scan *scan)
 		.number = scan->end.number,
 		.first = scan->end.record,
 	};
-	if (behind->later || behind->bad_head || scan->end.number == 0) {
+	if (behind->later || behind->bad_head || scan->end.number == 0 ||
+	    next_is_missing(scan, list)) {
 		piece.kind = CTL_PIECE_CORRUPT;
 	}
 	return r != 0 ? r : show(scan, &piece);
@@ -268,10 +286,10 @@ int ctl_journal_scan(int folder, uint64_t incarnation, const struct ctl_journal_
 	for (size_t i = 0; i < list.count && r == 0; i++) {
 		r = scan_segment(&scan, list.numbers[i]);
 	}
-	free(list.numbers);
 	if (r == 0) {
-		r = finish(&scan);
+		r = finish(&scan, &list);
 	}
+	free(list.numbers);
 	if (r == 0) {
 		*ret_end = scan.end;
 	}

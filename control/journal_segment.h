@@ -6,10 +6,10 @@
  *
  *      data/journal/segment-<number, 16 hexadecimal digits>
  *
- * Segments are filled in the order of their numbers. A segment is taken ahead: its whole space,
- * filled with zeros and synced, before it gets its name; so that a write into it changes no
- * metadata, and cannot find the disk full. One that is no longer needed gets a higher number and
- * is used again as it is: its old frames name a lower segment.
+ * Segments are filled in the order of their numbers, which have no gaps. A segment is taken ahead:
+ * its whole space, filled with zeros and synced, before it gets its name; so that a write into it
+ * changes no metadata, and cannot find the disk full. One that is no longer needed gets a higher
+ * number and is used again as it is: its old frames name a lower segment.
  *
  *      make: segment.new, zeros, fsync --+
  *                                        +--> rename to the next number, fsync of the folder

@@ -690,6 +690,61 @@ static void test_missing_segment_is_corrupt(void **state)
 	assert_int_equal(piece_with(100)->kind, CTL_PIECE_WHOLE);
 }
 
+/* So many large records more. Returns the last segment that holds any; one is ahead of it. */
+static uint64_t segments_of_records(unsigned count)
+{
+	struct ctl_journal *journal = start_journal();
+
+	for (unsigned i = 0; i < count; i++) {
+		give(PAXOS_RECORD_SIZE_MAX);
+		assert_true(wait_for(given));
+	}
+	ctl_journal_close(journal);
+	read_all();
+	return piece_with(given)->segment;
+}
+
+static uint64_t segments_filled(void)
+{
+	uint64_t last;
+
+	found();
+	last = segments_of_records(100);
+	assert_int_equal(count_of(CTL_PIECE_CORRUPT), 0);
+	assert_int_equal(record_next, 101);
+	assert_int_equal(close(open_segment(last + 1, O_RDONLY)), 0);
+	return last;
+}
+
+static void assert_end_is_lost(void)
+{
+	read_all();
+	assert_in_range(record_next, 2, 100);
+	assert_int_equal(pieces[piece_count - 1].kind, CTL_PIECE_CORRUPT);
+	assert_false(pieces[piece_count - 1].has_mark);
+}
+
+/* No frame is behind it, but the segment that was made ahead. */
+static void test_missing_last_segment_is_corrupt(void **state)
+{
+	const uint64_t last = segments_filled();
+	char name[64];
+
+	(void)state;
+	(void)snprintf(name, sizeof(name), "journal/segment-%016llx", (unsigned long long)last);
+	assert_int_equal(unlinkat(folder, name, 0), 0);
+	assert_end_is_lost();
+}
+
+static void test_empty_last_segment_is_corrupt(void **state)
+{
+	const uint64_t last = segments_filled();
+
+	(void)state;
+	assert_int_equal(close(open_segment(last, O_RDWR | O_TRUNC)), 0);
+	assert_end_is_lost();
+}
+
 static void test_journal_of_another_folder_is_corrupt(void **state)
 {
 	(void)state;
@@ -759,6 +814,89 @@ static void test_last_frame_with_a_changed_bit_is_not_torn(void **state)
 	assert_false(pieces[piece_count - 1].has_mark);
 }
 
+/* Takes away all that stands in blocks of a segment. */
+static void clear_blocks(uint64_t segment, uint32_t from, uint32_t count)
+{
+	for (uint32_t block = from; block < from + count; block++) {
+		damage(segment, (uint64_t)block * CTL_BLOCK_SIZE, CTL_BLOCK_SIZE, 0);
+	}
+}
+
+/*
+ * A frame was torn at the beginning of a segment; the one that has its number now is smaller, and
+ * still fitted the segment before. What is left of the torn one is no excuse for damage of it.
+ */
+static void test_damaged_frame_whose_torn_forerunner_is_behind(void **state)
+{
+	struct ctl_journal *journal;
+	struct ctl_piece piece;
+
+	(void)state;
+	found();
+	journal = start_journal();
+	for (unsigned i = 0; i < 40; i++) {
+		give(60000); /* 16 blocks; some are left over in a segment */
+		assert_true(wait_for(given));
+	}
+	ctl_journal_close(journal);
+	read_all();
+	for (given = 1; piece_with(given)->segment == 1; given++) {
+	}
+	/* All behind the beginning of this one never came to the disk. */
+	piece = *piece_with(given);
+	assert_true(piece.block == 0 && piece.blocks > 2);
+	clear_blocks(2, 2, SEGMENT_BLOCKS - 2);
+	read_all();
+	assert_int_equal(record_next, given);
+	assert_int_equal(pieces[piece_count - 1].kind, CTL_PIECE_TORN);
+	journal = start_journal();
+	give(100);
+	assert_true(wait_for(given));
+	ctl_journal_close(journal);
+	read_all();
+	piece = *piece_with(given);
+	assert_int_equal(piece.segment, 1);
+	assert_int_equal(record_next, given + 1);
+	/* As if the server was killed before it repeated the head; then the bit. */
+	clear_blocks(1, piece.block + 1, 1);
+	read_all();
+	assert_int_equal(record_next, given + 1);
+	damage(1, (uint64_t)piece.block * CTL_BLOCK_SIZE + 700, 1, 0x02);
+	assert_lost(given, true);
+}
+
+/*
+ * What no journal can tell: its last frame, and what repeats its head, are as they were before, as
+ * if they had never been written. Whoever heard of the record knows it (consensus/rank.h).
+ */
+static void test_end_put_back_as_it_was_is_not_seen(void **state)
+{
+	const struct ctl_piece piece = frames_around(8);
+
+	(void)state;
+	clear_blocks(1, piece.block, 2);
+	read_all();
+	assert_int_equal(record_next, 8);
+	assert_int_equal(count_of(CTL_PIECE_CORRUPT), 0);
+}
+
+/* No gap is left in the numbers where the segments shall have another size. */
+static void test_segments_of_another_size_follow(void **state)
+{
+	(void)state;
+	found();
+	write_frames(3);
+	config.segment_mb++;
+	(void)segments_of_records(60);
+	assert_true(piece_with(63)->segment > 1);
+	assert_int_equal(count_of(CTL_PIECE_CORRUPT), 0);
+	assert_int_equal(record_next, 64);
+	config.segment_mb--;
+	(void)segments_of_records(40);
+	assert_int_equal(count_of(CTL_PIECE_CORRUPT), 0);
+	assert_int_equal(record_next, 104);
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
@@ -784,9 +922,14 @@ int main(void)
 		WITH_FOLDER(test_file_cut_short_is_corrupt),
 		WITH_FOLDER(test_empty_file_is_corrupt),
 		WITH_FOLDER(test_missing_segment_is_corrupt),
+		WITH_FOLDER(test_missing_last_segment_is_corrupt),
+		WITH_FOLDER(test_empty_last_segment_is_corrupt),
 		WITH_FOLDER(test_journal_of_another_folder_is_corrupt),
 		WITH_FOLDER(test_torn_tail_is_cut_and_written_over),
 		WITH_FOLDER(test_last_frame_with_a_changed_bit_is_not_torn),
+		WITH_FOLDER(test_damaged_frame_whose_torn_forerunner_is_behind),
+		WITH_FOLDER(test_end_put_back_as_it_was_is_not_seen),
+		WITH_FOLDER(test_segments_of_another_size_follow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
