@@ -95,7 +95,8 @@ void coffer_options_default(struct coffer_options *options);
  * nobody yet: that no server answers is found out by the first request.
  *
  * servers  "HOST[:PORT],HOST[:PORT],...", IPv4 addresses or names; NULL: the environment variable
- *          COFFER_SERVERS
+ *          COFFER_SERVERS. It is read once, and nobody else is ever asked: name also those that may
+ *          join or lead later. Who is not there costs a time-out now and then
  * options  NULL: the defaults
  *
  * Returns 0; -EDESTADDRREQ: no servers are named; -EINVAL: the list or an option is malformed;

@@ -100,6 +100,22 @@ def test_shm_disk(tools):
     members_grow_shrink_and_are_replaced(Shm(tools, 6, durability="disk"))
 
 
+def old_clients_follow_while_they_can(cluster):
+    """store/PROTOCOL.md, "When members change": the list is the client's own."""
+    old = [f"{cluster.net}.{n}:8046" for n in (1, 2, 3)]
+
+    def write(leader, servers):
+        done = cluster.ctl(3, "leader", "transfer", str(leader))
+        check(done.returncode == 0, f"server {leader} is made to lead", done.stderr)
+        done = cluster.tools.run([cluster.tools.coffer, "--servers", ",".join(servers),
+                                  "--timeout", "3", "set", "/old", "client"])
+        return done.returncode
+
+    check(write(3, old) == 0, "who knows the leader goes on")
+    check(write(5, old) == 3, "who knows no leader is told that nothing was changed")
+    check(write(5, [*old, f"{cluster.net}.5:8046"]) == 0, "one address more, and it goes on")
+
+
 def test_one_sleeps_through_two_changes(tools):
     """When it wakes up, everybody it knows as a member is gone."""
     cluster = Kernel(tools, 5, durability="disk", relayed=False)
@@ -117,6 +133,7 @@ def test_one_sleeps_through_two_changes(tools):
     cluster.start(3)
     cluster.wait_caught_up(3)
     check(cluster.status(3)["voters"] == [3, 4, 5], "it knows who votes", cluster.status(3))
+    old_clients_follow_while_they_can(cluster)
     cluster.kill_host(4 if cluster.leader() == 4 else 5)
     recorder.wait_more(WARM, "writes go on with its vote")
     recorder.finish()
