@@ -284,6 +284,22 @@ static void check_leader(struct checker *checker, uint64_t now_ns, unsigned node
 	}
 }
 
+/* Whom the stop-sign at the end of its log, not decided as far as it knows, lets vote; or 0. */
+static uint32_t next_voters(const struct paxos_replica *replica, const struct paxos_status *status)
+{
+	struct store_entry entry;
+	struct slice bytes;
+
+	if (status->length <= status->decided) {
+		return 0;
+	}
+	bytes = paxos_replica_entry(replica, status->length);
+	return bytes.size != 0 && bytes.data[0] == STORE_ENTRY_MEMBERS &&
+	                       store_entry_decode(bytes, &entry)
+	               ? entry.voters
+	               : 0;
+}
+
 /* DESIGN 4.1 j: "at most one; nothing is appended after it". */
 static void check_end(struct checker *checker, uint64_t now_ns, unsigned node,
                       const struct paxos_replica *replica, const struct paxos_status *status)
@@ -485,6 +501,7 @@ void checker_turned(struct checker *checker, uint64_t now_ns, unsigned node,
 		from = server->status.log_start;
 	}
 	server->has_status = true;
+	server->next_voters = next_voters(replica, &server->status);
 	if (server->status.decided >= from) {
 		look_at_entries(checker, now_ns, node, replica, from, server->status.decided);
 	}
@@ -525,6 +542,30 @@ bool checker_may_forget(const struct checker *checker, unsigned node)
 	       (checker->decided > members->since ||
 	        may_lose(checker, checker->configurations[members->configuration - 1].voters,
 	                 node));
+}
+
+static bool keeps_majority(uint32_t voters, uint32_t impaired, unsigned node)
+{
+	return !paxos_has(voters, node) ||
+	       paxos_is_majority(voters & ~impaired & ~paxos_bit(node), voters);
+}
+
+bool checker_may_impair(const struct checker *checker, uint32_t impaired, unsigned node)
+{
+	const struct store_members *members = store_members(checker->store);
+	const uint32_t number = members->configuration;
+
+	for (unsigned i = 0; i < checker->servers; i++) {
+		if (!keeps_majority(checker->server[i].next_voters, impaired, node)) {
+			return false;
+		}
+	}
+	if (number <= 1) {
+		return keeps_majority(checker->founders, impaired, node);
+	}
+	return keeps_majority(members->voters, impaired, node) &&
+	       (checker->decided > members->since ||
+	        keeps_majority(checker->configurations[number - 1].voters, impaired, node));
 }
 
 bool checker_agrees(struct checker *checker, uint64_t now_ns,

@@ -56,6 +56,7 @@ struct checker_server {
 	bool is_started;           /* said so; what it told before is recovery */
 	bool is_rejoining;         /* its folder was new to the cluster when it started */
 	uint64_t decided_before;   /* its last turn */
+	uint32_t next_voters;      /* by an undecided stop-sign in its log, also while it is down */
 	const struct clock *clock; /* borrowed */
 	uint64_t incarnation;
 	uint32_t start;
@@ -136,6 +137,13 @@ void checker_reread(struct checker *checker, uint64_t now_ns, unsigned node,
  * has decided nothing.
  */
 bool checker_may_forget(const struct checker *checker, unsigned node);
+
+/*
+ * True if a majority has all that it stood by, `impaired` and this server left out: of the present
+ * configuration, of the former one as long as the present has decided nothing, and of each that
+ * may be next.
+ */
+bool checker_may_impair(const struct checker *checker, uint32_t impaired, unsigned node);
 
 /* True if all servers that are up have applied the same entries; the digests are compared. */
 bool checker_agrees(struct checker *checker, uint64_t now_ns,

@@ -102,7 +102,7 @@ static bool would_be_found_out(const struct world *world, unsigned node,
 
 static bool may_lie(const struct world *world, unsigned node)
 {
-	return is_disk(world) && world->stage.impaired_max != 0 && world->stage.impaired == 0 &&
+	return is_disk(world) && world->stage.harms && world->stage.impaired == 0 &&
 	       world->servers[node].is_up && !world->servers[node].folder.disk.is_hurt;
 }
 

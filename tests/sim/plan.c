@@ -167,9 +167,9 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 		plan->weights[i] =
 			prng_chance(&plan->prng, 1, 3) ? 0 : (unsigned)between(plan, 1, 100);
 	}
-	/* What a change of the members makes of a folder that is hurt is not decidable here. */
+	/* A lie is found out, and a helix mended, by all; but who joins has heard nothing yet. */
 	if (options->spares != 0) {
-		for (unsigned i = PLAN_DISK_FULL; i <= PLAN_HELIX; i++) {
+		for (unsigned i = PLAN_SAVE; i <= PLAN_HELIX; i++) {
 			plan->weights[i] = 0;
 		}
 	} else {
@@ -618,7 +618,7 @@ static void rage(struct plan *plan, struct world *world)
 	const uint64_t end_ns = stage->now_ns + plan->duration_ns;
 	uint64_t fault_ns = stage->now_ns + chance_exponential(&plan->prng, plan->gap_ns);
 
-	world->stage.impaired_max = (world->options.servers - 1) / 2;
+	world->stage.harms = true;
 	plan->heal_ns = UINT64_MAX;
 	plan->flap_ns = UINT64_MAX;
 	while (!world_failed(world)) {
@@ -655,7 +655,7 @@ static void calm(struct plan *plan, struct world *world)
 	net->duplicate_ppm = 0;
 	net->flip_ppm = 0;
 	net->late_ppm = 0;
-	world->stage.impaired_max = 0;
+	world->stage.harms = false;
 	world->options.server.disk_ns =
 		earliest(world->options.server.disk_ns, plan->heartbeat_ns / 10);
 	net->delay_mean_ns = earliest(net->delay_mean_ns, plan->heartbeat_ns / 10);

@@ -24,17 +24,15 @@ struct stage {
 	struct scroll scroll;
 	struct ledger ledger;
 	struct checker checker;
-	uint32_t impaired;     /* set: servers that lack something of what they stood by */
-	unsigned impaired_max; /* so many at most may be made so */
-	uint64_t helixes;      /* all of them were, each in another place */
+	uint32_t impaired; /* set: servers that lack something of what they stood by */
+	bool harms;        /* more may be made so; a minority at most */
+	uint64_t helixes;  /* all of them were, each in another place */
 };
 
 /* True if one more, or this one again, may be impaired. */
 static inline bool stage_may_impair(const struct stage *stage, unsigned node)
 {
-	const uint32_t others = stage->impaired & ~((uint32_t)1 << node);
-
-	return (unsigned)__builtin_popcount(others) < stage->impaired_max;
+	return stage->harms && checker_may_impair(&stage->checker, stage->impaired, node);
 }
 
 /* Kind of a datagram for the scroll: kind of datagram x 256 + kind of peer message. */
