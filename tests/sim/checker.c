@@ -316,8 +316,12 @@ static void check_end(struct checker *checker, uint64_t now_ns, unsigned node,
 		            " in configuration %u, which ended at %" PRIu64,
 		            node, status->decided, number, end);
 	}
-	/* Another value there is of a ballot that was not to be. */
-	if (status->length > end && status->log_start <= end && checker->entries[end].is_known &&
+	/*
+	 * Another value there is of a ballot that was not to be; and so is what lies behind it in
+	 * a log that was damaged, and got back what is decided.
+	 */
+	if (status->length > end && status->traces[PAXOS_TRACE_REPAIRED] == 0 &&
+	    status->log_start <= end && checker->entries[end].is_known &&
 	    slice_equal(paxos_replica_entry(replica, end), known_bytes(checker, end))) {
 		scroll_fail(checker->scroll, now_ns,
 		            "server %u has entries behind the end of configuration %u, at %" PRIu64,

@@ -172,6 +172,8 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 		for (unsigned i = PLAN_SAVE; i <= PLAN_HELIX; i++) {
 			plan->weights[i] = 0;
 		}
+		plan->weights[PLAN_CHANGE] += 200; /* most are refused, or overtaken */
+		plan->weights[PLAN_HURT] += 50;
 	} else {
 		plan->weights[PLAN_CHANGE] = 0;
 	}

@@ -62,6 +62,9 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_ROLLED_BACK] = "rolled back",
 	[TALLY_FOUND_OUT] = "and found out",
 	[TALLY_HELIXES] = "helixes",
+	[TALLY_LOST_AMID] = "lost amid changes",
+	[TALLY_MENDED_AMID] = "mended amid changes",
+	[TALLY_FAILED_AMID] = "failed amid changes",
 	[TALLY_DISK_REJOINS] = "rejoins, disk",
 };
 
@@ -163,6 +166,11 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	}
 	if (world->options.server.paxos.durability == PAXOS_DISK) {
 		counts[TALLY_DISK_REJOINS] = counts[TALLY_REJOINS];
+	}
+	if (store_members(stage->checker.store)->configuration > 1) {
+		counts[TALLY_LOST_AMID] = counts[TALLY_LOST_FRAMES];
+		counts[TALLY_MENDED_AMID] = counts[TALLY_MENDED];
+		counts[TALLY_FAILED_AMID] = counts[TALLY_DISK_FAILURES];
 	}
 }
 

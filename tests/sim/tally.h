@@ -69,6 +69,9 @@ enum tally_kind {
 	TALLY_FOUND_OUT,
 	TALLY_HELIXES,
 	TALLY_DISK_REJOINS,
+	TALLY_LOST_AMID, /* the same as above, where members changed */
+	TALLY_MENDED_AMID,
+	TALLY_FAILED_AMID,
 	TALLY_COUNT
 };
 
