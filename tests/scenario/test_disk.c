@@ -233,7 +233,7 @@ static void test_older_copy_is_found_out_and_never_counted(void **state)
 	assert_true(harm_save(world, node));
 	write_some(world, 20);
 	world_run(world, MS(100));
-	world->stage.impaired_max = 1;
+	world->stage.harms = true;
 	assert_true(harm_roll_back(world, node));
 	/* It and the third would be a majority without what it acknowledged. */
 	world_isolate(world, leader);
@@ -268,7 +268,7 @@ static void older_copy(unsigned restarts, unsigned down_ms)
 	}
 	write_some(world, 20);
 	world_run(world, MS(100));
-	world->stage.impaired_max = 1;
+	world->stage.harms = true;
 	world_crash(world, node);
 	world_run(world, MS(down_ms));
 	server_roll_back(&world->servers[node], &world->stage);
@@ -404,7 +404,7 @@ static void test_new_disk_joins_and_the_old_life_is_over(void **state)
 
 	(void)state;
 	write_some(world, 60);
-	world->stage.impaired_max = 1;
+	world->stage.harms = true;
 	assert_true(harm_format(world, node));
 	write_some(world, 10);
 	world_restart(world, node);
