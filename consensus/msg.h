@@ -90,6 +90,7 @@ struct paxos_msg {
 	struct paxos_ballot lease_ballot; /* PROMISE: to whom the grant runs */
 	uint64_t round;                   /* HEARTBEAT, _ACK; ASK, TOLD: of the question */
 	uint32_t round_start;             /* HEARTBEAT_ACK: start of the one who asked */
+	uint64_t round_incarnation;       /* and its incarnation */
 	uint64_t number;                  /* ACCEPT: of the datagram; ACCEPTED: highest taken */
 	uint64_t mask; /* ACCEPTED: bit i: number - 1 - i was taken, too; else: the voters */
 	uint64_t decided;

@@ -101,6 +101,7 @@ static void on_heartbeat(struct paxos_replica *replica, const struct paxos_msg *
 		.ballot = msg->ballot,
 		.round = msg->round,
 		.round_start = msg->start,
+		.round_incarnation = msg->incarnation,
 		.poll_gap_ns = core->poll_gap_ns,
 	};
 
@@ -147,8 +148,9 @@ static void on_heartbeat_ack(struct paxos_replica *replica, const struct paxos_m
 	struct paxos_peer *peer = &core->peers[msg->node];
 	uint64_t sent_ns;
 
-	if (msg->round_start != core->config.start) {
-		return; /* asked by an earlier process of ours */
+	if (msg->round_start != core->config.start ||
+	    msg->round_incarnation != core->config.incarnation) {
+		return; /* asked by an earlier process of ours, or by who had this number before */
 	}
 	if ((msg->flags & PAXOS_FLAG_ROLLED_BACK) != 0) {
 		paxos_core_end(core, PAXOS_END_ROLLED_BACK);

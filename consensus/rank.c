@@ -65,6 +65,7 @@ void paxos_rank_refuse(struct paxos_core *core, const struct paxos_msg *msg)
 		.ballot = msg->ballot,
 		.round = msg->round,
 		.round_start = msg->start,
+		.round_incarnation = msg->incarnation,
 	};
 
 	if (msg->kind == PAXOS_MSG_HEARTBEAT && core->takes_part) {

@@ -29,6 +29,7 @@ static struct paxos_msg full(enum paxos_msg_kind kind)
 		.lease_ballot = BALLOT,
 		.round = 10,
 		.round_start = 11,
+		.round_incarnation = 12,
 		.number = 12,
 		.mask = UINT64_MAX,
 		.decided = 13,
