@@ -245,8 +245,8 @@ static void on_prepare_ask(struct paxos_replica *replica, const struct paxos_msg
 	if (replica->core.role != PAXOS_LEADER || !is_own_ballot(replica, msg)) {
 		return;
 	}
-	if (vow->have && vow->incarnation == msg->incarnation && vow->start < msg->start &&
-	    !mutant(39)) {
+	if (paxos_core_is_disk(&replica->core) && vow->have &&
+	    vow->incarnation == msg->incarnation && vow->start < msg->start && !mutant(39)) {
 		paxos_rank_fell(&replica->core, msg); /* it promised this before its last start */
 		return;
 	}

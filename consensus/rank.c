@@ -87,6 +87,9 @@ bool paxos_rank_hear(struct paxos_core *core, const struct paxos_msg *msg)
 	const bool tells = msg->kind == PAXOS_MSG_PROMISE || msg->kind == PAXOS_MSG_PREPARE ||
 	                   (msg->flags & PAXOS_FLAG_RANK) != 0;
 
+	if (!paxos_core_is_disk(core)) {
+		return true; /* who restarts in mode memory has lost it all, and says so */
+	}
 	if (tells) {
 		paxos_rank_heard(rank, msg->start, msg->accepted, msg->length);
 	} else if (msg->kind == PAXOS_MSG_ACCEPTED) {

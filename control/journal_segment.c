@@ -104,7 +104,9 @@ int ctl_segment_list(int folder, struct ctl_segment_list *ret_list)
 		free(list.numbers);
 		return r;
 	}
-	qsort(list.numbers, list.count, sizeof(*list.numbers), compare);
+	if (list.count != 0) {
+		qsort(list.numbers, list.count, sizeof(*list.numbers), compare);
+	}
 	*ret_list = list;
 	return 0;
 }

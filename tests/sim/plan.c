@@ -502,6 +502,7 @@ static void change_members(struct plan *plan, struct world *world)
 	const uint64_t kind = between(plan, 0, 5);
 	struct paxos_change change = {.is_even = prng_chance(&plan->prng, 1, 3)};
 	uint64_t deadline_ns;
+	uint32_t voters;
 
 	if (!world->servers[asked].is_up || members->configuration == 0) {
 		return;
@@ -516,8 +517,15 @@ static void change_members(struct plan *plan, struct world *world)
 	if (change.add == 0 && change.remove == 0) {
 		return;
 	}
+	voters = (members->voters & ~change.remove) | (change.as_learners ? 0 : change.add);
+	if (!paxos_is_majority(voters & ~world->stage.impaired, voters)) {
+		return; /* what the rest can mend shall not be left to the one that is hurt */
+	}
 	plan->counts[PLAN_CHANGE]++;
 	deadline_ns = plan->heartbeat_ns * between(plan, 10, 100);
+	if (change.remove != 0) {
+		world->stage.removing_ns = world->stage.now_ns + 2 * deadline_ns;
+	}
 	world_change(world, asked, &change, deadline_ns);
 	/* Its clock may go slower than true time. */
 	if (plan->asked_ns < world->stage.now_ns + 2 * deadline_ns) {

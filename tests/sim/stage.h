@@ -26,13 +26,16 @@ struct stage {
 	struct checker checker;
 	uint32_t impaired; /* set: servers that lack something of what they stood by */
 	bool harms;        /* more may be made so; a minority at most */
-	uint64_t helixes;  /* all of them were, each in another place */
+	uint64_t
+		removing_ns; /* until then a wish to remove voters may come true: nothing is impaired */
+	uint64_t helixes; /* all of them were, each in another place */
 };
 
 /* True if one more, or this one again, may be impaired. */
 static inline bool stage_may_impair(const struct stage *stage, unsigned node)
 {
-	return stage->harms && checker_may_impair(&stage->checker, stage->impaired, node);
+	return stage->harms && stage->now_ns >= stage->removing_ns &&
+	       checker_may_impair(&stage->checker, stage->impaired, node);
 }
 
 /* Kind of a datagram for the scroll: kind of datagram x 256 + kind of peer message. */

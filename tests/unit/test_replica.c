@@ -49,6 +49,8 @@ struct trio {
 	bool answered;
 	uint8_t value[STORE_VALUE_SIZE_MAX];
 	uint64_t session, number;
+	enum paxos_durability durability;
+	uint64_t records[NODES]; /* given out last */
 };
 
 static void post(struct trio *trio, int from, unsigned to, struct slice bytes)
@@ -89,6 +91,8 @@ static void obey(struct trio *trio, unsigned node)
 			post(trio, (int)node, effect.peer, effect.bytes);
 		} else if (effect.kind == PAXOS_EFFECT_REPLY) {
 			take_answer(trio, effect.bytes);
+		} else if (effect.kind == PAXOS_EFFECT_PERSIST) {
+			trio->records[node] = effect.record; /* durable by the next turn */
 		} else {
 			assert_int_equal(effect.kind, PAXOS_EFFECT_TRACE);
 		}
@@ -112,6 +116,10 @@ static void turn(struct trio *trio)
 	}
 	for (unsigned node = 0; node < NODES; node++) {
 		if (!trio->down[node]) {
+			if (trio->records[node] != 0) {
+				paxos_replica_durable(trio->replicas[node], trio->now_ns,
+				                      trio->records[node]);
+			}
 			paxos_replica_tick(trio->replicas[node], trio->now_ns);
 			obey(trio, node);
 			store_grace_passed(trio->stores[node],
@@ -148,6 +156,7 @@ static void start_node(struct trio *trio, unsigned node, uint32_t start, bool fo
 	};
 
 	paxos_config_default(&config);
+	config.durability = trio->durability;
 	config.log_entries = 256;
 	config.log_bytes = 1 << 18;
 	assert_int_equal(store_new(&trio->stores[node], &store), 0);
@@ -163,7 +172,7 @@ static void stop_node(struct trio *trio, unsigned node)
 	trio->down[node] = true;
 }
 
-static struct trio *trio_new(void)
+static struct trio *trio_new_in(enum paxos_durability durability)
 {
 	struct trio *trio = calloc(1, sizeof(*trio));
 
@@ -171,10 +180,16 @@ static struct trio *trio_new(void)
 	trio->queue = calloc(QUEUE_MAX, sizeof(trio->queue[0]));
 	must(trio->queue != NULL);
 	trio->now_ns = 1000000000;
+	trio->durability = durability;
 	for (unsigned node = 0; node < NODES; node++) {
 		start_node(trio, node, 1, true);
 	}
 	return trio;
+}
+
+static struct trio *trio_new(void)
+{
+	return trio_new_in(PAXOS_MEMORY);
 }
 
 static void trio_free(struct trio *trio)
@@ -571,7 +586,7 @@ static uint64_t stood(const struct trio *trio, unsigned node)
 /* It promised this ballot in an earlier start, durably, and has to be asked for it again. */
 static void test_lost_promise_is_found_out(void **state)
 {
-	struct trio *trio = trio_new();
+	struct trio *trio = trio_new_in(PAXOS_DISK);
 	const unsigned leader = await_leader(trio);
 	const unsigned other = (leader + 1) % NODES;
 	struct paxos_msg ask = {.kind = PAXOS_MSG_PREPARE_ASK,
