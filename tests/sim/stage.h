@@ -24,11 +24,10 @@ struct stage {
 	struct scroll scroll;
 	struct ledger ledger;
 	struct checker checker;
-	uint32_t impaired; /* set: servers that lack something of what they stood by */
-	bool harms;        /* more may be made so; a minority at most */
-	uint64_t
-		removing_ns; /* until then a wish to remove voters may come true: nothing is impaired */
-	uint64_t helixes; /* all of them were, each in another place */
+	uint32_t impaired;    /* set: servers that lack something of what they stood by */
+	bool harms;           /* more may be made so; a minority at most */
+	uint64_t removing_ns; /* until then voters may be removed, and nothing is impaired */
+	uint64_t helixes;     /* all of them were, each in another place */
 };
 
 /* True if one more, or this one again, may be impaired. */
