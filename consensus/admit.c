@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/admit.h"
 
-#include "store/path.h"
+#include "store/file.h"
 
 static enum store_answer check_limits(const struct proto_request *request)
 {
@@ -11,15 +11,7 @@ static enum store_answer check_limits(const struct proto_request *request)
 	if (request->value.size > STORE_VALUE_SIZE_MAX) {
 		return STORE_TOO_LARGE;
 	}
-	switch (store_path_check(request->path)) {
-	case STORE_PATH_GOOD:
-		return STORE_OK;
-	case STORE_PATH_LONG:
-		return STORE_TOO_LARGE;
-	case STORE_PATH_BAD:
-	default:
-		return STORE_BAD_PATH;
-	}
+	return store_file_form(store_path_check(request->path));
 }
 
 /* Full disks: what a file does not get larger by goes on in what is spared for it. */
