@@ -563,7 +563,9 @@ void paxos_desk_request(struct paxos_core *core, struct paxos_desk *desk,
 	request.head = head;
 	request.flags = datagram->flags;
 	core->counted.requests++;
-	if (proto_is_write(request.verb) || request.verb == PROTO_OPEN) {
+	if (request.verb == PROTO_WATCH) {
+		refuse(core, desk, address, &head, request.verb, STORE_BAD_VERB);
+	} else if (proto_is_write(request.verb) || request.verb == PROTO_OPEN) {
 		if (leader == NULL) {
 			refer(core, desk, address, &head, request.verb);
 		} else {

@@ -2,6 +2,7 @@
 #include "consensus/reader.h"
 
 #include "store/base/check.h"
+#include "store/proto_page.h"
 
 /* Room for a page inside an answer. */
 enum {
@@ -21,6 +22,7 @@ static void fill_page(const struct proto_request *request, struct store_cursor *
 	                              ? request->path.size
 	                              : request->path.size + 1;
 	struct store_file file;
+	uint32_t passed = 0;
 	size_t size = 0;
 
 	while (store_cursor_next(cursor, &file)) {
@@ -31,6 +33,9 @@ static void fill_page(const struct proto_request *request, struct store_cursor *
 		};
 		size_t grown;
 
+		if (passed++ < request->offset) {
+			continue;
+		}
 		if (request->verb == PROTO_LIST) {
 			must(file.path.size > prefix);
 			entry.name = slice_make(file.path.data + prefix, file.path.size - prefix);
@@ -54,6 +59,11 @@ static void read_root(const struct store_root *root, const struct proto_request 
 	struct store_cursor cursor;
 	struct store_file file;
 
+	if (request->rev != 0 && request->rev != store_root_revision(root)) {
+		answer->answer =
+			request->rev < store_root_revision(root) ? STORE_TOO_LATE : STORE_TOO_EARLY;
+		return;
+	}
 	switch (request->verb) {
 	case PROTO_GET:
 		answer->answer = store_get(root, request->path, &file);
@@ -89,6 +99,7 @@ static void read_root(const struct store_root *root, const struct proto_request 
 	case PROTO_NOP:
 	case PROTO_REV:
 	case PROTO_SELF:
+	case PROTO_WATCH:
 	default:
 		answer->revision = store_root_revision(root);
 		break;

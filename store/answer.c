@@ -32,6 +32,7 @@ const char *store_answer_text(enum store_answer answer)
 		[STORE_WRONG_CLUSTER] = "wrong cluster",
 		[STORE_BAD_VERB] = "unknown verb",
 		[STORE_DISK_FULL] = "the servers' disks are full",
+		[STORE_TOO_EARLY] = "that revision has not come yet",
 	};
 
 	if ((unsigned)answer >= STORE_ANSWER_COUNT) {

@@ -35,6 +35,7 @@ enum store_answer {
 	STORE_WRONG_CLUSTER = 20, /* the request names another cluster */
 	STORE_BAD_VERB = 21,      /* no such verb */
 	STORE_DISK_FULL = 22,     /* no room on the servers' disks; what does not grow works */
+	STORE_TOO_EARLY = 23,     /* that revision has not come yet; ask again */
 	STORE_ANSWER_COUNT
 };
 

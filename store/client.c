@@ -104,7 +104,7 @@ static bool request_is_good(const struct client_request *request)
 		return false;
 	}
 	return (request->flags & ~(PROTO_FLAG_STALE | PROTO_FLAG_ORDERED)) == 0 &&
-	       request->rev >= STORE_REV_ANY;
+	       request->rev >= (proto_is_write(request->verb) ? STORE_REV_ANY : 0);
 }
 
 static struct client_slot *free_slot(struct client *client)
@@ -119,11 +119,12 @@ static struct client_slot *free_slot(struct client *client)
 
 static size_t encode(const struct client_request *in, uint8_t *memory)
 {
-	const bool is_free = in->condition == 0;
+	const bool is_free = proto_is_write(in->verb) && in->condition == 0;
 	const struct proto_request request = {
 		.verb = in->verb,
 		.condition = is_free ? STORE_IF_EQUAL : in->condition,
 		.rev = is_free ? STORE_REV_ANY : in->rev,
+		.offset = in->offset,
 		.limit = in->limit,
 		.path = in->path,
 		.after = in->after,

@@ -149,7 +149,8 @@ static void on_answer(struct client *client, uint64_t now_ns, unsigned server,
 	} else if (answer->answer == STORE_NO_QUORUM) {
 		client->counters.no_quorum++;
 		on_referral(client, now_ns, server, slot, answer);
-	} else if (answer->answer == STORE_OVERLOADED || answer->answer == STORE_WINDOW) {
+	} else if (answer->answer == STORE_OVERLOADED || answer->answer == STORE_WINDOW ||
+	           answer->answer == STORE_TOO_EARLY) {
 		client->counters.overloaded++;
 		if (slot->state == CLIENT_SLOT_SENT && slot->server == server) {
 			client_slot_pause(client, now_ns, slot, client->config.resend_max_ns);

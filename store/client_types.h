@@ -41,7 +41,8 @@ struct client_request {
 	enum proto_verb verb;           /* all but OPEN and ALIVE, which the client does itself */
 	uint16_t flags;                 /* PROTO_FLAG_ */
 	enum store_condition condition; /* SET, DELETE; 0 = whatever stands */
-	store_rev_t rev;                /* SET, DELETE with a condition */
+	store_rev_t rev;                /* SET, DELETE with a condition; reads: 0 = the present */
+	uint32_t offset;                /* LIST, WALK: entries to pass over */
 	uint16_t limit;                 /* LIST, WALK: entries at most; 0 = as many as fit */
 	struct slice path;              /* or glob; this and the next two are copied */
 	struct slice after;             /* LIST, WALK */

@@ -2,67 +2,22 @@
 #include "store/proto.h"
 
 #include "store/base/check.h"
+#include "store/base/hash.h"
 #include "store/base/wire.h"
 
 enum {
 	FLAG_HAS_MORE = 1,
 	FLAG_IS_DIRECTORY = 2,
 	OFFSET_FIRST_UNANSWERED = 8, /* in a request's message */
-	PAGE_ENTRY_OVERHEAD = 11,    /* revision, is_directory, size of the name */
 };
-
-/* --- pages -------------------------------------------------------------------------------- */
-
-size_t proto_page_put(void *memory, size_t size, size_t size_max,
-                      const struct proto_page_entry *entry)
-{
-	struct wire_writer writer;
-
-	must(size <= size_max);
-	must(entry->name.size >= 1 && entry->name.size <= UINT16_MAX);
-	must(entry->revision >= 0);
-	if (size_max - size < PAGE_ENTRY_OVERHEAD + entry->name.size) {
-		return 0;
-	}
-	writer = wire_writer_make((uint8_t *)memory + size, size_max - size);
-	wire_put_u64(&writer, (uint64_t)entry->revision);
-	wire_put_u8(&writer, entry->is_directory ? 1 : 0);
-	wire_put_u16(&writer, (uint16_t)entry->name.size);
-	wire_put(&writer, entry->name);
-	must(wire_written_ok(&writer));
-	return size + wire_written(&writer).size;
-}
-
-bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, bool *bad)
-{
-	struct wire_reader reader = wire_reader_make(*page);
-	store_rev_t revision;
-	uint8_t is_directory;
-	struct slice name;
-
-	if (page->size == 0) {
-		return false;
-	}
-	revision = (store_rev_t)wire_u64(&reader);
-	is_directory = wire_u8(&reader);
-	name = wire_bytes(&reader, wire_u16(&reader));
-	if (!wire_ok(&reader) || revision < 0 || is_directory > 1 || name.size == 0) {
-		*bad = true;
-		return false;
-	}
-	ret_entry->revision = revision;
-	ret_entry->is_directory = is_directory == 1;
-	ret_entry->name = name;
-	*page = slice_make(reader.next, wire_left(&reader));
-	return true;
-}
 
 /* --- requests ----------------------------------------------------------------------------- */
 
 static bool has_path(enum proto_verb verb)
 {
 	return verb == PROTO_SET || verb == PROTO_DELETE || verb == PROTO_GET ||
-	       verb == PROTO_STAT || verb == PROTO_LIST || verb == PROTO_WALK;
+	       verb == PROTO_STAT || verb == PROTO_LIST || verb == PROTO_WALK ||
+	       verb == PROTO_WATCH;
 }
 
 static bool has_condition(enum proto_verb verb)
@@ -75,9 +30,15 @@ static bool has_page(enum proto_verb verb)
 	return verb == PROTO_LIST || verb == PROTO_WALK;
 }
 
+/* What is read at a revision: the present one, or a former. */
+static bool has_revision(enum proto_verb verb)
+{
+	return verb == PROTO_GET || verb == PROTO_STAT || has_page(verb) || verb == PROTO_WATCH;
+}
+
 static bool verb_is_known(unsigned verb)
 {
-	return verb >= PROTO_OPEN && verb <= PROTO_SELF;
+	return verb >= PROTO_OPEN && verb <= PROTO_WATCH;
 }
 
 /* The same request with zero in all that its verb does not use. */
@@ -93,10 +54,19 @@ static struct proto_request plain(const struct proto_request *request)
 		out.condition = request->condition;
 		out.rev = request->rev;
 	}
+	if (has_revision(verb)) {
+		out.rev = request->rev;
+	}
 	if (verb == PROTO_OPEN) {
 		out.ttl_ms = request->ttl_ms;
 	}
+	if (verb == PROTO_WATCH) {
+		out.last = request->last;
+		out.ttl_ms = request->ttl_ms;
+		out.limit = request->limit;
+	}
 	if (has_page(verb)) {
+		out.offset = request->offset;
 		out.limit = request->limit;
 		out.after = request->after;
 	}
@@ -117,7 +87,8 @@ size_t proto_request_encode(const struct proto_request *request, void *memory, s
 
 	must(verb_is_known(out.verb));
 	must(out.seen >= 0);
-	must(out.rev >= STORE_REV_ANY);
+	must(out.last >= 0);
+	must(out.rev >= (has_condition(out.verb) ? STORE_REV_ANY : 0));
 	if (has_condition(out.verb)) {
 		must(out.condition == STORE_IF_EQUAL || out.condition == STORE_IF_AT_MOST);
 	}
@@ -128,8 +99,8 @@ size_t proto_request_encode(const struct proto_request *request, void *memory, s
 	wire_put_u8(&writer, (uint8_t)out.verb);
 	wire_put_u8(&writer, (uint8_t)out.condition);
 	wire_put_u16(&writer, out.limit);
-	wire_put_u32(&writer, out.ttl_ms);
-	wire_put_u64(&writer, out.first_unanswered);
+	wire_put_u32(&writer, has_page(out.verb) ? out.offset : out.ttl_ms);
+	wire_put_u64(&writer, out.verb == PROTO_WATCH ? (uint64_t)out.last : out.first_unanswered);
 	wire_put_u64(&writer, (uint64_t)out.seen);
 	wire_put_u64(&writer, (uint64_t)out.rev);
 	wire_put_u16(&writer, (uint16_t)out.path.size);
@@ -146,7 +117,8 @@ static bool request_is_plain(const struct proto_request *request)
 {
 	const struct proto_request out = plain(request);
 
-	if (request->seen < 0 || request->rev < STORE_REV_ANY) {
+	if (request->seen < 0 || request->last < 0 ||
+	    request->rev < (has_condition(request->verb) ? STORE_REV_ANY : 0)) {
 		return false;
 	}
 	if (has_condition(request->verb) && request->condition != STORE_IF_EQUAL &&
@@ -179,8 +151,12 @@ bool proto_request_decode(struct slice message, struct proto_request *ret_reques
 	request.verb = (enum proto_verb)verb;
 	request.condition = (enum store_condition)wire_u8(&reader);
 	request.limit = wire_u16(&reader);
-	request.ttl_ms = wire_u32(&reader);
-	request.first_unanswered = wire_u64(&reader);
+	*(has_page(request.verb) ? &request.offset : &request.ttl_ms) = wire_u32(&reader);
+	if (request.verb == PROTO_WATCH) {
+		request.last = (store_rev_t)wire_u64(&reader);
+	} else {
+		request.first_unanswered = wire_u64(&reader);
+	}
 	request.seen = (store_rev_t)wire_u64(&reader);
 	request.rev = (store_rev_t)wire_u64(&reader);
 	request.path = wire_bytes(&reader, wire_u16(&reader));
@@ -209,14 +185,14 @@ void proto_request_stamp(void *memory, size_t size, uint64_t first_unanswered, s
 /* What both sides hold true of an answer. */
 static bool answer_makes_sense(const struct proto_answer *answer)
 {
-	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_SELF) {
+	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_WATCH) {
 		return false;
 	}
 	if (answer->verb == PROTO_NONE && answer->answer == STORE_OK) {
 		return false;
 	}
 	return answer->node <= STORE_NODES_MAX && answer->leader <= STORE_NODES_MAX &&
-	       answer->revision >= 0 && answer->store_revision >= 0;
+	       answer->revision >= 0 && answer->store_revision >= 0 && answer->from >= 0;
 }
 
 size_t proto_answer_encode(const struct proto_answer *answer, void *memory, size_t size)
@@ -225,6 +201,8 @@ size_t proto_answer_encode(const struct proto_answer *answer, void *memory, size
 	                       (answer->is_directory ? FLAG_IS_DIRECTORY : 0u);
 	struct wire_writer writer = wire_writer_make(
 		memory, size < PROTO_MESSAGE_SIZE_MAX ? size : PROTO_MESSAGE_SIZE_MAX);
+
+	const bool is_watch = answer->verb == PROTO_WATCH;
 
 	must(answer_makes_sense(answer));
 	if (answer->value.size > PROTO_VALUE_SIZE_MAX) {
@@ -239,9 +217,9 @@ size_t proto_answer_encode(const struct proto_answer *answer, void *memory, size
 	wire_put_u16(&writer, (uint16_t)flags);
 	wire_put_u64(&writer, (uint64_t)answer->revision);
 	wire_put_u64(&writer, (uint64_t)answer->store_revision);
-	wire_put_u64(&writer, answer->session);
+	wire_put_u64(&writer, is_watch ? (uint64_t)answer->from : answer->session);
 	wire_put_u32(&writer, answer->ttl_ms);
-	wire_put_u32(&writer, answer->children);
+	wire_put_u32(&writer, is_watch ? answer->age_ms : answer->children);
 	wire_put_u32(&writer, answer->count);
 	wire_put_u32(&writer, (uint32_t)answer->value.size);
 	wire_put(&writer, answer->value);
@@ -268,9 +246,13 @@ bool proto_answer_decode(struct slice message, struct proto_answer *ret_answer)
 	answer.is_directory = (flags & FLAG_IS_DIRECTORY) != 0;
 	answer.revision = (store_rev_t)wire_u64(&reader);
 	answer.store_revision = (store_rev_t)wire_u64(&reader);
-	answer.session = wire_u64(&reader);
+	if (answer.verb == PROTO_WATCH) {
+		answer.from = (store_rev_t)wire_u64(&reader);
+	} else {
+		answer.session = wire_u64(&reader);
+	}
 	answer.ttl_ms = wire_u32(&reader);
-	answer.children = wire_u32(&reader);
+	*(answer.verb == PROTO_WATCH ? &answer.age_ms : &answer.children) = wire_u32(&reader);
 	answer.count = wire_u32(&reader);
 	answer.value = wire_bytes(&reader, wire_u32(&reader));
 	if (!wire_done(&reader) || flags > (FLAG_HAS_MORE | FLAG_IS_DIRECTORY) ||
@@ -283,6 +265,9 @@ bool proto_answer_decode(struct slice message, struct proto_answer *ret_answer)
 
 uint64_t proto_answer_version(const struct proto_answer *answer)
 {
+	if (answer->verb == PROTO_WATCH) {
+		return hash_pair((uint64_t)answer->from, (uint64_t)answer->revision);
+	}
 	return (uint64_t)(answer->verb == PROTO_GET ? answer->revision : answer->store_revision);
 }
 

@@ -35,6 +35,7 @@ enum proto_verb {
 	PROTO_WALK = 10,  /* read: glob in `path`, after, limit */
 	PROTO_REV = 11,   /* read: the store's revision */
 	PROTO_SELF = 12,  /* who answers: node, role, leader; never refers */
+	PROTO_WATCH = 13, /* events that match a glob, from a revision on; any server */
 };
 
 enum {
@@ -89,11 +90,14 @@ struct proto_request {
 	uint64_t cluster;
 	enum proto_verb verb;
 	uint64_t first_unanswered; /* writes: the lowest number still waited for */
+	store_rev_t last;          /* WATCH: revision of the last event it brought; 0: none yet */
 	store_rev_t seen;          /* highest revision this client was ever told */
 	enum store_condition condition;
-	store_rev_t rev;
-	uint32_t ttl_ms;    /* OPEN */
-	uint16_t limit;     /* LIST, WALK: entries at most; 0 = as many as fit */
+	store_rev_t rev;    /* SET, DELETE: of the condition; reads: the state after it, 0 = the
+	                     * present one; WATCH: events from here on */
+	uint32_t ttl_ms;    /* OPEN; WATCH: how long it is kept if nothing is heard, 0 = end it */
+	uint32_t offset;    /* LIST, WALK: entries to pass over first */
+	uint16_t limit;     /* LIST, WALK, WATCH: entries at most; 0 = as many as fit */
 	struct slice path;  /* or glob */
 	struct slice after; /* LIST: a name; WALK: a path; empty = from the start */
 	struct slice value;
@@ -105,33 +109,24 @@ struct proto_answer {
 	uint64_t cluster;
 	enum proto_verb verb; /* of the request */
 	enum store_answer answer;
-	uint8_t node;               /* who answers, from 1 */
-	uint8_t leader;             /* who leads as far as known, from 1; 0 = not known */
-	uint8_t role;               /* enum paxos_role */
-	uint8_t durability;         /* enum paxos_durability */
-	bool has_more;              /* LIST, WALK: the page is full, go on after the last */
-	store_rev_t revision;       /* of the change or the file */
+	uint8_t node;         /* who answers, from 1 */
+	uint8_t leader;       /* who leads as far as known, from 1; 0 = not known */
+	uint8_t role;         /* enum paxos_role */
+	uint8_t durability;   /* enum paxos_durability */
+	bool has_more;        /* LIST, WALK, WATCH: the page is full, go on after the last */
+	store_rev_t revision; /* of the change or the file; WATCH: what to ask from next; TOO_LATE:
+	                             * the oldest that is kept */
 	store_rev_t store_revision; /* of the store when it was answered */
 	uint64_t session;           /* OPEN: the new session */
-	uint32_t ttl_ms;            /* OPEN, ALIVE: time to live as granted */
-	uint32_t children;          /* STAT of a directory */
-	uint32_t count;             /* LIST, WALK: entries in value; STAT: size of the file */
-	bool is_directory;          /* STAT */
-	struct slice value;         /* GET: the value; LIST, WALK: entries, see proto_page */
+	store_rev_t from;           /* WATCH: where the page begins */
+	uint32_t ttl_ms;            /* OPEN, ALIVE: time to live as granted; WATCH: likewise */
+	uint32_t age_ms;    /* WATCH: since this server was in touch with a leader's majority;
+	                             * UINT32_MAX: it never was */
+	uint32_t children;  /* STAT of a directory */
+	uint32_t count;     /* LIST, WALK, WATCH: entries in value; STAT: size of the file */
+	bool is_directory;  /* STAT */
+	struct slice value; /* GET: the value; LIST, WALK, WATCH: entries, see proto_page.h */
 };
-
-/* A page of LIST or WALK: in `value`, count x (rev i64, is_directory u8, name size u16, name). */
-struct proto_page_entry {
-	store_rev_t revision;
-	bool is_directory;
-	struct slice name; /* LIST: the name; WALK: the path */
-};
-
-/* Appends an entry to a page in `memory`. Returns the new size, or 0 if it does not fit. */
-size_t proto_page_put(void *memory, size_t size, size_t size_max,
-                      const struct proto_page_entry *entry);
-/* Takes the next entry off a page. False at the end; *bad is set if the bytes make no sense. */
-bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, bool *bad);
 
 /*
  * Message bytes (what the segments carry when put together): everything but head, flags and
@@ -160,7 +155,8 @@ size_t proto_segment_encode(const struct proto_head *head, enum store_datagram_k
                             uint16_t flags, uint64_t cluster, struct slice message, void *memory);
 /*
  * Names the bytes of an answer among all answers to the same request: GET: the file's revision;
- * others: the store's. Two answers of one version differ in who answered at most.
+ * WATCH: where the page begins and ends; others: the store's. Two answers of one version differ in
+ * who answered at most.
  */
 uint64_t proto_answer_version(const struct proto_answer *answer);
 

@@ -118,10 +118,10 @@ enum coffer_verb {
 	COFFER_SET = 4,    /* path, value; condition */
 	COFFER_DELETE = 5, /* path; condition */
 	COFFER_NOP = 6,    /* goes through agreement like a write, changes nothing */
-	COFFER_GET = 7,    /* path */
-	COFFER_STAT = 8,   /* path of a file or directory */
-	COFFER_LIST = 9,   /* path of a directory; after, limit */
-	COFFER_FIND = 10,  /* glob in `path`; after, limit */
+	COFFER_GET = 7,    /* path; rev */
+	COFFER_STAT = 8,   /* path of a file or directory; rev */
+	COFFER_LIST = 9,   /* path of a directory; rev, after, offset, limit */
+	COFFER_FIND = 10,  /* glob in `path`; rev, after, offset, limit */
 	COFFER_REV = 11,   /* the revision of the store */
 	COFFER_SELF = 12,  /* who answers, and who leads */
 };
@@ -144,8 +144,10 @@ struct coffer_request {
 	const void *value; /* SET */
 	size_t value_size; /* SET */
 	enum coffer_condition condition; /* SET, DELETE */
-	int64_t rev;                     /* of the condition */
+	int64_t rev;                     /* of the condition; reads: the state after that revision,
+	                                  * waited for if it has not come yet; 0: the present one */
 	const char *after;   /* LIST, FIND: go on behind this name or path; NULL: from the start */
+	uint32_t offset;     /* LIST, FIND: pass over so many entries first */
 	unsigned limit;      /* LIST, FIND: entries at most; 0: as many as fit a message */
 	uint32_t timeout_ms; /* 0: that of the options */
 };
@@ -168,7 +170,7 @@ enum coffer_answer {
 	COFFER_BAD_GLOB = 6,
 	COFFER_TOO_LARGE = 7,
 	COFFER_QUOTA = 8, /* the store is full; deletes work */
-	COFFER_TOO_LATE = 9,
+	COFFER_TOO_LATE = 9, /* that revision is no longer kept */
 	COFFER_NO_SESSION = 10,
 	COFFER_BAD_SECRET = 11,
 	COFFER_STALE_NUMBER = 12,
@@ -182,6 +184,7 @@ enum coffer_answer {
 	COFFER_WRONG_CLUSTER = 20,
 	COFFER_BAD_VERB = 21,
 	COFFER_DISK_FULL = 22, /* of the servers; what does not grow works */
+	COFFER_TOO_EARLY = 23, /* that revision has not come yet */
 };
 
 enum coffer_role {

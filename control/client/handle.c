@@ -32,7 +32,7 @@ enum {
 static_assert((int)COFFER_SET == (int)PROTO_SET && (int)COFFER_SELF == (int)PROTO_SELF,
               "verbs are the protocol's");
 static_assert((int)COFFER_IF_AT_MOST == (int)STORE_IF_AT_MOST, "conditions are the protocol's");
-static_assert((int)COFFER_DISK_FULL == (int)STORE_DISK_FULL && STORE_ANSWER_COUNT == 23,
+static_assert((int)COFFER_TOO_EARLY == (int)STORE_TOO_EARLY && STORE_ANSWER_COUNT == 24,
               "answers are the protocol's");
 static_assert((int)COFFER_UNKNOWN == (int)CLIENT_UNKNOWN, "outcomes are the client's");
 static_assert((int)COFFER_STALE == (int)PROTO_FLAG_STALE, "flags are the protocol's");
@@ -386,6 +386,7 @@ int coffer_submit(struct coffer *coffer, const struct coffer_request *request, c
 		.flags = (uint16_t)request->flags,
 		.condition = (enum store_condition)request->condition,
 		.rev = request->rev,
+		.offset = request->offset,
 		.limit = (uint16_t)request->limit,
 		.path = text_or_nothing(request->path),
 		.after = text_or_nothing(request->after),

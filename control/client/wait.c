@@ -9,6 +9,7 @@
 #include "control/client/coffer.h"
 #include "control/client/handle.h"
 #include "store/base/check.h"
+#include "store/proto_page.h"
 
 struct call {
 	struct coffer *coffer;

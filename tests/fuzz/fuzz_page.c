@@ -2,6 +2,7 @@
 /* A page of LIST or WALK: what is taken off it and put again is the same bytes. */
 #include "store/base/check.h"
 #include "store/proto.h"
+#include "store/proto_page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -65,6 +65,71 @@ static void test_stamp_changes_two_fields_only(void **state)
 	assert_memory_equal(big, memory, size);
 }
 
+static void test_a_watch_and_its_page_come_back(void **state)
+{
+	const struct proto_request in = {
+		.verb = PROTO_WATCH,
+		.rev = 40,
+		.last = 30,
+		.ttl_ms = 2000,
+		.limit = 1,
+		.path = slice_text("/a/*"),
+	};
+	const struct proto_answer news = {
+		.verb = PROTO_WATCH,
+		.revision = 50,
+		.store_revision = 49,
+		.from = 40,
+		.ttl_ms = 1000,
+		.age_ms = 3,
+	};
+	struct proto_request out;
+	struct proto_answer answer;
+	bool bad_verb;
+	size_t size = proto_request_encode(&in, memory, sizeof(memory));
+
+	(void)state;
+	assert_true(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
+	assert_int_equal(out.rev, 40);
+	assert_int_equal(out.last, 30);
+	assert_int_equal(out.first_unanswered, 0);
+	assert_int_equal(out.ttl_ms, 2000);
+	assert_int_equal(out.offset, 0);
+	assert_int_equal(out.limit, 1);
+	memory[31] = 0x80; /* a revision below zero */
+	assert_false(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
+
+	size = proto_answer_encode(&news, memory, sizeof(memory));
+	assert_true(proto_answer_decode(slice_make(memory, size), &answer));
+	assert_int_equal(answer.from, 40);
+	assert_int_equal(answer.revision, 50);
+	assert_int_equal(answer.age_ms, 3);
+	assert_int_equal(answer.session, 0);
+	assert_int_equal(answer.children, 0);
+	assert_int_equal(proto_answer_version(&answer), proto_answer_version(&news));
+	answer.revision++;
+	assert_int_not_equal(proto_answer_version(&answer), proto_answer_version(&news));
+}
+
+static void test_a_read_names_revision_and_offset(void **state)
+{
+	const struct proto_request in = {
+		.verb = PROTO_WALK,
+		.rev = 7,
+		.offset = 100000,
+		.path = slice_text("/**"),
+	};
+	struct proto_request out;
+	bool bad_verb;
+	const size_t size = proto_request_encode(&in, memory, sizeof(memory));
+
+	(void)state;
+	assert_true(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
+	assert_int_equal(out.rev, 7);
+	assert_int_equal(out.offset, 100000);
+	assert_int_equal(out.ttl_ms, 0);
+}
+
 static void test_what_a_verb_does_not_use_is_zero(void **state)
 {
 	struct proto_request in = SET, out;
@@ -72,7 +137,7 @@ static void test_what_a_verb_does_not_use_is_zero(void **state)
 	size_t size;
 
 	(void)state;
-	in.verb = PROTO_GET;
+	in.verb = PROTO_REV;
 	in.ttl_ms = 5;
 	in.limit = 5;
 	in.after = slice_text("x");
@@ -100,7 +165,7 @@ static void test_unknown_verb_is_told_apart(void **state)
 	const size_t size = proto_request_encode(&SET, memory, sizeof(memory));
 
 	(void)state;
-	memory[0] = PROTO_SELF + 1;
+	memory[0] = PROTO_WATCH + 1;
 	assert_false(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
 	assert_true(bad_verb);
 	memory[0] = 0;
@@ -182,40 +247,6 @@ static void test_answer_comes_back(void **state)
 	assert_true(proto_answer_decode(slice_make(memory, size), &out));
 	memory[15] = 0x80; /* a revision below zero */
 	assert_false(proto_answer_decode(slice_make(memory, size), &out));
-}
-
-static void test_page_gives_its_entries_in_order(void **state)
-{
-	const struct proto_page_entry a = {.revision = 5, .name = slice_text("a")};
-	const struct proto_page_entry b = {.is_directory = true, .name = slice_text("bb")};
-	struct proto_page_entry out;
-	struct slice page;
-	bool bad = false;
-	size_t size;
-
-	(void)state;
-	size = proto_page_put(memory, 0, 40, &a);
-	assert_int_equal(size, 12);
-	size = proto_page_put(memory, size, 40, &b);
-	assert_int_equal(size, 25);
-	assert_int_equal(proto_page_put(memory, size, 37, &b), 0);
-	assert_int_equal(proto_page_put(memory, size, 38, &b), 38);
-
-	page = slice_make(memory, size);
-	assert_true(proto_page_next(&page, &out, &bad));
-	assert_int_equal(out.revision, 5);
-	assert_false(out.is_directory);
-	assert_true(slice_equal(out.name, a.name));
-	assert_true(proto_page_next(&page, &out, &bad));
-	assert_true(out.is_directory);
-	assert_true(slice_equal(out.name, b.name));
-	assert_false(proto_page_next(&page, &out, &bad));
-	assert_false(bad);
-
-	page = slice_make(memory, size - 1);
-	assert_true(proto_page_next(&page, &out, &bad));
-	assert_false(proto_page_next(&page, &out, &bad));
-	assert_true(bad);
 }
 
 /* Cuts a message of `size` bytes into segments and puts it together from its pieces by hand. */
@@ -355,11 +386,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_comes_back),
 		cmocka_unit_test(test_stamp_changes_two_fields_only),
+		cmocka_unit_test(test_a_watch_and_its_page_come_back),
+		cmocka_unit_test(test_a_read_names_revision_and_offset),
 		cmocka_unit_test(test_what_a_verb_does_not_use_is_zero),
 		cmocka_unit_test(test_unknown_verb_is_told_apart),
 		cmocka_unit_test(test_over_the_limits_but_within_a_message_is_decoded),
 		cmocka_unit_test(test_answer_comes_back),
-		cmocka_unit_test(test_page_gives_its_entries_in_order),
 		cmocka_unit_test(test_segments_carry_the_whole_message),
 		cmocka_unit_test(test_segment_nonsense_is_refused),
 		cmocka_unit_test(test_repair_note_names_segments),

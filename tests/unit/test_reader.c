@@ -15,6 +15,7 @@
 
 #include "consensus/config.h"
 #include "consensus/reader.h"
+#include "store/proto_page.h"
 #include "tests/unit/store_fixture.h"
 
 enum {

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/proto_page.h"
+
+#include "store/base/check.h"
+#include "store/base/wire.h"
+
+enum {
+	ENTRY_OVERHEAD = 11, /* revision, is_directory, size of the name */
+};
+
+size_t proto_page_put(void *memory, size_t size, size_t size_max,
+                      const struct proto_page_entry *entry)
+{
+	struct wire_writer writer;
+
+	must(size <= size_max);
+	must(entry->name.size >= 1 && entry->name.size <= UINT16_MAX);
+	must(entry->revision >= 0);
+	if (size_max - size < ENTRY_OVERHEAD + entry->name.size) {
+		return 0;
+	}
+	writer = wire_writer_make((uint8_t *)memory + size, size_max - size);
+	wire_put_u64(&writer, (uint64_t)entry->revision);
+	wire_put_u8(&writer, entry->is_directory ? 1 : 0);
+	wire_put_u16(&writer, (uint16_t)entry->name.size);
+	wire_put(&writer, entry->name);
+	must(wire_written_ok(&writer));
+	return size + wire_written(&writer).size;
+}
+
+bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, bool *bad)
+{
+	struct wire_reader reader = wire_reader_make(*page);
+	store_rev_t revision;
+	uint8_t is_directory;
+	struct slice name;
+
+	if (page->size == 0) {
+		return false;
+	}
+	revision = (store_rev_t)wire_u64(&reader);
+	is_directory = wire_u8(&reader);
+	name = wire_bytes(&reader, wire_u16(&reader));
+	if (!wire_ok(&reader) || revision < 0 || is_directory > 1 || name.size == 0) {
+		*bad = true;
+		return false;
+	}
+	ret_entry->revision = revision;
+	ret_entry->is_directory = is_directory == 1;
+	ret_entry->name = name;
+	*page = slice_make(reader.next, wire_left(&reader));
+	return true;
+}
+
+size_t proto_event_put(void *memory, size_t size, size_t size_max, const struct proto_event *event)
+{
+	struct wire_writer writer;
+
+	must(size <= size_max);
+	must(event->path.size >= 1 && event->path.size <= UINT16_MAX);
+	must(event->revision > event->previous && event->previous >= 0);
+	must(event->kind == STORE_EVENT_SET || event->value.size == 0);
+	if (size_max - size < PROTO_EVENT_OVERHEAD + event->path.size + event->value.size) {
+		return 0;
+	}
+	writer = wire_writer_make((uint8_t *)memory + size, size_max - size);
+	wire_put_u64(&writer, (uint64_t)event->revision);
+	wire_put_u64(&writer, (uint64_t)event->previous);
+	wire_put_u8(&writer, (uint8_t)event->kind);
+	wire_put_u16(&writer, (uint16_t)event->path.size);
+	wire_put(&writer, event->path);
+	wire_put_u32(&writer, (uint32_t)event->value.size);
+	wire_put(&writer, event->value);
+	must(wire_written_ok(&writer));
+	return size + wire_written(&writer).size;
+}
+
+static bool event_makes_sense(const struct proto_event *event)
+{
+	if (event->previous < 0 || event->revision <= event->previous || event->path.size == 0) {
+		return false;
+	}
+	return event->kind == STORE_EVENT_SET ||
+	       (event->kind == STORE_EVENT_DELETE && event->value.size == 0);
+}
+
+bool proto_event_next(struct slice *page, struct proto_event *ret_event, bool *bad)
+{
+	struct wire_reader reader = wire_reader_make(*page);
+	struct proto_event event = {0};
+
+	if (page->size == 0) {
+		return false;
+	}
+	event.revision = (store_rev_t)wire_u64(&reader);
+	event.previous = (store_rev_t)wire_u64(&reader);
+	event.kind = (enum store_event_kind)wire_u8(&reader);
+	event.path = wire_bytes(&reader, wire_u16(&reader));
+	event.value = wire_bytes(&reader, wire_u32(&reader));
+	if (!wire_ok(&reader) || !event_makes_sense(&event)) {
+		*bad = true;
+		return false;
+	}
+	*ret_event = event;
+	*page = slice_make(reader.next, wire_left(&reader));
+	return true;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * proto_page.h - what stands in the value of a LIST, a WALK or a WATCH
+ *
+ *      LIST, WALK   count x (revision i64, is_directory u8, name size u16, name)
+ *      WATCH        count x (revision i64, previous i64, kind u8, path size u16, path,
+ *                            value size u32, value)
+ *
+ * Pure. What is taken off a page borrows from it.
+ */
+
+#include <stdbool.h>
+
+#include "store/base/slice.h"
+#include "store/event.h"
+#include "store/op.h"
+
+struct proto_page_entry {
+	store_rev_t revision;
+	bool is_directory;
+	struct slice name; /* LIST: the name; WALK: the path */
+};
+
+/* Appends an entry to a page in `memory`. Returns the new size, or 0 if it does not fit. */
+size_t proto_page_put(void *memory, size_t size, size_t size_max,
+                      const struct proto_page_entry *entry);
+/* Takes the next entry off a page. False at the end; *bad is set if the bytes make no sense. */
+bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, bool *bad);
+
+/* An event as a watch brings it. */
+struct proto_event {
+	store_rev_t revision;
+	store_rev_t
+		previous; /* revision of the event before it on this watch; 0: it is the first */
+	enum store_event_kind kind;
+	struct slice path;
+	struct slice value; /* empty for DELETE */
+};
+
+enum {
+	PROTO_EVENT_OVERHEAD = 23, /* an event without path and value */
+};
+
+/* As the two above, of events. */
+size_t proto_event_put(void *memory, size_t size, size_t size_max, const struct proto_event *event);
+bool proto_event_next(struct slice *page, struct proto_event *ret_event, bool *bad);

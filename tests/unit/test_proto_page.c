@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "store/proto_page.h"
+
+static uint8_t memory[256];
+
+static void test_page_gives_its_entries_in_order(void **state)
+{
+	const struct proto_page_entry a = {.revision = 5, .name = slice_text("a")};
+	const struct proto_page_entry b = {.is_directory = true, .name = slice_text("bb")};
+	struct proto_page_entry out;
+	struct slice page;
+	bool bad = false;
+	size_t size;
+
+	(void)state;
+	size = proto_page_put(memory, 0, 40, &a);
+	assert_int_equal(size, 12);
+	size = proto_page_put(memory, size, 40, &b);
+	assert_int_equal(size, 25);
+	assert_int_equal(proto_page_put(memory, size, 37, &b), 0);
+	assert_int_equal(proto_page_put(memory, size, 38, &b), 38);
+
+	page = slice_make(memory, size);
+	assert_true(proto_page_next(&page, &out, &bad));
+	assert_int_equal(out.revision, 5);
+	assert_false(out.is_directory);
+	assert_true(slice_equal(out.name, a.name));
+	assert_true(proto_page_next(&page, &out, &bad));
+	assert_true(out.is_directory);
+	assert_true(slice_equal(out.name, b.name));
+	assert_false(proto_page_next(&page, &out, &bad));
+	assert_false(bad);
+
+	page = slice_make(memory, size - 1);
+	assert_true(proto_page_next(&page, &out, &bad));
+	assert_false(proto_page_next(&page, &out, &bad));
+	assert_true(bad);
+}
+
+static void test_events_come_back_in_order(void **state)
+{
+	const struct proto_event set = {.revision = 5,
+	                                .previous = 2,
+	                                .kind = STORE_EVENT_SET,
+	                                .path = slice_text("/a"),
+	                                .value = slice_text("value")};
+	const struct proto_event deleted = {
+		.revision = 9, .previous = 5, .kind = STORE_EVENT_DELETE, .path = slice_text("/a")};
+	struct proto_event out;
+	struct slice page;
+	bool bad = false;
+	size_t size;
+
+	(void)state;
+	size = proto_event_put(memory, 0, sizeof(memory), &set);
+	assert_int_equal(size, PROTO_EVENT_OVERHEAD + 2 + 5);
+	assert_int_equal(proto_event_put(memory, size, 2 * size - 6, &deleted), 0);
+	size = proto_event_put(memory, size, 2 * size - 5, &deleted);
+	assert_int_equal(size, 2 * PROTO_EVENT_OVERHEAD + 2 + 5 + 2);
+
+	page = slice_make(memory, size);
+	assert_true(proto_event_next(&page, &out, &bad));
+	assert_int_equal(out.revision, 5);
+	assert_int_equal(out.previous, 2);
+	assert_int_equal(out.kind, STORE_EVENT_SET);
+	assert_true(slice_equal(out.path, set.path));
+	assert_true(slice_equal(out.value, set.value));
+	assert_true(proto_event_next(&page, &out, &bad));
+	assert_int_equal(out.previous, 5);
+	assert_int_equal(out.kind, STORE_EVENT_DELETE);
+	assert_int_equal(out.value.size, 0);
+	assert_false(proto_event_next(&page, &out, &bad));
+	assert_false(bad);
+}
+
+static void test_an_event_that_makes_no_sense(void **state)
+{
+	const struct proto_event event = {.revision = 5,
+	                                  .previous = 2,
+	                                  .kind = STORE_EVENT_SET,
+	                                  .path = slice_text("/a"),
+	                                  .value = slice_text("v")};
+	const size_t size = proto_event_put(memory, 0, sizeof(memory), &event);
+	static const struct {
+		unsigned offset;
+		uint8_t byte;
+	} harms[] = {
+		{0, 2},                               /* not behind the one before it */
+		{15, 0x80},                           /* a revision below zero */
+		{16, 0},                              /* no such kind */
+		{16, 3},    {16, STORE_EVENT_DELETE}, /* with a value */
+		{17, 0},                              /* no path */
+		{17, 200},                            /* a path longer than the page */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
+		const uint8_t was = memory[harms[i].offset];
+		struct slice page = slice_make(memory, size);
+		struct proto_event out;
+		bool bad = false;
+
+		memory[harms[i].offset] = harms[i].byte;
+		assert_false(proto_event_next(&page, &out, &bad));
+		assert_true(bad);
+		memory[harms[i].offset] = was;
+	}
+	for (size_t cut = 1; cut < size; cut++) {
+		struct slice page = slice_make(memory, cut);
+		struct proto_event out;
+		bool bad = false;
+
+		assert_false(proto_event_next(&page, &out, &bad));
+		assert_true(bad);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_page_gives_its_entries_in_order),
+		cmocka_unit_test(test_events_come_back_in_order),
+		cmocka_unit_test(test_an_event_that_makes_no_sense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
