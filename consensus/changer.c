@@ -154,6 +154,12 @@ static void tell_done(const struct paxos_replica *replica, struct paxos_told *to
 	                   : "");
 }
 
+static void tell_begun(const struct paxos_replica *replica, struct paxos_told *told)
+{
+	paxos_tell(told, PAXOS_CHANGE_WAITS, "server %u has only begun to lead",
+	           replica->core.config.node + 1);
+}
+
 /* Adds or drops one learner, if that is to be done. False if there is none. */
 static bool step_learners(struct paxos_replica *replica, const struct paxos_change *change,
                           struct paxos_told *told)
@@ -181,13 +187,31 @@ static bool step_learners(struct paxos_replica *replica, const struct paxos_chan
 	return false;
 }
 
+/* Of those that would vote, only `ready` are live and level. */
+static void tell_too_few(const struct paxos_replica *replica, uint32_t voters, uint32_t ready,
+                         struct paxos_told *told)
+{
+	const struct paxos_core *core = &replica->core;
+	char all[PAXOS_SET_TEXT_MAX], some[PAXOS_SET_TEXT_MAX];
+
+	if (core->now_ns < replica->leader.began_ns + core->config.suspicion_ns) {
+		tell_begun(replica, told); /* it has not yet heard all who are live */
+		return;
+	}
+	paxos_tell(told, PAXOS_CHANGE_REFUSED,
+	           "of the %u servers (%s) that would vote, %u (%s) are live and level, "
+	           "and %u are needed",
+	           paxos_count(voters), paxos_set_text(voters, all), paxos_count(ready),
+	           paxos_set_text(ready, some), paxos_majority(voters));
+}
+
 /* False, and said, if these may not be the voters. */
 static bool check_voters(struct paxos_replica *replica, const struct paxos_change *change,
                          uint32_t voters, struct paxos_told *told)
 {
 	const uint32_t ready = ready_set(replica, voters);
-	char all[PAXOS_SET_TEXT_MAX], some[PAXOS_SET_TEXT_MAX];
 	const unsigned count = paxos_count(voters);
+	char all[PAXOS_SET_TEXT_MAX];
 
 	if (count == 0) {
 		paxos_tell(told, PAXOS_CHANGE_REFUSED, "no server would be left to vote");
@@ -204,11 +228,7 @@ static bool check_voters(struct paxos_replica *replica, const struct paxos_chang
 	} else if ((voters & ~replica->core.voters & ~ready) != 0) {
 		tell_missing(replica, voters & ~replica->core.voters, told);
 	} else if (!paxos_is_majority(ready, voters)) {
-		paxos_tell(told, PAXOS_CHANGE_REFUSED,
-		           "of the %u servers (%s) that would vote, %u (%s) are live and level, "
-		           "and %u are needed",
-		           count, paxos_set_text(voters, all), paxos_count(ready),
-		           paxos_set_text(ready, some), paxos_majority(voters));
+		tell_too_few(replica, voters, ready, told);
 	} else {
 		return true;
 	}
@@ -225,8 +245,7 @@ void paxos_changer_step(struct paxos_replica *replica, const struct paxos_change
 	must(core->role == PAXOS_LEADER);
 	if (!replica->leader.deciding || core->decided < replica->leader.adopted ||
 	    members->configuration == 0 || core->decided == members->since) {
-		paxos_tell(ret_told, PAXOS_CHANGE_WAITS, "server %u has only begun to lead",
-		           core->config.node + 1);
+		tell_begun(replica, ret_told);
 		return;
 	}
 	if (is_pending(replica)) {
