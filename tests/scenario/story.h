@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -20,22 +21,28 @@ enum {
 	PATIENCE_MS = 5000
 };
 
+/* A cluster as `options` say; it has a leader, and file 1. */
+static inline struct world *story_start(const struct world_options *options, unsigned *ret_leader)
+{
+	struct world *world = world_new(options);
+
+	assert_true(world_until(world, world_has_leader, MS(PATIENCE_MS)));
+	*ret_leader = (unsigned)world_leader(world);
+	assert_true(world_does(world, 0, "set 1", MS(PATIENCE_MS)));
+	return world;
+}
+
 /* A quiet cluster that has a leader. */
 static inline struct world *story_begin(unsigned servers, enum paxos_durability durability,
                                         unsigned *ret_leader)
 {
 	struct world_options options;
-	struct world *world;
 
 	world_options_default(&options);
 	options.servers = servers;
 	options.clients = 2;
 	options.server.paxos.durability = durability;
-	world = world_new(&options);
-	assert_true(world_until(world, world_has_leader, MS(PATIENCE_MS)));
-	*ret_leader = (unsigned)world_leader(world);
-	assert_true(world_does(world, 0, "set 1", MS(PATIENCE_MS)));
-	return world;
+	return story_start(&options, ret_leader);
 }
 
 /* Heals everything, demands that all agree, that a write is done, and that no checker spoke. */
@@ -52,4 +59,36 @@ static inline void story_end(struct world *world)
 static inline uint32_t story_servers(const struct world *world)
 {
 	return (1u << world->options.servers) - 1;
+}
+
+static inline void story_write(struct world *world, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "set %u", i % 8);
+		assert_true(world_does(world, 0, text, MS(PATIENCE_MS)));
+	}
+}
+
+/* Who votes in what is decided. */
+static inline uint32_t story_voters(const struct world *world)
+{
+	return store_members(world->stage.checker.store)->voters;
+}
+
+/* Asks a server for a change of the members, and waits for its answer. */
+static inline enum paxos_verdict story_ask(struct world *world, unsigned node,
+                                           const struct paxos_change *change)
+{
+	const struct server *server = &world->servers[node];
+	const uint64_t before = server->tellings;
+
+	world_change(world, node, change, MS(2000));
+	for (unsigned i = 0; server->tellings == before && i < 3000; i++) {
+		world_run(world, MS(1));
+		assert_false(world_failed(world));
+	}
+	assert_int_equal(server->tellings, before + 1);
+	return server->told.verdict;
 }

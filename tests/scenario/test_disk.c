@@ -6,20 +6,8 @@
  *         once, an older copy, a full, slow, failing, missing disk, a state that differs.
  * Method: three servers in mode disk that write; one thing happens to a folder; restart.
  */
-#include <stdio.h>
-
 #include "tests/scenario/story.h"
 #include "tests/sim/harm.h"
-
-static void write_some(struct world *world, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		char text[32];
-
-		(void)snprintf(text, sizeof(text), "set %u", i % 8);
-		assert_true(world_does(world, 0, text, MS(PATIENCE_MS)));
-	}
-}
 
 /* Three servers that have written; snapshots every `snapshot_bytes` of the log (0: none). */
 static struct world *begin(uint64_t snapshot_bytes, unsigned *ret_leader)
@@ -31,10 +19,8 @@ static struct world *begin(uint64_t snapshot_bytes, unsigned *ret_leader)
 	options.clients = 2;
 	options.server.paxos.durability = PAXOS_DISK;
 	options.server.paxos.snapshot_bytes = snapshot_bytes;
-	world = world_new(&options);
-	assert_true(world_until(world, world_has_leader, MS(PATIENCE_MS)));
-	*ret_leader = (unsigned)world_leader(world);
-	write_some(world, 30);
+	world = story_start(&options, ret_leader);
+	story_write(world, 30);
 	return world;
 }
 
@@ -112,7 +98,7 @@ static void test_stale_and_misdirected_writes_are_mended(void **state)
 		const unsigned node = (leader + 1) % 3;
 
 		while (!server_hurt(&world->servers[node], &world->stage, hurts[i])) {
-			write_some(world, 1);
+			story_write(world, 1);
 		}
 		restart(world, node);
 		story_end(world);
@@ -158,10 +144,10 @@ static void test_half_written_frame_that_nobody_else_has(void **state)
 	world_crash(world, leader);
 	/* However chance tore it: as if its header's copy had been written. */
 	if (folder->disk.torn != 0 && !folder->is_hurt) {
-		write_some(world, 3);
+		story_write(world, 3);
 	} else {
 		spoil(world, leader, folder->disk.frame_count - 1, false);
-		write_some(world, 3);
+		story_write(world, 3);
 	}
 	world_restart(world, leader);
 	story_end(world);
@@ -191,7 +177,7 @@ static void test_start_from_a_snapshot_and_a_shortened_journal(void **state)
 	struct world *world = begin(1000, &leader);
 
 	(void)state;
-	write_some(world, 60);
+	story_write(world, 60);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	for (unsigned node = 0; node < 3; node++) {
 		assert_true(folder_of(world, node)->disk.base > 1);
@@ -215,7 +201,7 @@ static void test_rotten_snapshot_and_rotten_superblock(void **state)
 		struct world *world = begin(1000, &leader);
 		const unsigned node = (leader + 1) % 3;
 
-		write_some(world, 60);
+		story_write(world, 60);
 		assert_true(server_hurt(&world->servers[node], &world->stage, hurts[i]));
 		restart(world, node);
 		story_end(world);
@@ -231,7 +217,7 @@ static void test_older_copy_is_found_out_and_never_counted(void **state)
 
 	(void)state;
 	assert_true(harm_save(world, node));
-	write_some(world, 20);
+	story_write(world, 20);
 	world_run(world, MS(100));
 	world->stage.harms = true;
 	assert_true(harm_roll_back(world, node));
@@ -264,9 +250,9 @@ static void older_copy(unsigned restarts, unsigned down_ms)
 	for (unsigned i = 0; i < restarts; i++) {
 		restart(world, node);
 		assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
-		write_some(world, 20);
+		story_write(world, 20);
 	}
-	write_some(world, 20);
+	story_write(world, 20);
 	world_run(world, MS(100));
 	world->stage.harms = true;
 	world_crash(world, node);
@@ -355,7 +341,7 @@ static void test_slow_disk_of_the_leader_costs_a_handover(void **state)
 		assert_true(world_does(world, 0, "set 4", MS(500)));
 		assert_int_not_equal(world_leader(world), leader);
 		assert_true(world_status(world, leader).traces[PAXOS_TRACE_DISK_STALLED] == 1);
-		write_some(world, 5);
+		story_write(world, 5);
 		server_hurry_disk(&world->servers[leader], &world->stage);
 		story_end(world);
 	}
@@ -377,7 +363,7 @@ static void test_stall_of_all_disks_changes_no_leader(void **state)
 	assert_int_equal(world_leader(world), leader);
 	assert_int_equal(world_status(world, leader).promised.round, round);
 	assert_true(world_status(world, leader).traces[PAXOS_TRACE_DISK_STALLED] == 1);
-	write_some(world, 5);
+	story_write(world, 5);
 	story_end(world);
 }
 
@@ -403,10 +389,10 @@ static void test_new_disk_joins_and_the_old_life_is_over(void **state)
 	const unsigned node = (leader + 1) % 3;
 
 	(void)state;
-	write_some(world, 60);
+	story_write(world, 60);
 	world->stage.harms = true;
 	assert_true(harm_format(world, node));
-	write_some(world, 10);
+	story_write(world, 10);
 	world_restart(world, node);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	assert_int_equal(store_member_incarnation(world->servers[node].store, node),
@@ -428,7 +414,7 @@ static void test_state_that_a_majority_contradicts_ends_its_server(void **state)
 
 	(void)state;
 	folder_of(world, node)->lies = true;
-	write_some(world, 60);
+	story_write(world, 60);
 	world_run(world, MS(100));
 	/* It comes back with a new folder, cuts the next snapshot, and ends again. */
 	assert_in_range(folder_of(world, node)->counts.ends[PAXOS_END_DIFFERS], 1, 3);

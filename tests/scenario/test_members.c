@@ -14,7 +14,6 @@ static struct world *begin(unsigned servers, unsigned spares, enum paxos_durabil
                            uint64_t promote_ns, unsigned *ret_leader)
 {
 	struct world_options options;
-	struct world *world;
 
 	world_options_default(&options);
 	options.servers = servers;
@@ -22,16 +21,7 @@ static struct world *begin(unsigned servers, unsigned spares, enum paxos_durabil
 	options.clients = 2;
 	options.server.paxos.durability = durability;
 	options.server.paxos.promote_ns = promote_ns;
-	world = world_new(&options);
-	assert_true(world_until(world, world_has_leader, MS(PATIENCE_MS)));
-	*ret_leader = (unsigned)world_leader(world);
-	assert_true(world_does(world, 0, "set 1", MS(PATIENCE_MS)));
-	return world;
-}
-
-static uint32_t voters(const struct world *world)
-{
-	return store_members(world->stage.checker.store)->voters;
+	return story_start(&options, ret_leader);
 }
 
 static uint32_t learners(const struct world *world)
@@ -39,27 +29,12 @@ static uint32_t learners(const struct world *world)
 	return store_members(world->stage.checker.store)->learners;
 }
 
-/* Asks a server, and waits for its answer. */
-static enum paxos_verdict ask(struct world *world, unsigned node, const struct paxos_change *change)
-{
-	const struct server *server = &world->servers[node];
-	const uint64_t before = server->tellings;
-
-	world_change(world, node, change, MS(2000));
-	for (unsigned i = 0; server->tellings == before && i < 3000; i++) {
-		world_run(world, MS(1));
-		assert_false(world_failed(world));
-	}
-	assert_int_equal(server->tellings, before + 1);
-	return server->told.verdict;
-}
-
 static enum paxos_verdict ask_sets(struct world *world, unsigned node, uint32_t add,
                                    uint32_t remove)
 {
 	const struct paxos_change change = {.add = add, .remove = remove};
 
-	return ask(world, node, &change);
+	return story_ask(world, node, &change);
 }
 
 static unsigned follower_of(unsigned leader)
@@ -73,10 +48,10 @@ static void grow_and_shrink(enum paxos_durability durability)
 	struct world *world = begin(3, 2, durability, 0, &leader);
 
 	assert_int_equal(ask_sets(world, follower_of(leader), 0x18, 0), PAXOS_CHANGE_DONE);
-	assert_int_equal(voters(world), 0x1f);
+	assert_int_equal(story_voters(world), 0x1f);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	assert_int_equal(ask_sets(world, 4, 0, 0x3), PAXOS_CHANGE_DONE);
-	assert_int_equal(voters(world), 0x1c);
+	assert_int_equal(story_voters(world), 0x1c);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	assert_true(world->servers[0].is_removed && world->servers[1].is_removed);
 	assert_false(world->servers[0].is_up || world->servers[1].is_up);
@@ -142,7 +117,7 @@ static void test_majority_is_replaced(void **state)
 
 	(void)state;
 	assert_int_equal(ask_sets(world, leader, 0x18, others), PAXOS_CHANGE_DONE);
-	assert_int_equal(voters(world), 0x18 | paxos_bit(leader));
+	assert_int_equal(story_voters(world), 0x18 | paxos_bit(leader));
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	story_end(world);
 }
@@ -154,7 +129,7 @@ static void test_all_are_replaced(void **state)
 
 	(void)state;
 	assert_int_equal(ask_sets(world, follower_of(leader), 0x38, 0x7), PAXOS_CHANGE_DONE);
-	assert_int_equal(voters(world), 0x38);
+	assert_int_equal(story_voters(world), 0x38);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	story_end(world);
 }
@@ -191,7 +166,7 @@ static void slept(enum paxos_durability durability, bool crashes)
 	assert_int_equal(ask_sets(world, leader, 0x18, 0), PAXOS_CHANGE_DONE);
 	assert_true(world_does(world, 0, "set 3", MS(PATIENCE_MS)));
 	assert_int_equal(ask_sets(world, 4, 0x20, paxos_bit(3)), PAXOS_CHANGE_DONE);
-	assert_int_equal(voters(world), others | paxos_bit(node) | 0x30);
+	assert_int_equal(story_voters(world), others | paxos_bit(node) | 0x30);
 	if (crashes) {
 		world_restart(world, node);
 	}
@@ -249,7 +224,7 @@ static void test_leader_dies_at_every_step(void **state)
 		}
 		world_run(world, MS(4500));
 		assert_int_equal(world->servers[other].told.verdict, PAXOS_CHANGE_DONE);
-		assert_int_equal(voters(world), 0xf & ~paxos_bit(leader));
+		assert_int_equal(story_voters(world), 0xf & ~paxos_bit(leader));
 		story_end(world);
 	}
 }
@@ -273,7 +248,7 @@ static void test_change_without_a_live_majority_is_refused_with_the_numbers(void
 	assert_non_null(strstr(server->told.text, "--even"));
 	assert_int_equal(ask_sets(world, leader, 0, 0x7), PAXOS_CHANGE_REFUSED);
 	/* Nothing of it was done but that 4 follows. */
-	assert_int_equal(voters(world), 0x7);
+	assert_int_equal(story_voters(world), 0x7);
 	world_restart(world, dead);
 	story_end(world);
 }
@@ -287,7 +262,7 @@ static void test_server_that_is_not_there_is_waited_for(void **state)
 	world_crash(world, 4);
 	assert_int_equal(ask_sets(world, leader, 0x18, 0), PAXOS_CHANGE_WAITS);
 	assert_non_null(strstr(world->servers[leader].told.text, "server 5 was not heard of"));
-	assert_int_equal(voters(world), 0x7);
+	assert_int_equal(story_voters(world), 0x7);
 	assert_int_equal(learners(world), 0x18);
 	world_restart(world, 4);
 	assert_int_equal(ask_sets(world, leader, 0x18, 0), PAXOS_CHANGE_DONE);
@@ -302,10 +277,10 @@ static void test_even_number_if_it_is_wanted(void **state)
 	const struct paxos_change alone = {.remove = 0xf & ~paxos_bit(leader)};
 
 	(void)state;
-	assert_int_equal(ask(world, leader, &grow), PAXOS_CHANGE_DONE);
-	assert_int_equal(voters(world), 0xf);
-	assert_int_equal(ask(world, leader, &alone), PAXOS_CHANGE_DONE);
-	assert_int_equal(voters(world), paxos_bit(leader));
+	assert_int_equal(story_ask(world, leader, &grow), PAXOS_CHANGE_DONE);
+	assert_int_equal(story_voters(world), 0xf);
+	assert_int_equal(story_ask(world, leader, &alone), PAXOS_CHANGE_DONE);
+	assert_int_equal(story_voters(world), paxos_bit(leader));
 	assert_true(world_does(world, 0, "set 3", MS(PATIENCE_MS)));
 	story_end(world);
 }
@@ -338,13 +313,13 @@ static void test_spare_replaces_the_dead_by_itself(void **state)
 	const unsigned dead = follower_of(leader);
 
 	(void)state;
-	assert_int_equal(ask(world, leader, &spare), PAXOS_CHANGE_DONE);
+	assert_int_equal(story_ask(world, leader, &spare), PAXOS_CHANGE_DONE);
 	assert_int_equal(learners(world), 0x8);
 	world_crash(world, dead);
 	world_run(world, MS(400));
-	assert_int_equal(voters(world), 0x7);
+	assert_int_equal(story_voters(world), 0x7);
 	world_run(world, MS(400));
-	assert_int_equal(voters(world), 0xf & ~paxos_bit(dead));
+	assert_int_equal(story_voters(world), 0xf & ~paxos_bit(dead));
 	assert_int_equal(learners(world), paxos_bit(dead));
 	world_restart(world, dead);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
@@ -364,9 +339,206 @@ static void test_emptied_machine_takes_the_place_of_its_former_self(void **state
 	world_wipe(world, node);
 	world_restart(world, node);
 	assert_int_equal(ask_sets(world, 3, paxos_bit(node), 0x8), PAXOS_CHANGE_DONE);
-	assert_int_equal(voters(world), 0x7);
+	assert_int_equal(story_voters(world), 0x7);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	story_end(world);
+}
+
+/* What a server says to others is kept for later as well. */
+struct ear {
+	unsigned node;
+	unsigned kept; /* datagrams */
+};
+
+static enum net_verdict keep_copies(void *context, uint32_t source, uint32_t target,
+                                    struct slice bytes)
+{
+	struct ear *ear = context;
+
+	(void)bytes;
+	if (source != ear->node || target >= NET_CLIENT) {
+		return NET_PASS;
+	}
+	ear->kept++;
+	return NET_COPY;
+}
+
+/* Its number is given to another machine; then what it said as a member comes again. */
+static bool late_words(uint64_t seed)
+{
+	struct ear ear = {0};
+	struct world_options options;
+	struct world *world;
+	uint64_t former, dropped = 0;
+	unsigned leader;
+
+	world_options_default(&options);
+	options.seed = seed;
+	options.spares = 1;
+	options.clients = 2;
+	options.server.paxos.durability = PAXOS_DISK;
+	world = story_start(&options, &leader);
+	ear.node = follower_of(leader);
+	former = world->servers[ear.node].incarnation;
+	world->stage.net.filter = keep_copies;
+	world->stage.net.filter_context = &ear;
+	story_write(world, 3);
+	world_run(world, MS(50));
+	world->stage.net.filter = NULL;
+	assert_true(ear.kept > 10);
+	assert_int_equal(ask_sets(world, leader, 0x8, paxos_bit(ear.node)), PAXOS_CHANGE_DONE);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	world_wipe(world, ear.node);
+	world_restart(world, ear.node);
+	assert_int_equal(ask_sets(world, 3, paxos_bit(ear.node), 0x8), PAXOS_CHANGE_DONE);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(world->servers[ear.node].start, 1); /* as the former one */
+	for (unsigned node = 0; node < 3; node++) {
+		dropped -= world_status(world, node).drops[PAXOS_DROP_INCARNATION];
+	}
+	(void)net_release(&world->stage.net, &world->stage.queue, world->stage.now_ns, 2);
+	world_run(world, MS(100));
+	for (unsigned node = 0; node < 3; node++) {
+		dropped += world_status(world, node).drops[PAXOS_DROP_INCARNATION];
+	}
+	assert_int_equal(world->servers[ear.node].start, 1);
+	dropped *= former < world->servers[ear.node].incarnation;
+	story_end(world);
+	return dropped > 0;
+}
+
+static void test_late_words_of_who_had_the_number_end_nobody(void **state)
+{
+	unsigned refused = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		refused += late_words(seed);
+	}
+	/* Where the former incarnation is lower, it is known as one that is over, and told so. */
+	assert_in_range(refused, 1, 7);
+}
+
+/* It is a member of a configuration that is over, hears nothing, and calls for an election. */
+static void test_removed_server_that_never_hears_of_it_disturbs_nobody(void **state)
+{
+	static const enum paxos_durability modes[] = {PAXOS_MEMORY, PAXOS_DISK};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ear ear = {0};
+		unsigned leader;
+		struct world *world = begin(3, 1, modes[i], 0, &leader);
+		uint64_t round, since;
+
+		ear.node = follower_of(leader);
+		world_cut_one_way(world, WORLD_ALL & ~paxos_bit(ear.node), paxos_bit(ear.node));
+		assert_int_equal(ask_sets(world, leader, 0x8, paxos_bit(ear.node)),
+		                 PAXOS_CHANGE_DONE);
+		round = world_status(world, leader).promised.round;
+		since = world_status(world, leader).drops[PAXOS_DROP_CONFIGURATION];
+		world->stage.net.filter = keep_copies;
+		world->stage.net.filter_context = &ear;
+		world_run(world, MS(3000));
+		world->stage.net.filter = NULL;
+		assert_true(world_status(world, ear.node).configuration == 1);
+		assert_true(world_status(world, leader).drops[PAXOS_DROP_CONFIGURATION] > since);
+		assert_true(ear.kept > 100);
+		story_write(world, 8);
+		/* It hears, is told, and ends; what it said comes again, twice. */
+		world_heal(world);
+		assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+		assert_true(world->servers[ear.node].is_removed);
+		(void)net_release(&world->stage.net, &world->stage.queue, world->stage.now_ns, 2);
+		world_run(world, MS(500));
+		assert_int_equal(world_leader(world), leader);
+		assert_int_equal(world_status(world, leader).promised.round, round);
+		story_end(world);
+	}
+}
+
+static struct {
+	unsigned old_leader, new_leader;
+} duel;
+
+static bool has_new_leader(const struct world *world)
+{
+	const int leader = world_leader(world);
+
+	if (leader >= 0 && (unsigned)leader != duel.old_leader) {
+		duel.new_leader = (unsigned)leader;
+		return true;
+	}
+	return false;
+}
+
+static bool both_are_told(const struct world *world)
+{
+	return world->servers[duel.old_leader].tellings != 0 &&
+	       world->servers[duel.new_leader].tellings != 0;
+}
+
+/* Who hears the stop-sign of the old leader, beside himself. */
+enum hearer {
+	NOBODY,
+	CUT_OFF, /* one who is cut off with him */
+	TELLS,   /* one whose log the new leader takes, with the stop-sign */
+};
+
+static void two_leaders_propose(enum paxos_durability durability, enum hearer hearer)
+{
+	const struct paxos_change learn = {.add = 0x60, .as_learners = true};
+	const struct paxos_change grow = {.add = 0x60, .is_even = true};
+	struct paxos_change shrink = {.is_even = true};
+	unsigned leader;
+	struct world *world = begin(5, 2, durability, 0, &leader);
+	const unsigned friend = (leader + 1) % 5;
+	const uint32_t heard = hearer == NOBODY ? 0 : paxos_bit(friend);
+	const uint32_t there = paxos_bit(leader) | heard;
+	uint64_t length;
+
+	duel.old_leader = leader;
+	assert_int_equal(story_ask(world, leader, &learn), PAXOS_CHANGE_DONE);
+	world_run(world, MS(100)); /* until the learners are named and heard */
+	length = world_status(world, leader).length;
+	world_cut(world, there, 0x7f & ~there);
+	/* So fresh that all others still count as connected. */
+	world_change(world, leader, &grow, MS(4000));
+	world_run(world, MS(5));
+	assert_int_equal(world_status(world, leader).length, length + 1);
+	assert_int_equal(world_status(world, friend).length, length + (heard != 0));
+	if (hearer == TELLS) {
+		/* Of those that are left, a majority includes him. */
+		world_heal(world);
+		world_isolate(world, leader);
+		world_isolate(world, (leader + 3) % 5);
+	}
+	assert_true(world_until(world, has_new_leader, MS(PATIENCE_MS)));
+	assert_int_equal(world_status(world, leader).configuration, 1);
+	shrink.remove = paxos_bit(duel.new_leader == friend ? (leader + 2) % 5 : friend);
+	world->servers[leader].tellings = 0;
+	world->servers[duel.new_leader].tellings = 0;
+	world_change(world, duel.new_leader, &shrink, MS(4000));
+	world_run(world, MS(1));
+	world_heal(world);
+	assert_true(world_until(world, both_are_told, MS(PATIENCE_MS)));
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	/* One is decided, and the other is done from what had become of that. */
+	assert_int_equal(world->stage.checker.configurations[2].voters == 0x7f, hearer == TELLS);
+	assert_int_equal(world->servers[duel.new_leader].told.verdict, PAXOS_CHANGE_DONE);
+	assert_int_equal(world->servers[leader].told.verdict, PAXOS_CHANGE_DONE);
+	assert_int_equal(store_members(world->stage.checker.store)->configuration, 3);
+	assert_int_equal(story_voters(world), 0x7f & ~shrink.remove);
+	story_end(world);
+}
+
+static void test_old_and_new_leader_propose_a_change_each(void **state)
+{
+	(void)state;
+	for (enum hearer hearer = NOBODY; hearer <= TELLS; hearer++) {
+		two_leaders_propose(PAXOS_MEMORY, hearer);
+		two_leaders_propose(PAXOS_DISK, hearer);
+	}
 }
 
 int main(void)
@@ -388,6 +560,9 @@ int main(void)
 		cmocka_unit_test(test_same_change_asked_of_all_has_one_effect),
 		cmocka_unit_test(test_spare_replaces_the_dead_by_itself),
 		cmocka_unit_test(test_emptied_machine_takes_the_place_of_its_former_self),
+		cmocka_unit_test(test_late_words_of_who_had_the_number_end_nobody),
+		cmocka_unit_test(test_removed_server_that_never_hears_of_it_disturbs_nobody),
+		cmocka_unit_test(test_old_and_new_leader_propose_a_change_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,20 +4,8 @@
  *         peer's snapshot; in mode memory it votes only after its REJOIN was decided (4.1 i).
  * Method: crash, go on without it, restart.
  */
-#include <stdio.h>
-
 #include "consensus/msg.h"
 #include "tests/scenario/story.h"
-
-static void write_some(struct world *world, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		char text[32];
-
-		(void)snprintf(text, sizeof(text), "set %u", i % 8);
-		assert_true(world_does(world, 0, text, MS(PATIENCE_MS)));
-	}
-}
 
 static void test_disk_all_at_once_and_nothing_is_lost(void **state)
 {
@@ -25,7 +13,7 @@ static void test_disk_all_at_once_and_nothing_is_lost(void **state)
 	struct world *world = story_begin(3, PAXOS_DISK, &leader);
 
 	(void)state;
-	write_some(world, 10);
+	story_write(world, 10);
 	for (unsigned node = 0; node < 3; node++) {
 		world_crash(world, node);
 	}
@@ -44,7 +32,7 @@ static void test_memory_votes_only_after_rejoin(void **state)
 
 	(void)state;
 	world_crash(world, node);
-	write_some(world, 3);
+	story_write(world, 3);
 	world_isolate(world, node);
 	world_restart(world, node);
 	world_run(world, MS(1000));
@@ -77,7 +65,7 @@ static void test_follower_catches_up_from_the_log(void **state)
 
 	(void)state;
 	world_crash(world, node);
-	write_some(world, 20);
+	story_write(world, 20);
 	world_restart(world, node);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	assert_int_equal(world_status(world, node).traces[PAXOS_TRACE_SNAPSHOT_IN], 0);
@@ -97,7 +85,7 @@ static void test_follower_catches_up_from_a_snapshot(void **state)
 	assert_true(world_until(world, world_has_leader, MS(PATIENCE_MS)));
 	node = ((unsigned)world_leader(world) + 1) % 3;
 	world_isolate(world, node);
-	write_some(world, 60);
+	story_write(world, 60);
 	world_heal(world);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	assert_true(world_status(world, node).traces[PAXOS_TRACE_SNAPSHOT_IN] >= 1);
@@ -176,7 +164,7 @@ static void test_memory_promise_of_a_former_life_is_void(void **state)
 	story.helper = (story.leader + 3) % 5;
 	story.behind = (story.leader + 4) % 5;
 	void_promise = &story;
-	write_some(world, 3);
+	story_write(world, 3);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 
 	world->stage.net.filter = only_candidate_stands;
@@ -190,7 +178,7 @@ static void test_memory_promise_of_a_former_life_is_void(void **state)
 	world_cut(world, WORLD_SERVER(story.behind),
 	          WORLD_SERVER(story.leader) | WORLD_SERVER(story.restarted) |
 	                  WORLD_SERVER(story.helper));
-	write_some(world, 1); /* chosen with the new life of the one that promised */
+	story_write(world, 1); /* chosen with the new life of the one that promised */
 	assert_int_equal(world_status(world, story.candidate).role, PAXOS_CANDIDATE);
 
 	assert_true(net_release(&world->stage.net, &world->stage.queue, world->stage.now_ns, 1) >
