@@ -205,30 +205,6 @@ static void test_isolated_leader_serves_nothing_of_the_old_configuration(void **
 	story_end(world);
 }
 
-/* The leader dies as soon as it has proposed the stop-sign, then it has counted it, and so on. */
-static void test_leader_dies_at_every_step(void **state)
-{
-	(void)state;
-	for (unsigned step = 1; step < 40; step++) {
-		unsigned leader;
-		struct world *world = begin(3, 1, PAXOS_DISK, 0, &leader);
-		const unsigned other = follower_of(leader);
-		const struct paxos_change change = {.add = 0x8, .remove = paxos_bit(leader)};
-
-		world_change(world, other, &change, MS(4000));
-		/* A turn of the leader takes some microseconds; the change takes milliseconds. */
-		world_run(world, step * US(2000));
-		if (world->servers[leader].is_up) {
-			world_crash(world, leader);
-			world_restart(world, leader);
-		}
-		world_run(world, MS(4500));
-		assert_int_equal(world->servers[other].told.verdict, PAXOS_CHANGE_DONE);
-		assert_int_equal(story_voters(world), 0xf & ~paxos_bit(leader));
-		story_end(world);
-	}
-}
-
 static void test_change_without_a_live_majority_is_refused_with_the_numbers(void **state)
 {
 	unsigned leader;
@@ -553,7 +529,6 @@ int main(void)
 		cmocka_unit_test(test_dead_member_is_replaced_and_hears_of_it_when_it_is_back),
 		cmocka_unit_test(test_who_slept_through_two_changes_comes_back),
 		cmocka_unit_test(test_isolated_leader_serves_nothing_of_the_old_configuration),
-		cmocka_unit_test(test_leader_dies_at_every_step),
 		cmocka_unit_test(test_change_without_a_live_majority_is_refused_with_the_numbers),
 		cmocka_unit_test(test_server_that_is_not_there_is_waited_for),
 		cmocka_unit_test(test_even_number_if_it_is_wanted),
