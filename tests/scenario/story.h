@@ -92,3 +92,40 @@ static inline enum paxos_verdict story_ask(struct world *world, unsigned node,
 	assert_int_equal(server->tellings, before + 1);
 	return server->told.verdict;
 }
+
+/* What a server says to others, kept to be said again: net_release(). */
+struct story_ear {
+	unsigned node;
+	unsigned kept; /* datagrams */
+};
+
+static inline enum net_verdict story_hear(void *context, uint32_t source, uint32_t target,
+                                          struct slice bytes)
+{
+	struct story_ear *ear = context;
+
+	(void)bytes;
+	if (source != ear->node || target >= NET_CLIENT) {
+		return NET_PASS;
+	}
+	ear->kept++;
+	return NET_COPY;
+}
+
+/* Until the world has another filter, or none. */
+static inline void story_listen(struct world *world, struct story_ear *ear)
+{
+	world->stage.net.filter = story_hear;
+	world->stage.net.filter_context = ear;
+}
+
+/* Datagrams that servers dropped for this reason. */
+static inline uint64_t story_drops(const struct world *world, enum paxos_drop reason)
+{
+	uint64_t sum = 0;
+
+	for (unsigned node = 0; node < world_servers(world); node++) {
+		sum += world_status(world, node).drops[reason];
+	}
+	return sum;
+}

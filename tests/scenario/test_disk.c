@@ -10,18 +10,24 @@
 #include "tests/sim/harm.h"
 
 /* Three servers that have written; snapshots every `snapshot_bytes` of the log (0: none). */
-static struct world *begin(uint64_t snapshot_bytes, unsigned *ret_leader)
+static struct world *begin_beside(unsigned spares, uint64_t snapshot_bytes, unsigned *ret_leader)
 {
 	struct world_options options;
 	struct world *world;
 
 	world_options_default(&options);
+	options.spares = spares;
 	options.clients = 2;
 	options.server.paxos.durability = PAXOS_DISK;
 	options.server.paxos.snapshot_bytes = snapshot_bytes;
 	world = story_start(&options, ret_leader);
 	story_write(world, 30);
 	return world;
+}
+
+static struct world *begin(uint64_t snapshot_bytes, unsigned *ret_leader)
+{
+	return begin_beside(0, snapshot_bytes, ret_leader);
 }
 
 static struct folder *folder_of(struct world *world, unsigned node)
@@ -84,6 +90,23 @@ static void test_rotten_frame_is_unknown_until_peers_tell(void **state)
 	restart(world, node);
 	world_run(world, MS(100));
 	assert_int_equal(world_status(world, node).holes, 0);
+	story_end(world);
+}
+
+static void test_rotten_copy_of_a_header_is_harmless(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(0, &leader);
+	const unsigned node = (leader + 1) % 3;
+
+	(void)state;
+	assert_true(server_hurt(&world->servers[node], &world->stage, FOLDER_ROT_COPY));
+	world_isolate(world, node);
+	restart(world, node);
+	world_run(world, MS(100));
+	/* Nobody had to tell it anything. */
+	assert_int_equal(world_status(world, node).holes, 0);
+	assert_int_equal(world_status(world, node).role, PAXOS_FOLLOWER);
 	story_end(world);
 }
 
@@ -206,6 +229,50 @@ static void test_rotten_snapshot_and_rotten_superblock(void **state)
 		restart(world, node);
 		story_end(world);
 	}
+}
+
+static uint64_t duplicates(const struct world *world)
+{
+	uint64_t sum = 0;
+
+	for (unsigned node = 0; node < 3; node++) {
+		sum += world_status(world, node).duplicates;
+	}
+	return sum;
+}
+
+/* Answers are kept in the table of sessions, and that in the snapshots, of which one rots. */
+static void test_retry_after_all_start_from_snapshots_has_one_effect(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(1000, &leader);
+	uint64_t number, length;
+
+	(void)state;
+	assert_true(world_does(world, 1, "count 10", MS(PATIENCE_MS)));
+	world_cut_one_way(world, story_servers(world), WORLD_CLIENT(1));
+	number = world_say(world, 1, "count 10");
+	world_run(world, MS(50));
+	length = world_status(world, leader).decided;
+	story_write(world, 60);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	for (unsigned node = 0; node < 3; node++) {
+		assert_true(disk_newest(&folder_of(world, node)->disk)->index > length);
+	}
+	assert_true(server_hurt(&world->servers[leader], &world->stage, FOLDER_ROT_SNAPSHOT));
+	for (unsigned node = 0; node < 3; node++) {
+		world_crash(world, node);
+	}
+	for (unsigned node = 0; node < 3; node++) {
+		world_restart(world, node);
+		assert_true(node == leader || folder_of(world, node)->counts.snapshot_starts == 1);
+	}
+	world_heal(world);
+	assert_true(world_until(world, world_is_quiet, MS(PATIENCE_MS)));
+	assert_int_equal(world_operation(world, number)->outcome, CLIENT_DONE);
+	assert_true(duplicates(world) >= 1);
+	assert_true(world_does(world, 1, "count 10", MS(PATIENCE_MS)));
+	story_end(world);
 }
 
 static void test_older_copy_is_found_out_and_never_counted(void **state)
@@ -347,24 +414,55 @@ static void test_slow_disk_of_the_leader_costs_a_handover(void **state)
 	}
 }
 
+static void test_slow_disk_of_a_follower_costs_nothing(void **state)
+{
+	static const uint64_t stalls_ms[] = {1000, 30000};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned leader;
+		struct world *world = begin(0, &leader);
+		const unsigned node = (leader + 1) % 3;
+		const uint64_t round = world_status(world, leader).promised.round;
+
+		world->servers[node].disk_stall_ns = MS(stalls_ms[i]);
+		for (unsigned j = 0; j < 50; j++) {
+			assert_true(world_does(world, 0, "set 4", MS(20)));
+		}
+		world_run(world, MS(500));
+		assert_true(folder_of(world, node)->disk.writing != 0);
+		assert_int_equal(world_leader(world), leader);
+		assert_int_equal(world_status(world, leader).promised.round, round);
+		/* It ends by itself, and the server is level again. */
+		world_run(world, MS(stalls_ms[i]));
+		assert_true(world_until(world, world_agrees, MS(500)));
+		story_end(world);
+	}
+}
+
 /* As on machines that share one disk: to change the leader would help nobody. */
-static void test_stall_of_all_disks_changes_no_leader(void **state)
+static void all_stall(uint64_t stall_ms)
 {
 	unsigned leader;
 	struct world *world = begin(0, &leader);
-	uint64_t round;
+	const uint64_t round = world_status(world, leader).promised.round;
 
-	(void)state;
-	round = world_status(world, leader).promised.round;
 	for (unsigned node = 0; node < 3; node++) {
-		world->servers[node].disk_stall_ns = MS(1000);
+		world->servers[node].disk_stall_ns = MS(stall_ms);
 	}
-	assert_true(world_does(world, 0, "set 4", MS(PATIENCE_MS)));
+	assert_true(world_does(world, 0, "set 4", MS(stall_ms + 100)));
 	assert_int_equal(world_leader(world), leader);
 	assert_int_equal(world_status(world, leader).promised.round, round);
 	assert_true(world_status(world, leader).traces[PAXOS_TRACE_DISK_STALLED] == 1);
 	story_write(world, 5);
 	story_end(world);
+}
+
+static void test_stall_of_all_disks_changes_no_leader(void **state)
+{
+	(void)state;
+	all_stall(1000);
+	all_stall(30000);
 }
 
 static void test_failed_write_ends_the_process_and_not_the_cluster(void **state)
@@ -379,6 +477,62 @@ static void test_failed_write_ends_the_process_and_not_the_cluster(void **state)
 	/* Its supervisor starts it again; what was durable still is. */
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	assert_int_equal(folder_of(world, leader)->counts.set_aside, 0);
+	story_end(world);
+}
+
+/* Each process finds out anew, and ends; nobody waits for it, and at last another has its place. */
+static void test_device_that_is_gone_costs_its_server_alone(void **state)
+{
+	unsigned leader;
+	struct world *world = begin_beside(1, 0, &leader);
+	const unsigned node = (leader + 1) % 3;
+	const struct paxos_change replace = {.add = 0x8, .remove = WORLD_SERVER(node)};
+	const uint64_t round = world_status(world, leader).promised.round;
+
+	(void)state;
+	for (unsigned ends = 0; ends < 10; ends++) {
+		assert_true(harm_fail_write(world, node));
+		for (unsigned i = 0;
+		     folder_of(world, node)->counts.ends[PAXOS_END_DISK_FAILED] == ends; i++) {
+			assert_true(i < 100);
+			assert_true(world_does(world, 0, "set 4", MS(20)));
+		}
+		world_run(world, MS(20)); /* its supervisor starts it again */
+		assert_true(world->servers[node].is_up);
+	}
+	assert_int_equal(world_status(world, leader).promised.round, round);
+	assert_true(harm_fail_write(world, node));
+	assert_int_equal(story_ask(world, leader, &replace), PAXOS_CHANGE_DONE);
+	assert_int_equal(folder_of(world, node)->counts.set_aside, 0);
+	story_end(world);
+}
+
+/* Who was formatted, and joined again, is not held to what its former life said, nor that to it. */
+static void test_words_of_the_former_life_of_a_new_disk_count_for_nothing(void **state)
+{
+	struct story_ear ear = {0};
+	unsigned leader;
+	struct world *world = begin(1000, &leader);
+	uint64_t incarnation, dropped;
+
+	(void)state;
+	ear.node = (leader + 1) % 3;
+	story_listen(world, &ear);
+	story_write(world, 10);
+	world_run(world, MS(50));
+	world->stage.net.filter = NULL;
+	assert_true(ear.kept > 10);
+	world->stage.harms = true;
+	assert_true(harm_format(world, ear.node));
+	world_restart(world, ear.node);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	incarnation = world->servers[ear.node].incarnation;
+	dropped = story_drops(world, PAXOS_DROP_INCARNATION);
+	(void)net_release(&world->stage.net, &world->stage.queue, world->stage.now_ns, 2);
+	world_run(world, MS(200));
+	assert_true(story_drops(world, PAXOS_DROP_INCARNATION) >= dropped + 2 * ear.kept);
+	assert_int_equal(world->servers[ear.node].incarnation, incarnation);
+	assert_int_equal(world_leader(world), leader);
 	story_end(world);
 }
 
@@ -432,20 +586,25 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rotten_frame_is_unknown_until_peers_tell),
+		cmocka_unit_test(test_rotten_copy_of_a_header_is_harmless),
 		cmocka_unit_test(test_stale_and_misdirected_writes_are_mended),
 		cmocka_unit_test(test_every_folder_damaged_and_no_entry_on_all),
 		cmocka_unit_test(test_half_written_frame_that_nobody_else_has),
 		cmocka_unit_test(test_frame_and_copy_rotten_sets_the_folder_aside),
 		cmocka_unit_test(test_start_from_a_snapshot_and_a_shortened_journal),
 		cmocka_unit_test(test_rotten_snapshot_and_rotten_superblock),
+		cmocka_unit_test(test_retry_after_all_start_from_snapshots_has_one_effect),
 		cmocka_unit_test(test_older_copy_is_found_out_and_never_counted),
 		cmocka_unit_test(test_older_copy_after_a_long_silence),
 		cmocka_unit_test(test_copy_from_before_the_last_start),
 		cmocka_unit_test(test_copy_from_before_some_starts),
 		cmocka_unit_test(test_full_disk_refuses_what_grows_and_heals),
 		cmocka_unit_test(test_slow_disk_of_the_leader_costs_a_handover),
+		cmocka_unit_test(test_slow_disk_of_a_follower_costs_nothing),
 		cmocka_unit_test(test_stall_of_all_disks_changes_no_leader),
 		cmocka_unit_test(test_failed_write_ends_the_process_and_not_the_cluster),
+		cmocka_unit_test(test_device_that_is_gone_costs_its_server_alone),
+		cmocka_unit_test(test_words_of_the_former_life_of_a_new_disk_count_for_nothing),
 		cmocka_unit_test(test_new_disk_joins_and_the_old_life_is_over),
 		cmocka_unit_test(test_state_that_a_majority_contradicts_ends_its_server),
 	};

@@ -320,32 +320,13 @@ static void test_emptied_machine_takes_the_place_of_its_former_self(void **state
 	story_end(world);
 }
 
-/* What a server says to others is kept for later as well. */
-struct ear {
-	unsigned node;
-	unsigned kept; /* datagrams */
-};
-
-static enum net_verdict keep_copies(void *context, uint32_t source, uint32_t target,
-                                    struct slice bytes)
-{
-	struct ear *ear = context;
-
-	(void)bytes;
-	if (source != ear->node || target >= NET_CLIENT) {
-		return NET_PASS;
-	}
-	ear->kept++;
-	return NET_COPY;
-}
-
 /* Its number is given to another machine; then what it said as a member comes again. */
 static bool late_words(uint64_t seed)
 {
-	struct ear ear = {0};
+	struct story_ear ear = {0};
 	struct world_options options;
 	struct world *world;
-	uint64_t former, dropped = 0;
+	uint64_t former, dropped;
 	unsigned leader;
 
 	world_options_default(&options);
@@ -356,8 +337,7 @@ static bool late_words(uint64_t seed)
 	world = story_start(&options, &leader);
 	ear.node = follower_of(leader);
 	former = world->servers[ear.node].incarnation;
-	world->stage.net.filter = keep_copies;
-	world->stage.net.filter_context = &ear;
+	story_listen(world, &ear);
 	story_write(world, 3);
 	world_run(world, MS(50));
 	world->stage.net.filter = NULL;
@@ -369,14 +349,10 @@ static bool late_words(uint64_t seed)
 	assert_int_equal(ask_sets(world, 3, paxos_bit(ear.node), 0x8), PAXOS_CHANGE_DONE);
 	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
 	assert_int_equal(world->servers[ear.node].start, 1); /* as the former one */
-	for (unsigned node = 0; node < 3; node++) {
-		dropped -= world_status(world, node).drops[PAXOS_DROP_INCARNATION];
-	}
+	dropped = story_drops(world, PAXOS_DROP_INCARNATION);
 	(void)net_release(&world->stage.net, &world->stage.queue, world->stage.now_ns, 2);
 	world_run(world, MS(100));
-	for (unsigned node = 0; node < 3; node++) {
-		dropped += world_status(world, node).drops[PAXOS_DROP_INCARNATION];
-	}
+	dropped = story_drops(world, PAXOS_DROP_INCARNATION) - dropped;
 	assert_int_equal(world->servers[ear.node].start, 1);
 	dropped *= former < world->servers[ear.node].incarnation;
 	story_end(world);
@@ -402,7 +378,7 @@ static void test_removed_server_that_never_hears_of_it_disturbs_nobody(void **st
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		struct ear ear = {0};
+		struct story_ear ear = {0};
 		unsigned leader;
 		struct world *world = begin(3, 1, modes[i], 0, &leader);
 		uint64_t round, since;
@@ -413,8 +389,7 @@ static void test_removed_server_that_never_hears_of_it_disturbs_nobody(void **st
 		                 PAXOS_CHANGE_DONE);
 		round = world_status(world, leader).promised.round;
 		since = world_status(world, leader).drops[PAXOS_DROP_CONFIGURATION];
-		world->stage.net.filter = keep_copies;
-		world->stage.net.filter_context = &ear;
+		story_listen(world, &ear);
 		world_run(world, MS(3000));
 		world->stage.net.filter = NULL;
 		assert_true(world_status(world, ear.node).configuration == 1);
