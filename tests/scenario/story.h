@@ -55,7 +55,7 @@ static inline void story_end(struct world *world)
 	world_free(world);
 }
 
-/* Everybody but the leader, as a set. */
+/* Those that founded the cluster, as a set. */
 static inline uint32_t story_servers(const struct world *world)
 {
 	return (1u << world->options.servers) - 1;

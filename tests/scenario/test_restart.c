@@ -92,6 +92,39 @@ static void test_follower_catches_up_from_a_snapshot(void **state)
 	story_end(world);
 }
 
+/* SIGTERM, and a start, of one after the other. A client that asks one who is gone asks again. */
+static void restart_in_turn(enum paxos_durability durability)
+{
+	unsigned leader;
+	struct world *world = story_begin(3, durability, &leader);
+
+	for (unsigned turn = 0; turn < 12; turn++) {
+		const unsigned node = turn / 2 % 3;
+
+		if (turn % 2 == 0) {
+			server_resign(&world->servers[node], &world->stage);
+		} else {
+			world_restart(world, node);
+		}
+		for (unsigned i = 0; i < 8; i++) {
+			assert_true(world_does(world, 0, "set 4", MS(500)));
+			assert_true(world_does(world, 1, "get 4", MS(500)));
+		}
+		assert_true(turn % 2 == 0 || world_until(world, world_agrees, MS(PATIENCE_MS)));
+	}
+	for (unsigned node = 0; node < 3; node++) {
+		assert_int_equal(world->servers[node].start, 3);
+	}
+	story_end(world);
+}
+
+static void test_all_restarted_in_turn_under_load(void **state)
+{
+	(void)state;
+	restart_in_turn(PAXOS_MEMORY);
+	restart_in_turn(PAXOS_DISK);
+}
+
 /* Who is who in the story of the void promise. */
 struct void_promise {
 	unsigned leader, candidate, restarted, helper, behind;
@@ -195,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_disk_all_at_once_and_nothing_is_lost),
+		cmocka_unit_test(test_all_restarted_in_turn_under_load),
 		cmocka_unit_test(test_memory_votes_only_after_rejoin),
 		cmocka_unit_test(test_memory_restarted_leader_does_not_lead_again_by_itself),
 		cmocka_unit_test(test_memory_promise_of_a_former_life_is_void),
