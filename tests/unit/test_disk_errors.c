@@ -21,11 +21,9 @@
 
 #include <cmocka.h>
 
-#include "consensus/quorum.h"
-#include "consensus/record.h"
-#include "control/home.h"
 #include "control/recover.h"
 #include "control/snapshot_file.h"
+#include "tests/unit/home_fixture.h"
 
 enum {
 	RECORDS = 3, /* of a life */
@@ -153,43 +151,6 @@ static bool is_there(const char *name)
 	return access(path, F_OK) == 0;
 }
 
-static void make_replica(void)
-{
-	const struct store_config store_config = {
-		.quota_bytes = 1 << 20, .sessions_max = 16, .events_max = 16};
-	struct paxos_config paxos;
-
-	memset(&paxos, 0, sizeof(paxos));
-	paxos_config_default(&paxos);
-	paxos.founders = paxos_first(3);
-	paxos.cluster = config.cluster;
-	paxos.incarnation = home.superblock.incarnation;
-	paxos.start = home.superblock.starts;
-	paxos.durability = PAXOS_DISK;
-	assert_int_equal(store_new(&store, &store_config), 0);
-	assert_int_equal(paxos_replica_new(&replica, &paxos, store), 0);
-}
-
-/* Round n of the n-th record is promised. */
-static void give(uint64_t number)
-{
-	uint8_t bytes[PAXOS_RECORD_HEADER];
-	const struct paxos_record record = {
-		.kind = PAXOS_RECORD_PROMISE,
-		.ballot = {.configuration = 1, .round = number, .incarnation = 1},
-	};
-	struct paxos_effect effect = {
-		.kind = PAXOS_EFFECT_PERSIST,
-		.record = number,
-		.bytes = slice_make(bytes, sizeof(bytes)),
-	};
-
-	effect.mark = (struct paxos_mark){.promised = record.ballot};
-	paxos_record_encode(&record, bytes);
-	paxos_journal_give(&mailbox, &effect);
-	paxos_journal_ring(&mailbox);
-}
-
 /* 0, or what did not become durable is told in a sentence. */
 static int keep_records(struct ctl_journal *journal)
 {
@@ -203,7 +164,7 @@ static int keep_records(struct ctl_journal *journal)
 		return r;
 	}
 	for (uint64_t number = last + 1; number <= last + RECORDS; number++) {
-		give(number);
+		home_give_promise(&mailbox, number);
 	}
 	ctl_journal_stop(journal); /* it writes what was given */
 	durable = atomic_load(&mailbox.journal.durable);
@@ -237,7 +198,7 @@ static int use(bool *ret_lost)
 	struct paxos_status status;
 	int r;
 
-	make_replica();
+	home_make_replica(&home.superblock, &store, &replica);
 	r = ctl_recover(&journal, &home.journal, config.cluster, replica, store, &recovered,
 	                &reason);
 	*ret_lost = r == -EBADMSG;

@@ -16,11 +16,9 @@
 
 #include <cmocka.h>
 
-#include "consensus/quorum.h"
-#include "consensus/record.h"
-#include "control/home.h"
 #include "control/recover.h"
 #include "control/verify.h"
+#include "tests/unit/home_fixture.h"
 
 static char base[200], data[240], command[300];
 static struct ctl_config config;
@@ -70,19 +68,7 @@ static void open_home(bool new_cluster)
 
 static void make_replica(void)
 {
-	const struct store_config store_config = {
-		.quota_bytes = 1 << 20, .sessions_max = 16, .events_max = 16};
-	struct paxos_config paxos;
-
-	memset(&paxos, 0, sizeof(paxos));
-	paxos_config_default(&paxos);
-	paxos.founders = paxos_first(3);
-	paxos.cluster = config.cluster;
-	paxos.incarnation = home.superblock.incarnation;
-	paxos.start = home.superblock.starts;
-	paxos.durability = PAXOS_DISK;
-	assert_int_equal(store_new(&store, &store_config), 0);
-	assert_int_equal(paxos_replica_new(&replica, &paxos, store), 0);
+	home_make_replica(&home.superblock, &store, &replica);
 }
 
 static void free_replica(void)
@@ -105,21 +91,7 @@ static void promise(uint64_t first, uint64_t last)
 	paxos_journal_init(&mailbox, records, ctl_journal_last(journal));
 	assert_int_equal(ctl_journal_start(journal, &mailbox, &reason), 0);
 	for (uint64_t round = first; round <= last; round++) {
-		uint8_t bytes[PAXOS_RECORD_HEADER];
-		const struct paxos_record record = {
-			.kind = PAXOS_RECORD_PROMISE,
-			.ballot = {.configuration = 1, .round = round, .incarnation = 1},
-		};
-		struct paxos_effect effect = {
-			.kind = PAXOS_EFFECT_PERSIST,
-			.record = round,
-			.bytes = slice_make(bytes, sizeof(bytes)),
-		};
-
-		effect.mark = (struct paxos_mark){.promised = record.ballot};
-		paxos_record_encode(&record, bytes);
-		paxos_journal_give(&mailbox, &effect);
-		paxos_journal_ring(&mailbox);
+		home_give_promise(&mailbox, round);
 	}
 	ctl_journal_stop(journal); /* it writes what was given */
 	assert_int_equal(atomic_load(&mailbox.journal.durable), last);
