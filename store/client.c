@@ -369,6 +369,13 @@ store_rev_t client_seen(const struct client *client)
 	return client->seen;
 }
 
+void client_saw(struct client *client, store_rev_t revision)
+{
+	if (revision > client->seen) {
+		client->seen = revision;
+	}
+}
+
 unsigned client_aim(const struct client *client)
 {
 	return client->route.aim;

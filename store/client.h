@@ -110,6 +110,9 @@ uint64_t client_session(const struct client *client);
 /* The highest revision of the store that any server told. */
 store_rev_t client_seen(const struct client *client);
 
+/* A revision that was told otherwise: what is asked from now on is not older (store/watcher). */
+void client_saw(struct client *client, store_rev_t revision);
+
 /* The server that linearizable requests go to now. */
 unsigned client_aim(const struct client *client);
 
