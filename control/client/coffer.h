@@ -41,6 +41,9 @@
  * Time goes on while the machine is suspended (CLOCK_BOOTTIME), for sessions and deadlines alike:
  * after a long sleep what was outstanding ends, with the answer if that waits in the socket.
  *
+ * Watches. coffer_watch() calls back for each change that matches a glob, once and in order, from a
+ * revision on, while servers come and go; coffer_wait() waits for one.
+ *
  * Reads are linearizable: they see every write that was acknowledged to anybody before the read
  * began. With COFFER_STALE any server answers what it has.
  *
@@ -49,7 +52,8 @@
  *
  * Threads. A handle belongs to one thread at a time; two handles have nothing in common. Callbacks
  * run inside coffer_process() (or a blocking call, or coffer_close()), on its thread. From inside
- * a callback coffer_submit() and coffer_cancel() may be called, nothing else that takes the handle.
+ * a callback coffer_submit(), coffer_cancel(), coffer_watch(), coffer_unwatch(), coffer_pause() and
+ * coffer_resume() may be called, nothing else that takes the handle.
  * The library starts no thread and installs no signal handler. A handle does not survive fork().
  *
  * Memory. Each pointer here is borrowed for the call, if nothing else is said. All memory is taken
@@ -72,6 +76,7 @@ enum {
 	COFFER_REQUESTS_MAX = 64,      /* outstanding at once */
 	COFFER_PATH_SIZE_MAX = 512,    /* bytes, the leading '/' included */
 	COFFER_VALUE_SIZE_MAX = 32768, /* bytes */
+	COFFER_WATCHES_MAX = 65536,    /* at once */
 };
 
 #define COFFER_ANY ((int64_t)-1) /* as `if_rev`: whatever stands */
@@ -85,6 +90,8 @@ struct coffer_options {
 	unsigned requests_max; /* outstanding at once, 1 to COFFER_REQUESTS_MAX (default); memory
 	                        * is taken for twice as many messages of 36 KiB */
 	bool one_session;      /* when the session is gone, writes fail (COFFER_NO_SESSION) */
+	unsigned watches_max;  /* at once, 1 to COFFER_WATCHES_MAX; default 1024; memory is taken
+	                        * for as many of 0.7 KiB, and touched when used */
 };
 
 /* Fills in the defaults. To be called first, so that later fields have a value too. */
@@ -108,7 +115,8 @@ int coffer_open(struct coffer **ret_coffer, const char *servers,
 
 /*
  * Ends the session (one datagram, not waited for) and frees the handle. What is outstanding gets
- * its callback first, as UNREACHED or UNKNOWN. NULL is fine. Not from inside a callback.
+ * its callback first, as UNREACHED or UNKNOWN; watches end without one. NULL is fine. Not from
+ * inside a callback.
  */
 void coffer_close(struct coffer *coffer);
 
@@ -169,7 +177,7 @@ enum coffer_answer {
 	COFFER_BAD_PATH = 5,
 	COFFER_BAD_GLOB = 6,
 	COFFER_TOO_LARGE = 7,
-	COFFER_QUOTA = 8, /* the store is full; deletes work */
+	COFFER_QUOTA = 8,    /* the store is full; deletes work */
 	COFFER_TOO_LATE = 9, /* that revision is no longer kept */
 	COFFER_NO_SESSION = 10,
 	COFFER_BAD_SECRET = 11,
@@ -272,12 +280,90 @@ int coffer_fd(const struct coffer *coffer);
 
 /*
  * Takes what came, sends what is due, calls back what ended. Does not wait.
- * Returns how many requests ended, or -EBUSY from inside a callback.
+ * Returns how many callbacks were called, or -EBUSY from inside a callback.
  */
 int coffer_process(struct coffer *coffer);
 
 /* Requests whose callback was not called yet. */
 unsigned coffer_outstanding(const struct coffer *coffer);
+
+/* --- watches --------------------------------------------------------------------------------
+ *
+ * A watch goes on until it is unwatched, or ends by itself: lost, when no server that can be
+ * reached keeps events as old as it wants (servers keep the last 65,536, or fewer); or refused.
+ * Servers that fall silent are left for others, however long that takes; there is no time-out.
+ *
+ * Who is slow slows nobody: a server sends the next page of a watch when the callbacks for the last
+ * one have returned, so a watch that falls behind by more events than are kept is lost. Whoever
+ * cannot take more for now pauses the watch.
+ */
+
+enum coffer_event_kind {
+	COFFER_EVENT_SET = 1,
+	COFFER_EVENT_DELETE = 2,
+};
+
+/* One change. */
+struct coffer_event {
+	int64_t revision;
+	int64_t previous; /* revision of the event before it on this watch; 0: it is the first */
+	enum coffer_event_kind kind;
+	const char *path; /* no zero byte at its end */
+	size_t path_size;
+	const void *value; /* SET */
+	size_t value_size;
+};
+
+enum coffer_news_kind {
+	COFFER_NEWS_EVENT = 1, /* `event` happened */
+	COFFER_NEWS_NOTE = 2,  /* all matching events below `next` were told; comes every few
+	                        * seconds at least while servers answer */
+	COFFER_NEWS_END = 3,   /* the watch is no more; `answer` tells why */
+};
+
+struct coffer_news {
+	enum coffer_news_kind kind;
+	uint64_t id;                      /* of the watch */
+	const struct coffer_event *event; /* EVENT; else NULL */
+	int64_t next; /* EVENT, NOTE: what to ask from to go on behind all that was told */
+	int64_t store_revision; /* EVENT, NOTE: of the server's store */
+	uint32_t age_ms; /* EVENT, NOTE: since that server was in touch with a leader that has a
+	                  * majority: so old its news may be; UINT32_MAX: it never was */
+	uint8_t node;    /* EVENT, NOTE: the server that keeps the watch, from 1 */
+	enum coffer_answer answer; /* END: COFFER_TOO_LATE: it is lost; else why it was refused, as
+	                            * COFFER_BAD_GLOB */
+	int64_t oldest;            /* END, COFFER_TOO_LATE: the oldest revision still kept */
+};
+
+/* `news` and what it points to are good until the callback returns. */
+typedef void coffer_news_fn(void *context, const struct coffer_news *news);
+
+/*
+ * Begins a watch: `fn` is called by coffer_process(), whenever there is news.
+ *
+ * glob    copied
+ * from    events of this revision and later; 0: of those after the store's present revision, which
+ *         is asked for first, so that what is written after this call is seen
+ * ret_id  names the watch; may be NULL
+ *
+ * Returns 0; -EAGAIN: there are options.watches_max; -EINVAL: no glob or callback, or a negative
+ * revision.
+ */
+int coffer_watch(struct coffer *coffer, const char *glob, int64_t from, coffer_news_fn *fn,
+                 void *context, uint64_t *ret_id);
+
+/* Ends a watch: its callback is not called any more. Returns 0 or -ENOENT. */
+int coffer_unwatch(struct coffer *coffer, uint64_t id);
+
+/*
+ * Holds a watch: no event of it is told until it is resumed, and the servers do nothing for it.
+ * From inside its callback too: what was not told yet will be told later. Returns 0 or -ENOENT.
+ */
+int coffer_pause(struct coffer *coffer, uint64_t id);
+int coffer_resume(struct coffer *coffer, uint64_t id);
+
+/* Watches there are. */
+unsigned coffer_watches(const struct coffer *coffer);
 
 /* --- waiting ---------------------------------------------------------------------------------
  *
@@ -320,6 +406,22 @@ int coffer_list(struct coffer *coffer, const char *path, coffer_entry_fn *each, 
                 struct coffer_result *ret_result);
 int coffer_find(struct coffer *coffer, const char *glob, coffer_entry_fn *each, void *context,
                 struct coffer_result *ret_result);
+
+/*
+ * The first event that matches a glob, of revision `from` or later; 0: after the present one.
+ * To see each event once, go on from its revision + 1 (coffer_watch() is faster for many).
+ *
+ * timeout_ms  0: for ever
+ * ret_event   written for COFFER_DONE; path and value belong to the handle and are good until the
+ *             next waiting call
+ * ret_result  may be NULL. REFUSED: `answer`, and with COFFER_TOO_LATE `revision` is the oldest one
+ *             that is kept. UNREACHED: no event in time; if servers were heard, `heard` is set and
+ *             `revision` is where to go on from
+ *
+ * Returns DONE, REFUSED or UNREACHED, -EBUSY from inside a callback, or as coffer_watch().
+ */
+int coffer_wait(struct coffer *coffer, const char *glob, int64_t from, uint32_t timeout_ms,
+                struct coffer_event *ret_event, struct coffer_result *ret_result);
 
 #ifdef __cplusplus
 }

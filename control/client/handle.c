@@ -41,6 +41,8 @@ static_assert((int)COFFER_PATH_SIZE_MAX == (int)STORE_PATH_SIZE_MAX, "limits are
 static_assert((int)COFFER_VALUE_SIZE_MAX == (int)STORE_VALUE_SIZE_MAX, "limits are the store's");
 static_assert((int)COFFER_PORT == (int)STORE_PORT, "the port is the store's");
 static_assert((int)COFFER_SERVERS_MAX == (int)CLIENT_SERVERS_MAX, "limits are the client's");
+static_assert((int)COFFER_SERVERS_MAX == (int)WATCHER_SERVERS_MAX, "limits are the watcher's");
+static_assert((int)COFFER_WATCHES_MAX == (int)WATCHER_WATCHES_MAX, "limits are the watcher's");
 static_assert((int)COFFER_REQUESTS_MAX == (int)CLIENT_REQUESTS_MAX, "limits are the client's");
 
 uint64_t ctl_handle_now_ns(void)
@@ -56,17 +58,20 @@ uint64_t ctl_handle_now_ns(void)
 
 void coffer_options_default(struct coffer_options *options)
 {
+	struct watcher_config watcher;
 	struct client_config config;
 
 	client_config_default(&config);
+	watcher_config_default(&watcher);
 	*options = (struct coffer_options){
 		.timeout_ms = (uint32_t)(config.timeout_ns / NS_PER_MS),
 		.ttl_ms = config.ttl_ms,
 		.requests_max = COFFER_REQUESTS_MAX,
+		.watches_max = watcher.watches_max,
 	};
 }
 
-static int watch(const struct coffer *coffer, int fd, uint32_t data)
+static int poll_too(const struct coffer *coffer, int fd, uint32_t data)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = data}};
 
@@ -87,7 +92,7 @@ static int open_socket(struct coffer *coffer, unsigned server, const struct sock
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
 		return -errno;
 	}
-	return watch(coffer, fd, server);
+	return poll_too(coffer, fd, server);
 }
 
 static int open_client(struct coffer *coffer, const struct coffer_options *options)
@@ -110,6 +115,30 @@ static int open_client(struct coffer *coffer, const struct coffer_options *optio
 	return client_new(&coffer->client, &config);
 }
 
+static int open_watcher(struct coffer *coffer, const struct coffer_options *options)
+{
+	struct watcher_config config;
+	uint64_t chance[2];
+	int r;
+
+	if (getrandom(chance, sizeof(chance), 0) != (ssize_t)sizeof(chance)) {
+		return -errno;
+	}
+	watcher_config_default(&config);
+	config.servers = coffer->server_count;
+	config.watches_max = options->watches_max;
+	config.cluster = options->cluster;
+	config.seed = chance[0];
+	config.secret = chance[1];
+	r = watcher_new(&coffer->watcher, &config);
+	if (r < 0) {
+		return r;
+	}
+	coffer->watches_max = options->watches_max;
+	coffer->watches = calloc(options->watches_max, sizeof(*coffer->watches));
+	return coffer->watches == NULL ? -ENOMEM : 0;
+}
+
 static int open_descriptors(struct coffer *coffer, const struct sockaddr_in *addresses)
 {
 	int r;
@@ -122,7 +151,7 @@ static int open_descriptors(struct coffer *coffer, const struct sockaddr_in *add
 	if (coffer->timer_fd < 0) {
 		return -errno;
 	}
-	r = watch(coffer, coffer->timer_fd, COFFER_SERVERS_MAX);
+	r = poll_too(coffer, coffer->timer_fd, COFFER_SERVERS_MAX);
 	for (unsigned i = 0; i < coffer->server_count && r == 0; i++) {
 		r = open_socket(coffer, i, &addresses[i]);
 	}
@@ -144,6 +173,8 @@ static void free_handle(struct coffer *coffer)
 	close_fd(coffer->timer_fd);
 	close_fd(coffer->epoll_fd);
 	client_free(coffer->client);
+	watcher_free(coffer->watcher);
+	free(coffer->watches);
 	free(coffer);
 }
 
@@ -174,6 +205,9 @@ int coffer_open(struct coffer **ret_coffer, const char *servers,
 	memset(coffer->sockets, -1, sizeof(coffer->sockets));
 	coffer->server_count = (unsigned)r;
 	r = open_client(coffer, options);
+	if (r == 0) {
+		r = open_watcher(coffer, options);
+	}
 	if (r == 0) {
 		r = open_descriptors(coffer, addresses);
 	}
@@ -228,11 +262,13 @@ static struct coffer_result translate(const struct client_result *in, uint64_t n
 
 static void call_back(struct coffer *coffer, const struct client_result *result, uint64_t now_ns)
 {
-	struct ctl_pending *pending = &coffer->pending[result->context];
 	const struct coffer_result told = translate(result, now_ns);
-	coffer_done_fn *done = pending->done;
+	struct ctl_pending *pending;
+	coffer_done_fn *done;
 
 	must(result->context < COFFER_REQUESTS_MAX);
+	pending = &coffer->pending[result->context];
+	done = pending->done;
 	must(done != NULL);
 	pending->done = NULL;
 	coffer->calling_back = true;
@@ -240,58 +276,100 @@ static void call_back(struct coffer *coffer, const struct client_result *result,
 	coffer->calling_back = false;
 }
 
-/* Obeys the client until it wants nothing more. Returns how many requests ended. */
+/* Obeys the watcher until it wants nothing more. Returns how many callbacks were called. */
+static int obey_watcher(struct coffer *coffer)
+{
+	struct watcher_effect effect;
+	int called = 0;
+
+	while (watcher_take(coffer->watcher, &effect)) {
+		if (effect.kind == WATCHER_EFFECT_SEND) {
+			send_one(coffer, effect.server, effect.bytes);
+		} else {
+			/* What is asked from inside of the callback is not older than its news. */
+			client_saw(coffer->client, watcher_seen(coffer->watcher));
+			ctl_watch_news(coffer, &effect);
+			called++;
+		}
+	}
+	return called;
+}
+
+/* Obeys the client until it wants nothing more. Returns how many callbacks were called. */
 static int obey(struct coffer *coffer, uint64_t now_ns)
 {
 	struct client_effect effect;
-	int ended = 0;
+	int called = 0;
 
 	while (client_take(coffer->client, &effect)) {
 		if (effect.kind == CLIENT_EFFECT_SEND) {
 			send_one(coffer, effect.server, effect.bytes);
+		} else if (effect.result.context == CTL_PENDING_REV) {
+			called += ctl_watch_on_rev(coffer, now_ns, &effect.result);
 		} else {
 			call_back(coffer, &effect.result, now_ns);
-			ended++;
+			called++;
 		}
 	}
-	return ended;
+	return called;
 }
 
-/* Sends what is due, but leaves results to coffer_process(). */
+/* Sends what is due, but leaves news and results to coffer_process(). */
 static void obey_sends(struct coffer *coffer)
 {
+	struct watcher_effect watched;
 	struct client_effect effect;
 
 	while (client_take_send(coffer->client, &effect)) {
 		send_one(coffer, effect.server, effect.bytes);
 	}
+	while (watcher_take_send(coffer->watcher, &watched)) {
+		send_one(coffer, watched.server, watched.bytes);
+	}
 }
 
-static void receive_all(struct coffer *coffer, unsigned server)
+/* The watcher keeps one page: it is taken before the next datagram is given. */
+static int receive_one(struct coffer *coffer, unsigned server, struct slice bytes)
 {
+	if (!watcher_is_for(bytes)) {
+		client_receive(coffer->client, ctl_handle_now_ns(), server, bytes);
+		return 0;
+	}
+	watcher_receive(coffer->watcher, ctl_handle_now_ns(), server, bytes);
+	return obey_watcher(coffer);
+}
+
+static int receive_all(struct coffer *coffer, unsigned server)
+{
+	int called = 0;
 	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX + 1];
 
 	for (unsigned i = 0; i < RECEIVES_MAX; i++) {
 		const ssize_t size = recv(coffer->sockets[server], bytes, sizeof(bytes), 0);
 
 		if (size >= 0) {
-			client_receive(coffer->client, ctl_handle_now_ns(), server,
-			               slice_make(bytes, (size_t)size));
+			called += receive_one(coffer, server, slice_make(bytes, (size_t)size));
 		} else if (errno == ECONNREFUSED) {
 			client_unreachable(coffer->client, ctl_handle_now_ns(), server);
+			watcher_unreachable(coffer->watcher, ctl_handle_now_ns(), server);
 		} else {
-			return; /* EAGAIN: nothing more. Else as if nothing had come. */
+			break; /* EAGAIN: nothing more. Else as if nothing had come. */
 		}
 	}
+	return called;
 }
 
-/* Makes the timer fire when the client must be ticked, or at once if results wait. */
+/* Makes the timer fire when something is due, or at once if callbacks wait. */
 static void set_timer(struct coffer *coffer)
 {
+	const uint64_t watcher_ns = watcher_deadline_ns(coffer->watcher);
 	uint64_t due_ns = client_deadline_ns(coffer->client);
 	struct itimerspec when = {0};
 
-	if (client_has_results(coffer->client)) {
+	if (watcher_ns < due_ns) {
+		due_ns = watcher_ns;
+	}
+	if (client_has_results(coffer->client) || watcher_has_news(coffer->watcher)) {
 		due_ns = 1;
 	}
 	if (due_ns == coffer->timer_ns) {
@@ -305,11 +383,19 @@ static void set_timer(struct coffer *coffer)
 	must(timerfd_settime(coffer->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0);
 }
 
+void ctl_handle_flush(struct coffer *coffer)
+{
+	if (!coffer->calling_back) {
+		obey_sends(coffer);
+		set_timer(coffer);
+	}
+}
+
 int coffer_process(struct coffer *coffer)
 {
 	struct epoll_event events[COFFER_SERVERS_MAX + 1];
 	uint64_t expirations;
-	int count, ended;
+	int count, called = 0;
 
 	if (coffer->calling_back) {
 		return -EBUSY;
@@ -317,15 +403,18 @@ int coffer_process(struct coffer *coffer)
 	count = epoll_wait(coffer->epoll_fd, events, COFFER_SERVERS_MAX + 1, 0);
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.u32 < coffer->server_count) {
-			receive_all(coffer, events[i].data.u32);
+			called += receive_all(coffer, events[i].data.u32);
 		} else if (read(coffer->timer_fd, &expirations, sizeof(expirations)) > 0) {
 			coffer->timer_ns = 0; /* has fired: to be set again */
 		}
 	}
 	client_tick(coffer->client, ctl_handle_now_ns());
-	ended = obey(coffer, ctl_handle_now_ns());
-	set_timer(coffer);
-	return ended;
+	watcher_tick(coffer->watcher, ctl_handle_now_ns());
+	called += obey(coffer, ctl_handle_now_ns());
+	called += obey_watcher(coffer);
+	ctl_watch_ask_rev(coffer, ctl_handle_now_ns());
+	ctl_handle_flush(coffer); /* what the callbacks asked for */
+	return called;
 }
 
 int coffer_fd(const struct coffer *coffer)
@@ -335,7 +424,7 @@ int coffer_fd(const struct coffer *coffer)
 
 unsigned coffer_outstanding(const struct coffer *coffer)
 {
-	return client_outstanding(coffer->client);
+	return client_outstanding(coffer->client) - (coffer->rev_is_asked ? 1 : 0);
 }
 
 /* --- asking ------------------------------------------------------------------------------- */
@@ -401,10 +490,7 @@ int coffer_submit(struct coffer *coffer, const struct coffer_request *request, c
 		return r;
 	}
 	*pending = (struct ctl_pending){.done = done, .context = context};
-	if (!coffer->calling_back) {
-		obey_sends(coffer);
-		set_timer(coffer);
-	}
+	ctl_handle_flush(coffer);
 	return 0;
 }
 
@@ -412,10 +498,7 @@ int coffer_cancel(struct coffer *coffer, uint64_t id)
 {
 	const int r = client_cancel(coffer->client, ctl_handle_now_ns(), id);
 
-	if (r == 0 && !coffer->calling_back) {
-		obey_sends(coffer);
-		set_timer(coffer);
-	}
+	ctl_handle_flush(coffer);
 	return r;
 }
 
@@ -429,12 +512,13 @@ void coffer_close(struct coffer *coffer)
 	}
 	must(!coffer->calling_back);
 	now_ns = ctl_handle_now_ns();
+	ctl_watch_end_all(coffer, now_ns);
 	client_cancel_all(coffer->client, now_ns);
 	(void)obey(coffer, now_ns);
-	if (client_session(coffer->client) != 0 &&
-	    client_submit(coffer->client, now_ns, &close_session, NULL) == 0) {
-		obey_sends(coffer);
+	if (client_session(coffer->client) != 0) {
+		(void)client_submit(coffer->client, now_ns, &close_session, NULL);
 	}
+	obey_sends(coffer);
 	free_handle(coffer);
 }
 
@@ -466,7 +550,7 @@ const char *coffer_error_text(int error)
 	case EHOSTUNREACH:
 		return "a server's name does not resolve";
 	case EAGAIN:
-		return "too many requests are outstanding";
+		return "too many requests or watches at once";
 	case EBUSY:
 		return "called from inside a callback";
 	case EBADMSG:

@@ -3,6 +3,7 @@
  * wait.c - the calls that wait for their result
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
@@ -30,12 +31,13 @@ static void on_done(void *context, const struct coffer_result *result)
 	}
 }
 
-static int wait_and_process(struct coffer *coffer)
+/* timeout_ms: -1: until there is something to do. */
+static int wait_and_process(struct coffer *coffer, int timeout_ms)
 {
 	struct pollfd ready = {.fd = coffer_fd(coffer), .events = POLLIN};
 
 	/* A signal, or the poll's own failure, costs a turn; deadlines still end each request. */
-	(void)poll(&ready, 1, -1);
+	(void)poll(&ready, 1, timeout_ms);
 	return coffer_process(coffer);
 }
 
@@ -53,13 +55,13 @@ int coffer_call(struct coffer *coffer, const struct coffer_request *request,
 		if (r != -EAGAIN) {
 			break;
 		}
-		(void)wait_and_process(coffer);
+		(void)wait_and_process(coffer, -1);
 	}
 	if (r < 0) {
 		return r;
 	}
 	while (!call.ended) {
-		(void)wait_and_process(coffer);
+		(void)wait_and_process(coffer, -1);
 	}
 	if (ret_result != NULL) {
 		*ret_result = call.result;
@@ -229,4 +231,103 @@ int coffer_find(struct coffer *coffer, const char *glob, coffer_entry_fn *each, 
 	const struct coffer_request request = {.verb = COFFER_FIND, .path = glob};
 
 	return coffer_each(coffer, &request, each, context, NULL, ret_result);
+}
+
+/* --- one event ------------------------------------------------------------------------------ */
+
+struct wait {
+	struct coffer *coffer;
+	struct coffer_event event;
+	struct coffer_result result;
+	bool ended;
+};
+
+/* Path and value, one behind the other, into the handle's memory. */
+static void keep_event(struct wait *wait, const struct coffer_event *event)
+{
+	uint8_t *memory = wait->coffer->value;
+
+	must(event->path_size + event->value_size <= sizeof(wait->coffer->value));
+	wait->event = *event;
+	memcpy(memory, event->path, event->path_size);
+	wait->event.path = (const char *)memory;
+	if (event->value_size != 0) {
+		memcpy(memory + event->path_size, event->value, event->value_size);
+		wait->event.value = memory + event->path_size;
+	}
+}
+
+static void on_news(void *context, const struct coffer_news *news)
+{
+	struct wait *wait = context;
+
+	if (news->kind == COFFER_NEWS_END) {
+		wait->ended = true;
+		wait->result.outcome = COFFER_REFUSED;
+		wait->result.answer = news->answer;
+		wait->result.revision = news->oldest;
+		wait->result.heard = true;
+		return;
+	}
+	wait->result.heard = true;
+	wait->result.answer = COFFER_OK;
+	wait->result.revision = news->next;
+	wait->result.store_revision = news->store_revision;
+	wait->result.node = news->node;
+	if (news->kind == COFFER_NEWS_EVENT) {
+		wait->ended = true;
+		wait->result.outcome = COFFER_DONE;
+		wait->result.revision = news->event->revision;
+		keep_event(wait, news->event);
+		(void)coffer_unwatch(wait->coffer, news->id);
+	}
+}
+
+/* What is left of `timeout_ms`, for poll(); -1: no limit. */
+static int left_ms(uint64_t since_ns, uint32_t timeout_ms)
+{
+	const uint64_t passed_ms = (ctl_handle_now_ns() - since_ns) / 1000000;
+
+	if (timeout_ms == 0) {
+		return -1;
+	}
+	if (passed_ms >= timeout_ms) {
+		return 0;
+	}
+	return timeout_ms - passed_ms < INT_MAX ? (int)(timeout_ms - passed_ms) : INT_MAX;
+}
+
+int coffer_wait(struct coffer *coffer, const char *glob, int64_t from, uint32_t timeout_ms,
+                struct coffer_event *ret_event, struct coffer_result *ret_result)
+{
+	const uint64_t since_ns = ctl_handle_now_ns();
+	struct wait wait = {
+		.coffer = coffer,
+		.result = {.outcome = COFFER_UNREACHED, .answer = COFFER_NO_QUORUM},
+	};
+	uint64_t id;
+	int r, left = -1;
+
+	if (coffer->calling_back) {
+		return -EBUSY;
+	}
+	r = ctl_watch_begin(coffer, glob, from, 1, on_news, &wait, &id);
+	if (r < 0) {
+		return r;
+	}
+	while (!wait.ended && left != 0) {
+		left = left_ms(since_ns, timeout_ms);
+		(void)wait_and_process(coffer, left);
+	}
+	if (!wait.ended) {
+		(void)coffer_unwatch(coffer, id);
+	}
+	wait.result.latency_ns = ctl_handle_now_ns() - since_ns;
+	if (wait.result.outcome == COFFER_DONE) {
+		*ret_event = wait.event;
+	}
+	if (ret_result != NULL) {
+		*ret_result = wait.result;
+	}
+	return (int)wait.result.outcome;
 }

@@ -441,6 +441,9 @@ static void test_wrong_use_is_told(void **state)
 	coffer_options_default(&options);
 	options.requests_max = 0;
 	assert_int_equal(coffer_open(&coffer, "127.0.0.1", &options), -EINVAL);
+	coffer_options_default(&options);
+	options.watches_max = 0;
+	assert_int_equal(coffer_open(&coffer, "127.0.0.1", &options), -EINVAL);
 	coffer_close(NULL);
 
 	coffer = open_handle(" 127.0.0.1:1 ,127.0.0.1", 100);
