@@ -134,8 +134,8 @@ bool watcher_is_for(struct slice bytes);
  * ret_tag  names it (never 0)
  *
  * Returns 0; -EAGAIN: there are watches_max; -EINVAL: a negative revision, or `last` is not below
- * `from`. A glob that is too long comes back as END, STORE_TOO_LARGE; one of a wrong form as servers
- * say, STORE_BAD_GLOB.
+ * `from`. A glob that is too long comes back as END, STORE_TOO_LARGE; one of a wrong form as
+ * servers say, STORE_BAD_GLOB.
  */
 int watcher_watch(struct watcher *watcher, uint64_t now_ns, const struct watcher_request *request,
                   uint64_t *ret_tag);
