@@ -7,7 +7,7 @@
     cluster = Veth(tools, 1, "af_packet", direct_mtu=1500)  no bridge: p1 in the hub is the wire
 
     cluster.up()                    new, with a leader, all level
-    cluster.kill(n), kill_host(n), end(n), start(n), stop(n), go_on(n)
+    cluster.kill(n), kill_all(), kill_host(n), end(n), start(n), stop(n), go_on(n)
     cluster.cut(a, b), isolate(n), heal()
     cluster.leader(), status(n), wait_level()
     cluster.down()                  ends all by SIGTERM and looks at what they left
@@ -165,6 +165,13 @@ class Cluster:
 
     def kill(self, number):
         self.nodes[number].process.kill()
+
+    def kill_all(self):
+        """Every member at once: none is waited for before all have the signal."""
+        for number in self.members:
+            self.nodes[number].process.signal(signal.SIGKILL)
+        for number in self.members:
+            self.kill(number)
 
     def kill_host(self, number):
         """The server and its supervisor: the others find out by silence."""
@@ -447,8 +454,8 @@ class Veth(Cluster):
     transport = "veth"
     brings_notes = False  # the address is the port's; the kernel of the namespace has none
 
-    def __init__(self, tools, count, driver, settings=(), direct_mtu=None):
-        super().__init__(tools, count, settings, "veth")
+    def __init__(self, tools, count, driver, settings=(), direct_mtu=None, durability="memory"):
+        super().__init__(tools, count, settings, "veth", durability)
         if os.geteuid() != 0:
             raise Skip("needs root, for network namespaces")
         if self.ip("link", "help").returncode not in (0, 255):

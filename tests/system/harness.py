@@ -9,6 +9,7 @@ Exit code: 0 all passed, 1 one failed, 77 nothing could be run (why is printed).
 """
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -156,7 +157,8 @@ class Server(Process):
             return
         pid = self.pid
         if pid is not None:
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it died meanwhile
+                os.kill(pid, number)
 
     def kill(self):
         """The server; its supervisor tells the others, and ends."""

@@ -193,8 +193,7 @@ def all_are_killed(cluster, rounds, *options):
     recorder.wait_more(WARM)
     gap_ms = 0
     for _ in range(rounds):
-        for number in cluster.nodes:
-            cluster.kill(number)
+        cluster.kill_all()
         for number in cluster.nodes:
             cluster.start(number, wait=False)
         gap_ms = max(gap_ms, recorder.wait_more(MORE, "writes go on after all were killed"))

@@ -24,11 +24,6 @@ def cluster_of(tools, *settings, segment_mb=8, count=3):
     return cluster.up()
 
 
-def kill_all(cluster):
-    for number in cluster.nodes:
-        cluster.kill(number)
-
-
 def start_all(cluster):
     for number in cluster.nodes:
         cluster.start(number, wait=False)
@@ -224,7 +219,7 @@ def test_helix(tools):
     cluster = cluster_of(tools)
     recorder = Recorder(cluster)
     recorder.wait_more(4 * stories.WARM)
-    kill_all(cluster)
+    cluster.kill_all()
     for number in cluster.nodes:
         segment = folders.segments(cluster, number)[0]
         frames = folders.frames_of(segment)
@@ -266,7 +261,7 @@ def test_snapshots_under_load(tools):
     for _ in range(8 if tools.all else 2):
         for number in cluster.nodes:
             wait_forgotten(cluster, recorder, number)
-        kill_all(cluster)
+        cluster.kill_all()
         for number in cluster.nodes:
             code, report = verify(cluster, number)
             check(code == 0 and report["journal"]["needed_from"] > 1 and report["snapshots"],

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal:   in mode disk nothing acknowledged is lost, whoever dies, and however many at once; and a
         damaged file is mended from the others, never taken for what it was not.
-Method: real processes over kernel UDP and shared-file links, killed by -9 under recorded load;
-        bytes changed in the files of one server while it is down; lincheck."""
+Method: three and five real processes over kernel UDP and links, all killed by -9 at once under
+        recorded load, ten times; links cut; bytes changed in the files of one server while it is
+        down; lincheck."""
 
 import os
 import signal
@@ -17,15 +18,17 @@ from harness import check
 
 
 def test_all_are_killed_kernel(tools):
-    cluster = Kernel(tools, 3, durability="disk", relayed=False).up()
-    stories.all_are_killed(cluster, 20 if tools.all else 4)
-    cluster.down()
+    for count in (3, 5):
+        cluster = Kernel(tools, count, durability="disk", relayed=False).up()
+        stories.all_are_killed(cluster, 50 if tools.all else 10)
+        cluster.down()
 
 
 def test_all_are_killed_shm(tools):
-    cluster = Shm(tools, 3, durability="disk").up()
-    stories.all_are_killed(cluster, 20 if tools.all else 3)
-    cluster.down()
+    for count in (3, 5) if tools.all else (3,):
+        cluster = Shm(tools, count, durability="disk").up()
+        stories.all_are_killed(cluster, 20 if tools.all else 3)
+        cluster.down()
 
 
 def test_leader_and_follower_are_killed(tools):
@@ -54,6 +57,14 @@ def damage(cluster, number, what):
         os.truncate(segment, middle)
     elif what == "gone":
         segment.unlink()
+
+
+def test_links_are_cut(tools):
+    cluster = Kernel(tools, 3, durability="disk").up()
+    stories.link_is_cut(cluster)
+    stories.link_is_cut_one_way(cluster)
+    stories.leader_is_isolated(cluster)
+    cluster.down()
 
 
 def test_damage_is_mended(tools):
@@ -138,6 +149,6 @@ def test_everything_for_long(tools):
 
 if __name__ == "__main__":
     harness.run([test_all_are_killed_kernel, test_all_are_killed_shm,
-                 test_leader_and_follower_are_killed, test_damage_is_mended,
+                 test_leader_and_follower_are_killed, test_links_are_cut, test_damage_is_mended,
                  test_folder_is_set_aside_by_hand, test_full_folder_refuses_what_grows,
                  test_everything_for_long])

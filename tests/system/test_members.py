@@ -28,8 +28,7 @@ def settle(cluster, recorder, what):
     gap_ms = recorder.wait_more(WARM, what)
     if cluster.durability != "disk":
         return gap_ms
-    for number in cluster.members:
-        cluster.kill(number)
+    cluster.kill_all()
     for number in cluster.members:
         cluster.start(number, wait=False)
     recorder.wait_more(WARM, f"{what}, after all were killed")

@@ -9,8 +9,8 @@ import stories
 from cluster import Veth
 
 
-def cluster_of(tools):
-    return Veth(tools, 3, tools.options.driver or "af_packet").up()
+def cluster_of(tools, durability="memory"):
+    return Veth(tools, 3, tools.options.driver or "af_packet", durability=durability).up()
 
 
 def test_servers_are_killed_stopped_and_cut(tools):
@@ -23,13 +23,24 @@ def test_servers_are_killed_stopped_and_cut(tools):
     cluster.down()
 
 
-def test_faults_for_long(tools):
-    if not tools.all:
-        raise harness.Skip("only with --all")
-    cluster = cluster_of(tools)
-    stories.everything_at_once(cluster, 40)
+def test_mode_disk(tools):
+    if tools.options.driver == "af_xdp" and not tools.all:
+        raise harness.Skip("only over af_packet, or with --all")
+    cluster = cluster_of(tools, "disk")
+    stories.leader_is_isolated(cluster)
+    stories.all_are_killed(cluster, 10 if tools.all else 2)
     cluster.down()
 
 
+def test_faults_for_long(tools):
+    if not tools.all:
+        raise harness.Skip("only with --all")
+    for durability in ("memory", "disk"):
+        cluster = cluster_of(tools, durability)
+        stories.everything_at_once(cluster, 40)
+        cluster.down()
+
+
 if __name__ == "__main__":
-    harness.run([test_servers_are_killed_stopped_and_cut, test_faults_for_long])
+    harness.run([test_servers_are_killed_stopped_and_cut, test_mode_disk,
+                 test_faults_for_long])
