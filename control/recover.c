@@ -154,7 +154,24 @@ static int say_beyond(const struct ctl_journal_config *config, uint64_t record,
 	return -EBADMSG;
 }
 
-static int replay_all(struct ctl_journal *journal, const struct ctl_journal_config *config,
+/* What was read once, and is to be read again: a journal that is open, or its folder. */
+struct source {
+	struct ctl_journal *journal; /* NULL: the folder */
+	int folder;
+	uint64_t last; /* record; 0: none */
+};
+
+static int read_again(const struct source *source, const struct ctl_journal_config *config,
+                      const struct ctl_journal_reader *reader, struct ctl_reason *ret_reason)
+{
+	struct ctl_journal_end end;
+
+	return source->journal != NULL
+	               ? ctl_journal_read(source->journal, reader, ret_reason)
+	               : ctl_journal_scan(source->folder, config->incarnation, reader, &end);
+}
+
+static int replay_all(const struct source *source, const struct ctl_journal_config *config,
                       const struct survey *survey, struct paxos_replica *replica,
                       struct ctl_recovered *recovered, struct ctl_reason *ret_reason)
 {
@@ -168,16 +185,16 @@ static int replay_all(struct ctl_journal *journal, const struct ctl_journal_conf
 	int r;
 
 	if (survey->at_end == CTL_PIECE_CORRUPT || survey->begin == 0) {
-		return say_beyond(config, ctl_journal_last(journal) + 1, ret_reason);
+		return say_beyond(config, source->last + 1, ret_reason);
 	}
-	r = ctl_journal_read(journal, &reader, ret_reason);
+	r = read_again(source, config, &reader, ret_reason);
 	if (r == 0 && replay.begin > replay.from) {
 		replay.failed = replay.from;
 		r = -EBADMSG;
 	}
 	/* Before the first record there is nothing to be sure of. */
-	if (r == 0 && (ctl_journal_last(journal) != 0 || recovered->frames_bad != 0)) {
-		replay.failed = ctl_journal_last(journal);
+	if (r == 0 && (source->last != 0 || recovered->frames_bad != 0)) {
+		replay.failed = source->last;
 		r = paxos_replica_recover_end(replica);
 	}
 	return r == -EBADMSG || r == -ENOSPC ? say_beyond(config, replay.failed, ret_reason) : r;
@@ -208,7 +225,10 @@ int ctl_recover(struct ctl_journal **ret_journal, const struct ctl_journal_confi
 		r = r == -ENOENT ? say_beyond(config, 1, ret_reason) : r;
 	}
 	if (r == 0) {
-		r = replay_all(journal, config, &survey, replica, &recovered, ret_reason);
+		const struct source source = {.journal = journal,
+		                              .last = ctl_journal_last(journal)};
+
+		r = replay_all(&source, config, &survey, replica, &recovered, ret_reason);
 	}
 	recovered.took_ns = clock_ns() - begin_ns;
 	*ret_recovered = recovered;
@@ -218,6 +238,37 @@ int ctl_recover(struct ctl_journal **ret_journal, const struct ctl_journal_confi
 	}
 	*ret_journal = journal;
 	return 0;
+}
+
+int ctl_recover_look(const struct ctl_journal_config *config, uint64_t cluster,
+                     struct paxos_replica *replica, struct store *store,
+                     struct ctl_recovered *ret_recovered, struct ctl_reason *ret_reason)
+{
+	struct survey survey = {.recovered = ret_recovered};
+	const struct ctl_journal_reader reader = {.visit = survey_piece, .context = &survey};
+	struct ctl_journal_end end;
+	struct source source;
+	int r;
+
+	*ret_recovered = (struct ctl_recovered){0};
+	r = load_snapshot(config, cluster, replica, store, ret_recovered, ret_reason);
+	if (r < 0) {
+		return r;
+	}
+	source = (struct source){.folder = openat(config->folder, CTL_JOURNAL_NAME,
+	                                          O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	if (source.folder < 0) {
+		ctl_reason_say(ret_reason, "%s/" CTL_JOURNAL_NAME ": cannot be read (%s)",
+		               config->path, strerror(errno));
+		return -errno;
+	}
+	r = ctl_journal_scan(source.folder, config->incarnation, &reader, &end);
+	if (r == 0) {
+		source.last = end.record - 1;
+		r = replay_all(&source, config, &survey, replica, ret_recovered, ret_reason);
+	}
+	(void)close(source.folder);
+	return r;
 }
 
 /* --- aside ----------------------------------------------------------------------------------- */

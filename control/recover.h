@@ -41,6 +41,14 @@ int ctl_recover(struct ctl_journal **ret_journal, const struct ctl_journal_confi
                 struct ctl_recovered *ret_recovered, struct ctl_reason *ret_reason);
 
 /*
+ * The same for a folder that nobody uses, and changes nothing there; the replica is for looking at
+ * only (status.h, `holes`).
+ */
+int ctl_recover_look(const struct ctl_journal_config *config, uint64_t cluster,
+                     struct paxos_replica *replica, struct store *store,
+                     struct ctl_recovered *ret_recovered, struct ctl_reason *ret_reason);
+
+/*
  * Sets journal and snapshots aside, under the number of this start; may be called again after it
  * was cut short. 0, or a negative errno and the sentence.
  */

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "consensus/quorum.h"
 #include "consensus/record.h"
+#include "consensus/replica.h"
 #include "control/journal.h"
 #include "control/recover.h"
 #include "control/snapshot_file.h"
@@ -119,14 +121,51 @@ static int count_piece(void *context, const struct ctl_piece *piece)
 	return 0;
 }
 
-static void look_at_journal(int folder, const struct ctl_superblock *superblock, uint64_t snapshot,
-                            json_t *report, bool *good)
+/* Does the next start miss nothing of what the corrupt frames held? With the default bounds. */
+static bool is_mended(int folder, const char *path, const struct ctl_superblock *superblock)
+{
+	const struct ctl_journal_config journal = {
+		.folder = folder, .path = path, .incarnation = superblock->incarnation};
+	const struct store_config config = {.quota_bytes = STORE_QUOTA_MAX,
+	                                    .sessions_max = STORE_SESSIONS_MAX,
+	                                    .events_max = 1};
+	struct paxos_replica *replica = NULL;
+	struct paxos_config paxos = {0};
+	struct ctl_recovered recovered;
+	struct ctl_reason reason = {{0}};
+	struct paxos_status status;
+	struct store *store;
+	bool mended = false;
+
+	if (store_new(&store, &config) < 0) {
+		return false;
+	}
+	paxos_config_default(&paxos);
+	paxos.founders = paxos_first(1); /* any: what was decided does not ask who voted */
+	paxos.durability = PAXOS_DISK;
+	paxos.cluster = superblock->cluster;
+	paxos.incarnation = superblock->incarnation;
+	paxos.rejoining = superblock->rejoining;
+	if (paxos_replica_new(&replica, &paxos, store) == 0 &&
+	    ctl_recover_look(&journal, superblock->cluster, replica, store, &recovered, &reason) ==
+	            0) {
+		paxos_replica_status(replica, &status);
+		mended = status.holes == 0;
+	}
+	paxos_replica_free(replica);
+	store_free(store);
+	return mended;
+}
+
+static void look_at_journal(int folder, const char *path, const struct ctl_superblock *superblock,
+                            uint64_t snapshot, json_t *report, bool *good)
 {
 	struct count count = {.pieces = json_array(), .snapshot = snapshot, .from = 1};
 	const struct ctl_journal_reader reader = {.visit = count_piece, .context = &count};
 	json_t *object = json_object();
 	struct ctl_journal_end end;
 	const int journal = openat(folder, CTL_JOURNAL_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool mended;
 	int r = journal < 0 ? -errno : 0;
 
 	if (r == 0) {
@@ -145,7 +184,13 @@ static void look_at_journal(int folder, const struct ctl_superblock *superblock,
 		set(object, "error", json_string(strerror(-r)));
 	}
 	set(report, "journal", object);
-	*good = *good && r == 0 && count.corrupt == 0 && count.first <= count.from;
+	if (r < 0 || count.corrupt == 0) {
+		*good = *good && r == 0 && count.first <= count.from;
+		return;
+	}
+	mended = is_mended(folder, path, superblock);
+	set(object, "mended", json_boolean(mended));
+	*good = *good && mended;
 }
 
 /* --- snapshots ------------------------------------------------------------------------------- */
@@ -225,7 +270,7 @@ int ctl_verify(const char *path, json_t **ret_report, bool *ret_good, struct ctl
 			look_at_snapshots(folder, superblock.cluster, report, &good);
 
 		if (superblock.is_disk) {
-			look_at_journal(folder, &superblock, newest, report, &good);
+			look_at_journal(folder, path, &superblock, newest, report, &good);
 		}
 		set(report, "good", json_boolean(good));
 		*ret_good = good;

@@ -8,10 +8,12 @@
  *      superblock{copies_good[4] cluster node incarnation starts durability rejoining}
  *      snapshots[{name index good digest why}]
  *      journal{frames records first last needed_from torn corrupt pieces[{kind segment block
- *              blocks frame first_record records known}]}               mode disk
+ *              blocks frame first_record records known}] mended}        mode disk
  *
  * Changes nothing. `pieces` are those that are not whole; of corrupt ones at most
  * CTL_VERIFY_PIECES_MAX are told one by one. A torn tail is no damage: it was never acknowledged.
+ * `mended`, where there are corrupt ones: the next start misses nothing of them, since it stands
+ * further on or in a snapshot; that is good. Such a frame is there until its segment is forgotten.
  *
  * Threads: any one.
  */
@@ -26,8 +28,8 @@ enum {
 };
 
 /*
- * Looks at the folder `path`. Returns 0, the report (given to the caller) and whether all is whole;
- * or a negative errno and the sentence: there is nothing that can be looked at.
+ * Looks at the folder `path`. Returns 0, the report (given to the caller) and whether all is whole
+ * or mended; or a negative errno and the sentence: there is nothing that can be looked at.
  */
 int ctl_verify(const char *path, json_t **ret_report, bool *ret_good,
                struct ctl_reason *ret_reason);

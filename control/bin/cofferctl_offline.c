@@ -137,6 +137,9 @@ static void print_journal(const json_t *journal)
 static void print_report(const json_t *report)
 {
 	const json_t *journal = json_object_get(report, "journal");
+	const char *whole = json_is_true(json_object_get(journal, "mended"))
+	                            ? "mended: all that the corrupt frames held stands elsewhere"
+	                            : "all whole";
 	json_t *snapshot;
 	size_t i;
 
@@ -152,7 +155,7 @@ static void print_report(const json_t *report)
 		                     : text_of(snapshot, "why"));
 	}
 	(void)printf("%s\n", json_is_true(json_object_get(report, "good"))
-	                             ? "all whole"
+	                             ? whole
 	                             : "damaged: the next start mends it from the other servers");
 }
 

@@ -161,6 +161,7 @@ def rot(cluster, number, what):
     last = frames[-1]
     if what == "first sector":
         change(segment, frames[0], folders.SECTOR)
+        return None  # of a frame that may have held nothing
     elif what == "three in a row":
         at = len(frames) // 3
         change(segment, frames[at], frames[at + 3] - frames[at])
@@ -204,6 +205,8 @@ def test_journals_rot(tools):
     for turn, what in enumerate(ROTS):
         victim = turn % 3 + 1
         cluster.kill(victim)
+        code, report = verify(cluster, victim)
+        check(code == 0, "what rotted before is mended", report)
         sure = rot(cluster, victim, what)
         code, report = verify(cluster, victim)
         check(code == 1 or not sure, f"{what}: is seen", report)
@@ -226,7 +229,8 @@ def test_helix(tools):
         for at in frames[len(frames) * number // 4:][:6:3]:
             change(segment, at + 30)
         code, report = verify(cluster, number)
-        check(code == 1 and report["journal"]["corrupt"] > 0, "damaged", report)
+        check(code == 1 and report["journal"]["corrupt"] > 0 and
+              not report["journal"]["mended"], "damaged", report)
     start_all(cluster)
     recorder.wait_more(stories.MORE, "writes go on with each server damaged elsewhere")
     for number in cluster.nodes:
@@ -234,6 +238,16 @@ def test_helix(tools):
         check(not folders.aside(cluster, number), "nothing was set aside")
         check("event=repaired" in cluster.log_text(number), "it was repaired",
               cluster.log_text(number)[-2000:])
+    victim = cluster.followers()[0]
+    cluster.kill(victim)
+    code, report = verify(cluster, victim)
+    check(code == 0 and report["journal"]["corrupt"] > 0 and report["journal"]["mended"],
+          "mended, and verify says so", report)
+    done = tools.run([tools.cofferctl, "verify", data_of(cluster, victim)])
+    check("mended: all that the corrupt frames held stands elsewhere" in done.stdout, "in words",
+          done)
+    cluster.start(victim)
+    cluster.wait_caught_up(victim)
     stories.end(cluster, recorder, "each server damaged elsewhere", 0)
     cluster.down()
 

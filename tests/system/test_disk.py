@@ -75,8 +75,10 @@ def test_damage_is_mended(tools):
     for turn, what in enumerate(("superblock", "head", "body", "last", "many", "cut", "gone")):
         victim = turn % 3 + 1
         cluster.kill(victim)
-        _, report = verify(cluster, victim)
+        code, report = verify(cluster, victim)
         before = report["journal"]["corrupt"]  # of its turn before: mended further on
+        check(code == 0 and report["journal"].get("mended", True), "what was damaged is mended",
+              report)
         check(all(report["superblock"]["copies_good"]), "the superblock is whole", report)
         damage(cluster, victim, what)
         code, report = verify(cluster, victim)

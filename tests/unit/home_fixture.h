@@ -30,8 +30,9 @@ static inline void home_make_replica(const struct ctl_superblock *superblock,
 	assert_int_equal(paxos_replica_new(ret_replica, &paxos, *ret_store), 0);
 }
 
-/* The n-th record promises round n. */
-static inline void home_give_promise(struct paxos_mailbox *mailbox, uint64_t number)
+/* The n-th record promises round n; its mark tells of a log of `length`. */
+static inline void home_give_promise(struct paxos_mailbox *mailbox, uint64_t number,
+                                     uint64_t length)
 {
 	uint8_t bytes[PAXOS_RECORD_HEADER];
 	const struct paxos_record record = {
@@ -44,7 +45,8 @@ static inline void home_give_promise(struct paxos_mailbox *mailbox, uint64_t num
 		.bytes = slice_make(bytes, sizeof(bytes)),
 	};
 
-	effect.mark = (struct paxos_mark){.promised = record.ballot};
+	effect.mark = (struct paxos_mark){
+		.promised = record.ballot, .accepted = record.ballot, .length = length};
 	paxos_record_encode(&record, bytes);
 	paxos_journal_give(mailbox, &effect);
 	paxos_journal_ring(mailbox);

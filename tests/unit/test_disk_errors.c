@@ -164,7 +164,7 @@ static int keep_records(struct ctl_journal *journal)
 		return r;
 	}
 	for (uint64_t number = last + 1; number <= last + RECORDS; number++) {
-		home_give_promise(&mailbox, number);
+		home_give_promise(&mailbox, number, 0);
 	}
 	ctl_journal_stop(journal); /* it writes what was given */
 	durable = atomic_load(&mailbox.journal.durable);

@@ -77,8 +77,8 @@ static void free_replica(void)
 	store_free(store);
 }
 
-/* Promises rounds `first` to `last`, each in a record. */
-static void promise(uint64_t first, uint64_t last)
+/* Promises rounds `first` to `last`, each in a record; the marks tell of a log of `length`. */
+static void promise_at(uint64_t first, uint64_t last, uint64_t length)
 {
 	struct ctl_recovered recovered;
 	struct ctl_journal *journal;
@@ -91,12 +91,17 @@ static void promise(uint64_t first, uint64_t last)
 	paxos_journal_init(&mailbox, records, ctl_journal_last(journal));
 	assert_int_equal(ctl_journal_start(journal, &mailbox, &reason), 0);
 	for (uint64_t round = first; round <= last; round++) {
-		home_give_promise(&mailbox, round);
+		home_give_promise(&mailbox, round, length);
 	}
 	ctl_journal_stop(journal); /* it writes what was given */
 	assert_int_equal(atomic_load(&mailbox.journal.durable), last);
 	ctl_journal_close(journal);
 	free_replica();
+}
+
+static void promise(uint64_t first, uint64_t last)
+{
+	promise_at(first, last, 0);
 }
 
 /* What a start would come back with. */
@@ -232,6 +237,31 @@ static json_int_t told(const json_t *report, const char *group, const char *key)
 	return json_integer_value(json_object_get(json_object_get(report, group), key));
 }
 
+static bool is_told(const json_t *report, const char *key)
+{
+	return json_is_true(json_object_get(json_object_get(report, "journal"), key));
+}
+
+/* What the frame held were entries, and they stand nowhere else. */
+static void test_verify_tells_what_is_lost(void **state)
+{
+	json_t *report;
+	bool good;
+
+	(void)state;
+	open_home(true);
+	promise_at(1, 5, 3);
+	open_home(false);
+	promise_at(6, 10, 3);
+	damage(4096 + 700, 1);
+	ctl_home_close(&home);
+	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
+	assert_false(good);
+	assert_int_equal(told(report, "journal", "corrupt"), 1);
+	assert_false(is_told(report, "mended"));
+	json_decref(report);
+}
+
 static void test_verify_tells_what_is_whole(void **state)
 {
 	json_t *report;
@@ -249,11 +279,13 @@ static void test_verify_tells_what_is_whole(void **state)
 	assert_int_equal(told(report, "superblock", "starts"), 1);
 	json_decref(report);
 	open_home(false);
+	promise(6, 10); /* its heads tell what the frame held */
 	damage(4096 + 700, 1);
 	ctl_home_close(&home);
 	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
-	assert_false(good);
+	assert_true(good);
 	assert_int_equal(told(report, "journal", "corrupt"), 1);
+	assert_true(is_told(report, "mended"));
 	json_decref(report);
 	assert_int_equal(ctl_repair(data, &reason), 0);
 	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
@@ -272,6 +304,7 @@ int main(void)
 		WITH_FOLDER(test_what_cannot_be_mended_is_set_aside),
 		WITH_FOLDER(test_missing_journal_is_no_empty_one),
 		WITH_FOLDER(test_verify_tells_what_is_whole),
+		WITH_FOLDER(test_verify_tells_what_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
