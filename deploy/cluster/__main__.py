@@ -25,8 +25,9 @@ from base import (Failure, folder_of, load, milliseconds, need, number_of, numbe
 from files import build, choose_addresses, make_folders
 from host import (give_back_huge_pages, huge_pages, make_network, network_stands,
                   take_network_away)
-from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, add_spares, client, end, is_gone, launch,
-                     leader_of, pid_of, role_of_status, servers_text, status_of, stop, wait_ready)
+from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, add_spares, client, end, is_gone, last_words,
+                     launch, leader_of, pid_of, role_of_status, servers_text, status_of, stop,
+                     wait_ready)
 
 START_LIMIT_S = 30
 SPARES_MAX = 3  # with seven servers all ten ports are taken
@@ -146,8 +147,8 @@ def keep_running(cluster, options):
         wait_ready(cluster, processes, START_LIMIT_S)
     finally:
         command_status(options)
-    if down:
-        say(f"servers {down} were down; started and level,"
+    if processes:  # without those that were removed
+        say(f"servers {list(processes)} were down; started and level,"
             f" {milliseconds(time.monotonic() - begin)}")
 
 
@@ -241,13 +242,16 @@ def command_start(options):
         raise Failure(f"server {number} runs already (pid {pid})")
     begin = time.monotonic()
     process = launch(cluster, number)
+    processes = {number: process}
     try:
-        wait_ready(cluster, {number: process}, START_LIMIT_S)
+        wait_ready(cluster, processes, START_LIMIT_S)
     except Failure as failure:
         if process.poll() is not None:
             raise
         say(f"server {number} started (pid {pid_of(number)}) and waits: {failure}")
         return
+    if not processes:
+        raise Failure(f"server {number} ended. It said:\n{last_words(number)}")
     say(f"server {number} started (pid {pid_of(number)}) and level,"
         f" {milliseconds(time.monotonic() - begin)}")
 

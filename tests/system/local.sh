@@ -36,7 +36,14 @@ fail() {
 }
 lines_of() { "$local" status | grep -c "$1" || true; }
 
-shared_before=$(find /dev/shm -maxdepth 1 -name 'coffer-*' -user "$(id -u)" | sort)
+# Ends the cluster; neither its folder nor its links in shared memory are left.
+down() {
+  local links
+  links=$(readlink -f "$work/local/links" || true)
+  "$local" down
+  [ ! -e "$work/local" ] || fail "the folder is left"
+  [ ! -e "$links" ] || fail "links are left"
+}
 
 "$local" status 2>/dev/null && fail "status of no cluster"
 "$local" up --transport "$transport" --no-huge
@@ -88,7 +95,7 @@ if [ "$transport" = veth ]; then ip netns delete coffer-2; fi
 
 "$local" up --durability memory 2>&1 | grep -q "is kept" || fail "another cluster was not refused"
 pids=$("$local" status | sed -n 's/.* pid \([0-9]*\) .*/\1/p')
-"$local" down
+down
 kill -0 "$other" || fail "down killed a process that was none of its own"
 kill "$other"
 for pid in $pids; do
@@ -97,34 +104,38 @@ for pid in $pids; do
     fail "process $pid is left"
   fi
 done
-[ ! -e "$work/local" ] || fail "the folder is left"
-[ "$(find /dev/shm -maxdepth 1 -name 'coffer-*' -user "$(id -u)" | sort)" = "$shared_before" ] ||
-  fail "links are left"
 [ ! -e /sys/class/net/coffer-1 ] || [ "$transport" != veth ] || fail "a device is left"
 [ ! -e /run/netns/coffer-1 ] || [ "$transport" != veth ] || fail "a namespace is left"
 "$local" down || fail "a second down"
 
 # With a spare, which takes the place of a dead server; and again nothing is left.
-"$local" up --transport "$transport" --no-huge --spares 1
-[ "$(lines_of '^server [1-4] ')" = 4 ] || fail "not four servers"
-[ "$(lines_of '^server 4  learner ')" = 1 ] || fail "the spare does not learn"
-"$local" kill 4
-"$local" start 4
-[ "$(lines_of '^server 4  learner ')" = 1 ] || fail "the spare does not learn again"
-eval "$("$local" env)"
-"$local" kill 2
-cofferctl -s "$work/local/server-1/control.sock" member replace 2 4 || fail "not replaced"
-coffer set /spare here >/dev/null
-[ "$("$local" status | grep -Ec '^server [134]  (leader|follower) ')" = 3 ] ||
-  fail "the spare does not vote"
-"$local" up --transport "$transport" --no-huge --spares 1 | grep -q "^server 2 was removed" ||
-  fail "up does not tell who was removed"
-[ "$(coffer get /spare)" = here ] || fail "what was set with the spare is not got"
-"$local" down
-[ ! -e "$work/local" ] || fail "the folder of a cluster with a spare is left"
-[ "$(find /dev/shm -maxdepth 1 -name 'coffer-*' -user "$(id -u)" | sort)" = "$shared_before" ] ||
-  fail "links of a spare are left"
-[ ! -e /sys/class/net/coffer-4 ] || [ "$transport" != veth ] || fail "a spare's device is left"
+with_a_spare() {
+  local transport=$1 number
+  "$local" up --transport "$transport" --no-huge --spares 1
+  [ "$(lines_of '^server [1-4] ')" = 4 ] || fail "not four servers"
+  [ "$(lines_of '^server 4  learner ')" = 1 ] || fail "the spare does not learn"
+  for number in 1 2 3 4; do "$local" kill "$number"; done
+  "$local" up --transport "$transport" --no-huge --spares 1
+  [ "$(lines_of '^server 4  learner ')" = 1 ] || fail "the spare does not learn again"
+  eval "$("$local" env)"
+  "$local" kill 2
+  cofferctl -s "$work/local/server-1/control.sock" member replace 2 4 || fail "not replaced"
+  coffer set /spare here >/dev/null
+  [ "$("$local" status | grep -Ec '^server [134]  (leader|follower) ')" = 3 ] ||
+    fail "the spare does not vote"
+  "$local" start 2 2>"$work/said" && fail "a removed server was started"
+  grep -q "was removed from the cluster" "$work/said" || fail "start: $(cat "$work/said")"
+  for number in 1 3 4; do "$local" kill "$number"; done
+  "$local" up --transport "$transport" --no-huge --spares 1 >"$work/said"
+  grep -q "^server 2 was removed" "$work/said" || fail "up does not tell who was removed"
+  grep -q "^servers \[1, 3, 4\] were down" "$work/said" || fail "up: $(cat "$work/said")"
+  [ "$(coffer get /spare)" = here ] || fail "what was set with the spare is not got"
+  down
+  [ ! -e /sys/class/net/coffer-4 ] || [ "$transport" != veth ] ||
+    fail "a spare's device is left"
+}
+with_a_spare "$transport"
+[ "$transport" != shm ] || with_a_spare kernel
 
 # The other mode; and in it, too, nothing is left.
 "$local" up --transport kernel --durability memory
@@ -140,6 +151,5 @@ grep -q "majority lost its memory.*deploy/local down" "$work/said" || fail "up: 
 [ $((SECONDS - begin)) -lt 25 ] || fail "up waited for what cannot come"
 [ "$(lines_of outsider)" = 2 ] || fail "up did not start what was down"
 
-"$local" down
-[ ! -e "$work/local" ] || fail "the folder is left"
+down
 echo "summary: deploy/local over $transport keeps its word"
