@@ -124,6 +124,7 @@ def leader_is_stopped(cluster, seconds=2):
         gap_ms = max(gap_ms, recorder.wait_more(20))
     cluster.go_on(leader)
     cluster.wait_caught_up(leader)
+    check(cluster.status(leader)["events"]["slept"] > 0, "it knows that it slept")
     recorder.wait_more(MORE // 2)
     end(cluster, recorder, f"leader stopped for {seconds} s", gap_ms)
 

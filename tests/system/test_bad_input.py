@@ -97,6 +97,9 @@ def damaged_datagrams(world):
     drops_it(world, "one bit of the body", good[:-1] + bytes([good[-1] ^ 1]))
     drops_it(world, "one bit of the header", good[:20] + bytes([good[20] ^ 4]) + good[21:])
     drops_it(world, "a wrong magic", wire.seal(b"DOOZ" + good[4:]))
+    before = world.status()["drops"]["bad_magic"]
+    drops_it(world, "rubbish", random.Random(1).randbytes(1000))
+    check(world.status()["drops"]["bad_magic"] == before + 1, "with its reason")
     drops_it(world, "an unknown kind", wire.datagram(good[40:], kind=9))
     drops_it(world, "an answer", wire.datagram(good[40:], kind=wire.ANSWER))
     drops_it(world, "a wrong size", wire.datagram(good[40:], size=4000))

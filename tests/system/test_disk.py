@@ -59,6 +59,30 @@ def damage(cluster, number, what):
         segment.unlink()
 
 
+def test_majority_is_killed(tools):
+    """Nothing is acknowledged by who is left; with one more, all that was is there."""
+    cluster = Kernel(tools, 3, durability="disk", relayed=False).up()
+
+    def coffer(*arguments):
+        return tools.run([tools.coffer, "--timeout", "2", *arguments], env=cluster.environment())
+
+    check(coffer("set", "/a", "old").returncode == 0, "a write")
+    dead = [cluster.leader(), cluster.followers()[0]]
+    for number in dead:
+        cluster.kill(number)
+    done = coffer("set", "/b", "new")
+    check(done.returncode in (3, 5), "a write is not acknowledged", done)
+    done = coffer("get", "/a")
+    check(done.returncode == 3, "nor is a read answered", done)
+    cluster.start(dead[1])
+    done = coffer("get", "/a")
+    check(done.stdout == "old", "with one more it is there", done)
+    check(coffer("set", "/a", "new").returncode == 0, "and writes go on")
+    cluster.start(dead[0])
+    cluster.wait_level()
+    cluster.down()
+
+
 def test_links_are_cut(tools):
     cluster = Kernel(tools, 3, durability="disk").up()
     stories.link_is_cut(cluster)
@@ -151,6 +175,6 @@ def test_everything_for_long(tools):
 
 if __name__ == "__main__":
     harness.run([test_all_are_killed_kernel, test_all_are_killed_shm,
-                 test_leader_and_follower_are_killed, test_links_are_cut, test_damage_is_mended,
-                 test_folder_is_set_aside_by_hand, test_full_folder_refuses_what_grows,
-                 test_everything_for_long])
+                 test_leader_and_follower_are_killed, test_majority_is_killed, test_links_are_cut,
+                 test_damage_is_mended, test_folder_is_set_aside_by_hand,
+                 test_full_folder_refuses_what_grows, test_everything_for_long])

@@ -165,8 +165,8 @@ def test_snapshot_is_saved_and_verified(tools):
 
 
 def restore(tools, copy, damaged, old_id):
-    """Another cluster begins with the copy."""
-    cluster = Kernel(tools, 3, relayed=False)
+    """Another cluster begins with the copy, and keeps it on its disks."""
+    cluster = Kernel(tools, 3, durability="disk", relayed=False)
     new_id, cluster.id = cluster.id, old_id
     cluster.prepare()
     for number, path, text in ((1, copy, "id of its own"), (1, damaged, "damaged")):
@@ -185,6 +185,13 @@ def restore(tools, copy, damaged, old_id):
     done = tools.run([tools.coffer, "set", "/d/7", "new", "--if-rev", str(old)],
                      env=cluster.environment())
     check(done.returncode == 0 and int(done.stdout) > 2**40, "revisions go on higher", done)
+    cluster.kill_all()
+    for number in cluster.nodes:
+        cluster.start(number, wait=False)
+    for path, value in (("/d/7", "new"), ("/d/8", "v" * 8000)):
+        done = tools.run([tools.coffer, "get", path], env=cluster.environment())
+        check(done.stdout == value, "it is there after all were killed", done)
+    cluster.wait_level()
     cluster.down()
 
 
