@@ -59,6 +59,13 @@ def damage(cluster, number, what):
         segment.unlink()
 
 
+def test_planned_work_fails_no_request(tools):
+    cluster = Kernel(tools, 3, durability="disk", relayed=False).up()
+    stories.all_are_restarted_in_turn(cluster)
+    stories.leadership_goes_round(cluster)
+    cluster.down()
+
+
 def test_majority_is_killed(tools):
     """Nothing is acknowledged by who is left; with one more, all that was is there."""
     cluster = Kernel(tools, 3, durability="disk", relayed=False).up()
@@ -175,6 +182,7 @@ def test_everything_for_long(tools):
 
 if __name__ == "__main__":
     harness.run([test_all_are_killed_kernel, test_all_are_killed_shm,
-                 test_leader_and_follower_are_killed, test_majority_is_killed, test_links_are_cut,
+                 test_leader_and_follower_are_killed, test_planned_work_fails_no_request,
+                 test_majority_is_killed, test_links_are_cut,
                  test_damage_is_mended, test_folder_is_set_aside_by_hand,
                  test_full_folder_refuses_what_grows, test_everything_for_long])
