@@ -92,19 +92,35 @@ void paxos_election_seen(struct paxos_election *election, uint64_t round)
 	}
 }
 
-uint32_t paxos_election_connected(const struct paxos_core *core)
+/* Silence is told from slowness by the poll gaps of both sides (DESIGN 4, suspicion). */
+static uint64_t allowed_ns(const struct paxos_core *core, uint64_t other_gap_ns)
+{
+	const uint64_t floor_ns = core->poll_gap_ns + other_gap_ns + 3 * core->config.heartbeat_ns;
+	const uint64_t bound_ns = 4 * core->config.suspicion_ns;
+
+	return floor_ns < bound_ns ? floor_ns : bound_ns;
+}
+
+/* On starved cores an answer is as late as the turn that takes it: `patient` allows for that. */
+static uint32_t connected(const struct paxos_core *core, bool patient)
 {
 	uint32_t set = paxos_bit(core->config.node);
 
 	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
 		const struct paxos_peer *state = &core->peers[peer];
+		const uint64_t within_ns = patient ? allowed_ns(core, state->poll_gap_ns)
+		                                   : 3 * core->config.heartbeat_ns;
 
-		if (state->answered_ns != 0 &&
-		    core->now_ns < state->answered_ns + 3 * core->config.heartbeat_ns) {
+		if (state->answered_ns != 0 && core->now_ns < state->answered_ns + within_ns) {
 			set |= paxos_bit(peer);
 		}
 	}
 	return set;
+}
+
+uint32_t paxos_election_connected(const struct paxos_core *core)
+{
+	return connected(core, false);
 }
 
 void paxos_election_round(struct paxos_core *core, struct paxos_election *election,
@@ -157,13 +173,9 @@ void paxos_election_round(struct paxos_core *core, struct paxos_election *electi
 	}
 }
 
-/* Silence is told from slowness by the poll gaps of both sides (DESIGN 4, suspicion). */
 static uint64_t patience_ns(const struct paxos_core *core, const struct paxos_election *election)
 {
-	const uint64_t gaps_ns = core->poll_gap_ns + election->leader_gap_ns;
-	const uint64_t floor_ns = gaps_ns + 3 * core->config.heartbeat_ns;
-	const uint64_t bound_ns = 4 * core->config.suspicion_ns;
-	const uint64_t wished_ns = floor_ns < bound_ns ? floor_ns : bound_ns;
+	const uint64_t wished_ns = allowed_ns(core, election->leader_gap_ns);
 
 	return wished_ns > core->config.suspicion_ns ? wished_ns : core->config.suspicion_ns;
 }
@@ -171,13 +183,18 @@ static uint64_t patience_ns(const struct paxos_core *core, const struct paxos_el
 void paxos_election_tick(struct paxos_core *core, struct paxos_election *election)
 {
 	const uint64_t gap_ns = core->now_ns - election->last_turn_ns;
+	const uint64_t counts_ns = core->config.suspicion_ns / 2;
 
 	election->last_turn_ns = core->now_ns;
 	if (gap_ns > 3 * core->config.heartbeat_ns) {
-		/* It slept: what it did not hear says nothing about the others. */
-		election->leader_heard_ns = core->now_ns;
 		paxos_core_trace(core, PAXOS_TRACE_SLEPT, gap_ns, 0);
-		return;
+	}
+	if (gap_ns > counts_ns) {
+		/* It slept: that it heard nothing says little of the others, but not nothing. */
+		election->leader_heard_ns += gap_ns - counts_ns;
+	}
+	if (election->leader_heard_ns > core->now_ns) {
+		election->leader_heard_ns = core->now_ns;
 	}
 	if (core->role == PAXOS_LEADER) {
 		election->leader_heard_ns = core->now_ns;
@@ -200,22 +217,22 @@ static bool is_called(const struct paxos_core *core, struct paxos_election *elec
 
 bool paxos_election_may_stand(struct paxos_core *core, struct paxos_election *election)
 {
-	const uint32_t connected = paxos_election_connected(core);
+	const uint32_t near = connected(core, true);
 	uint32_t unhappy = paxos_bit(core->config.node);
 
 	if (core->role == PAXOS_FOLLOWER && is_called(core, election)) {
-		return paxos_is_majority(connected, core->voters);
+		return paxos_is_majority(near, core->voters);
 	}
 	if (!core->takes_part || core->role != PAXOS_FOLLOWER || !election->unhappy ||
 	    core->now_ns < election->may_stand_ns) {
 		return false;
 	}
 	for (unsigned peer = 0; paxos_each(core->voters, &peer); peer++) {
-		if ((connected & paxos_bit(peer)) != 0 && core->peers[peer].unhappy) {
+		if ((near & paxos_bit(peer)) != 0 && core->peers[peer].unhappy) {
 			unhappy |= paxos_bit(peer);
 		}
 	}
-	return paxos_is_majority(connected, core->voters) &&
+	return paxos_is_majority(near, core->voters) &&
 	       (election->bereaved || paxos_is_majority(unhappy, core->voters));
 }
 

@@ -2,9 +2,14 @@
 /*
  * Goal:   who is connected to a majority comes to lead, whatever its log, and nobody else; a
  *         cluster that has a leader keeps it (Omni-Paxos, EuroSys '23, section 2).
- * Method: the three cuts of that paper, and two candidates at once.
+ * Method: the three cuts of that paper, two candidates at once, and cores that hardly run.
  */
+#include "consensus/quorum.h"
 #include "tests/scenario/story.h"
+
+enum {
+	STARVED_TURNS = 40
+};
 
 static void test_quorum_loss_star_leads_from_its_centre(void **state)
 {
@@ -103,6 +108,44 @@ static void test_lost_promise_is_asked_for_again(void **state)
 	story_end(world);
 }
 
+/* Their cores are starved: each time they run once, then not for more than three heartbeats. */
+static bool starve_until_a_leader(struct world *world, uint32_t nodes)
+{
+	const uint64_t gap_ns = world->options.server.paxos.heartbeat_ns * 31 / 10;
+
+	for (unsigned turns = 0; turns < STARVED_TURNS && !world_has_leader(world); turns++) {
+		for (unsigned node = 0; paxos_each(nodes, &node); node++) {
+			world_pause(world, node, gap_ns);
+		}
+		world_run(world, gap_ns + US(1));
+	}
+	return world_has_leader(world);
+}
+
+static void test_starved_core_misses_its_leader(void **state)
+{
+	unsigned leader;
+	struct world *world = story_begin(3, PAXOS_MEMORY, &leader);
+
+	(void)state;
+	world_crash(world, leader);
+	assert_true(starve_until_a_leader(world, WORLD_SERVER((leader + 1) % 3)));
+	world_restart(world, leader);
+	story_end(world);
+}
+
+static void test_starved_cores_elect_one_of_them(void **state)
+{
+	unsigned leader;
+	struct world *world = story_begin(3, PAXOS_MEMORY, &leader);
+
+	(void)state;
+	world_crash(world, leader);
+	assert_true(starve_until_a_leader(world, story_servers(world) & ~WORLD_SERVER(leader)));
+	world_restart(world, leader);
+	story_end(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +154,8 @@ int main(void)
 		cmocka_unit_test(test_chain_keeps_its_leader),
 		cmocka_unit_test(test_duel_of_candidates_ends),
 		cmocka_unit_test(test_lost_promise_is_asked_for_again),
+		cmocka_unit_test(test_starved_core_misses_its_leader),
+		cmocka_unit_test(test_starved_cores_elect_one_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
