@@ -435,6 +435,12 @@ static bool is_put_back(const struct paxos_core *core, const struct paxos_peer *
 	        msg->start == peer->dead_start);
 }
 
+/* The names applied are of the members known: a number may have gone to another machine since. */
+static bool knows_names(const struct paxos_core *core)
+{
+	return store_members(core->store)->configuration == core->configuration;
+}
+
 /*
  * An incarnation counts its starts in the upper half (DESIGN 4.1 i): below the named one it is a
  * life that is over; with the same count it is somebody else.
@@ -570,7 +576,8 @@ void paxos_peers_hear(struct paxos_replica *replica, int peer,
 		paxos_core_drop(core, PAXOS_DROP_IMPOSTOR);
 	} else if (incarnation_is_over(core, &core->peers[peer], &msg)) {
 		paxos_core_drop(core, PAXOS_DROP_INCARNATION);
-		if (paxos_core_is_disk(core) && is_put_back(core, &core->peers[peer], &msg)) {
+		if (paxos_core_is_disk(core) && knows_names(core) &&
+		    is_put_back(core, &core->peers[peer], &msg)) {
 			paxos_rank_refuse(core, &msg);
 		}
 	} else {

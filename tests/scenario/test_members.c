@@ -492,6 +492,54 @@ static void test_old_and_new_leader_propose_a_change_each(void **state)
 	}
 }
 
+/* It cannot know: an operator has to end it. */
+static void test_who_was_away_while_all_were_replaced_serves_nobody(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 3, PAXOS_DISK, 0, &leader);
+	const unsigned node = follower_of(leader);
+
+	(void)state;
+	world_crash(world, node);
+	assert_int_equal(ask_sets(world, leader, 0x38, 0x7), PAXOS_CHANGE_DONE);
+	world_run(world, MS(300));
+	world_restart(world, node);
+	world_run(world, MS(2000));
+	assert_int_equal(world_status(world, node).configuration, 1);
+	assert_int_equal(world_status(world, node).role, PAXOS_FOLLOWER);
+	assert_int_equal(world_status(world, node).traces[PAXOS_TRACE_STANDS], 0);
+	story_end(world);
+}
+
+/* Who is behind knows the new members before it knows their names. */
+static void test_emptied_machine_is_no_older_copy_to_who_is_behind(void **state)
+{
+	unsigned leader;
+	struct world *world = begin(3, 1, PAXOS_DISK, 0, &leader);
+	const unsigned node = follower_of(leader), late = 3 - leader - node;
+
+	(void)state;
+	/* Its second life in one place, so that the first one elsewhere has a lower number. */
+	world_crash(world, node);
+	assert_true(server_hurt(&world->servers[node], &world->stage, FOLDER_ROT_SUPERBLOCK));
+	world_restart(world, node);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	world->servers[late].disk_stall_ns = MS(60000);
+	assert_int_equal(ask_sets(world, leader, 0x8, paxos_bit(node)), PAXOS_CHANGE_DONE);
+	world_run(world, MS(100));
+	assert_true(world->servers[node].is_removed);
+	world_wipe(world, node);
+	world_restart(world, node);
+	assert_int_equal(ask_sets(world, leader, paxos_bit(node), 0x8), PAXOS_CHANGE_DONE);
+	world_run(world, MS(300));
+	assert_false(world_failed(world));
+	assert_int_equal(world_status(world, late).configuration, 3);
+	assert_true(world_status(world, late).decided < world_status(world, node).decided);
+	server_hurry_disk(&world->servers[late], &world->stage);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	story_end(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,6 +561,8 @@ int main(void)
 		cmocka_unit_test(test_late_words_of_who_had_the_number_end_nobody),
 		cmocka_unit_test(test_removed_server_that_never_hears_of_it_disturbs_nobody),
 		cmocka_unit_test(test_old_and_new_leader_propose_a_change_each),
+		cmocka_unit_test(test_emptied_machine_is_no_older_copy_to_who_is_behind),
+		cmocka_unit_test(test_who_was_away_while_all_were_replaced_serves_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

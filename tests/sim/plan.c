@@ -762,10 +762,11 @@ static void close_books(struct world *world)
 {
 	const struct store *stores[STORE_NODES_MAX] = {0};
 	struct stage *stage = &world->stage;
+	const struct store_members *members = store_members(stage->checker.store);
 
+	must(members->configuration != 0);
 	for (unsigned i = 0; i < world_servers(world); i++) {
-		if (world->servers[i].is_up &&
-		    server_status(&world->servers[i]).configuration != 0) {
+		if (world->servers[i].is_up && paxos_has(members->voters | members->learners, i)) {
 			stores[i] = world->servers[i].store;
 			checker_reread(&stage->checker, stage->now_ns, i,
 			               world->servers[i].replica);

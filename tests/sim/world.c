@@ -418,6 +418,23 @@ bool world_is_quiet(const struct world *world)
 	return world->stage.ledger.open == 0;
 }
 
+/* All whom it knows of are gone, too, or new themselves: there is nobody to tell it. */
+static bool is_left_behind(const struct world *world, const struct paxos_status *status)
+{
+	if (status->configuration == store_members(world->stage.checker.store)->configuration) {
+		return false;
+	}
+	for (unsigned i = 0; i < world_servers(world); i++) {
+		const struct paxos_status *other = last_status(world, i);
+
+		if (paxos_has(status->voters, i) && other != NULL &&
+		    other->configuration > status->configuration) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool world_agrees(const struct world *world)
 {
 	const struct checker *checker = &world->stage.checker;
@@ -434,7 +451,8 @@ bool world_agrees(const struct world *world)
 
 		if (!votes && !paxos_has(members->learners, i)) {
 			/* Told and ended, or never a member. */
-			if (status != NULL && status->configuration != 0) {
+			if (status != NULL && status->configuration != 0 &&
+			    !is_left_behind(world, status)) {
 				return false;
 			}
 		} else if (status == NULL || (status->role == PAXOS_OUTSIDER) == votes ||

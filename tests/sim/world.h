@@ -122,6 +122,6 @@ bool world_is_quiet(const struct world *world);
 
 /*
  * All members are up, take part (learners: follow), have applied the same, one of them leads, and
- * who is no member any more has ended.
+ * who is no member any more has ended, unless nobody whom it knows of is there to tell it.
  */
 bool world_agrees(const struct world *world);
