@@ -274,6 +274,7 @@ static int redo_base(struct paxos_replica *replica, const struct paxos_record *r
 		return -EBADMSG;
 	}
 	recovery->is_sure = true;
+	apply_to(core, record->decided); /* what is adopted later counted on that room */
 	replica->snapshots.base_index = index;
 	replica->snapshots.forgot = record->from;
 	return 0;

@@ -230,6 +230,34 @@ static void test_whole(void **state)
 	unmake(&one);
 }
 
+/* The last word on it, maybe: what was adopted behind a BASE may have counted on that room. */
+static void test_base_tells_what_is_decided(void **state)
+{
+	uint8_t bytes[PAXOS_RECORD_HEADER];
+	struct paxos_record record;
+	struct paxos_status status;
+	uint64_t number = 1;
+	struct one one;
+
+	(void)state;
+	make(&one, 2);
+	for (; paxos_record_decode(bytes_of(number), &record) && record.kind != PAXOS_RECORD_BASE;
+	     number++) {
+		assert_int_equal(paxos_replica_recover(one.replica, number, bytes_of(number)), 0);
+	}
+	assert_int_equal(record.kind, PAXOS_RECORD_BASE);
+	assert_true(record.decided < record.length);
+	record.decided = record.length;
+	paxos_record_encode(&record, bytes);
+	assert_int_equal(
+		paxos_replica_recover(one.replica, number, slice_make(bytes, sizeof(bytes))), 0);
+	assert_int_equal(paxos_replica_recover_end(one.replica), 0);
+	paxos_replica_start(one.replica, 1);
+	paxos_replica_status(one.replica, &status);
+	assert_int_equal(status.decided, record.length);
+	unmake(&one);
+}
+
 /* With the snapshot every beginning up to what may be forgotten will do. */
 static void test_shortened(void **state)
 {
@@ -369,6 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_base_tells_what_is_decided),
 		cmocka_unit_test(test_shortened),
 		cmocka_unit_test(test_too_short_is_refused),
 		cmocka_unit_test(test_lost_records_leave_their_entries_unknown),
