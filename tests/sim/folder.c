@@ -46,6 +46,7 @@ void folder_set_aside(struct folder *folder)
 	folder->is_rejoining = true;
 	folder->is_lost = false;
 	folder->is_rolled_back = false;
+	folder->is_retold = false;
 	folder->is_hurt = false;
 	folder->counts.set_aside++;
 }
@@ -199,7 +200,7 @@ bool folder_obey(struct folder *folder, struct stage *stage, unsigned node,
 	}
 }
 
-/* Told again before it could say anything: it has all that it had. */
+/* Told again before anybody heard it: it has all that it had. */
 static bool is_as_good(const struct folder *folder, const struct paxos_status *status)
 {
 	const int order = paxos_ballot_compare(status->accepted, folder->gone.accepted);
@@ -213,7 +214,7 @@ void folder_turned(struct folder *folder, const struct paxos_status *status)
 	const bool is_still = folder->disk.durable == disk_last(&folder->disk);
 
 	if (status->role != PAXOS_OUTSIDER && status->holes == 0 && is_still) {
-		folder->is_rolled_back &= !is_as_good(folder, status);
+		folder->is_retold |= folder->is_rolled_back && is_as_good(folder, status);
 		folder->is_rejoining = false;
 		/* What is bad now was so when it started, and is known again. */
 		folder->is_hurt = folder->is_hurt && folder->hurt_since_start;

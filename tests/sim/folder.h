@@ -41,6 +41,7 @@ struct folder {
 	bool is_rejoining;   /* new to the cluster, and its joining is not durable */
 	bool is_lost;        /* nothing of it is of use: the next start sets it aside */
 	bool is_rolled_back; /* an older copy, and not yet found out */
+	bool is_retold;      /* one that has all again; what it said before may yet find it out */
 	bool is_hurt;        /* and no start has mended it */
 	bool hurt_since_start;
 	struct disk_word gone; /* what it stood by before it was an older copy */

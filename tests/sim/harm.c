@@ -25,6 +25,18 @@ bool harm_forbids_crash(const struct world *world)
 	return false;
 }
 
+bool harm_is_hidden(const struct world *world)
+{
+	for (unsigned i = 0; i < world_servers(world); i++) {
+		const struct folder *folder = &world->servers[i].folder;
+
+		if (folder->is_rolled_back && !folder->is_retold) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool may_impair(const struct world *world, unsigned node)
 {
 	return is_disk(world) && stage_may_impair(&world->stage, node) &&

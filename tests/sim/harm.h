@@ -19,6 +19,8 @@
 
 /* An older copy is in place: no process may end. */
 bool harm_forbids_crash(const struct world *world);
+/* It lacks something, and nobody knows. */
+bool harm_is_hidden(const struct world *world);
 
 bool harm_hurt(struct world *world, struct prng *prng, unsigned node);
 bool harm_format(struct world *world, unsigned node);
