@@ -520,7 +520,7 @@ void checker_turned(struct checker *checker, uint64_t now_ns, unsigned node,
 	}
 }
 
-static bool may_lose(const struct checker *checker, uint32_t voters, unsigned node)
+bool checker_remembers(const struct checker *checker, uint32_t voters, unsigned node)
 {
 	uint32_t left = 0;
 
@@ -532,13 +532,23 @@ static bool may_lose(const struct checker *checker, uint32_t voters, unsigned no
 			left |= paxos_bit(i);
 		}
 	}
-	return !paxos_has(voters, node) || paxos_is_majority(left, voters);
+	return paxos_is_majority(left, voters);
+}
+
+static bool may_lose(const struct checker *checker, uint32_t voters, unsigned node)
+{
+	return !paxos_has(voters, node) || checker_remembers(checker, voters, node);
 }
 
 bool checker_may_forget(const struct checker *checker, unsigned node)
 {
 	const struct store_members *members = store_members(checker->store);
 
+	for (unsigned i = 0; i < checker->servers; i++) {
+		if (!may_lose(checker, checker->server[i].next_voters, node)) {
+			return false;
+		}
+	}
 	if (members->configuration <= 1) {
 		return may_lose(checker, checker->founders, node);
 	}

@@ -138,6 +138,9 @@ void checker_reread(struct checker *checker, uint64_t now_ns, unsigned node,
  */
 bool checker_may_forget(const struct checker *checker, unsigned node);
 
+/* True if a majority of `voters` still has its memory, `node` (or STORE_NODES_MAX) not counted. */
+bool checker_remembers(const struct checker *checker, uint32_t voters, unsigned node);
+
 /*
  * True if a majority has all that it stood by, `impaired` and this server left out: of the present
  * configuration, of the former one as long as the present has decided nothing, and of each that

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/harm.h"
 
+#include "consensus/quorum.h"
 #include "consensus/record.h"
 #include "store/base/check.h"
 #include "tests/sim/chance.h"
@@ -41,6 +42,32 @@ static bool may_impair(const struct world *world, unsigned node)
 {
 	return is_disk(world) && stage_may_impair(&world->stage, node) &&
 	       !harm_forbids_crash(world);
+}
+
+static uint32_t voters(const struct world *world)
+{
+	const struct store_members *members = store_members(world->stage.checker.store);
+
+	return members->configuration == 0 ? world->options.server.paxos.founders : members->voters;
+}
+
+/* No change is under way, and all who vote are there. Who joins lacks what others have heard. */
+static bool is_steady(const struct world *world)
+{
+	const struct stage *stage = &world->stage;
+	const struct store_members *members = store_members(stage->checker.store);
+	const uint32_t number = members->configuration == 0 ? 1 : members->configuration;
+
+	for (unsigned i = 0; i < world_servers(world); i++) {
+		const struct server *server = &world->servers[i];
+
+		if (stage->checker.server[i].next_voters != 0 ||
+		    (paxos_has(voters(world), i) &&
+		     (!server->is_up || server_status(server).configuration != number))) {
+			return false;
+		}
+	}
+	return stage->now_ns >= stage->changing_ns;
 }
 
 bool harm_hurt(struct world *world, struct prng *prng, unsigned node)
@@ -88,13 +115,13 @@ static bool last_mark(const struct disk *disk, struct paxos_mark *ret_mark)
 	return false;
 }
 
-/* All others live, and heard more of it than `mark` tells. */
+/* All others that vote live, and heard more of it than `mark` tells. */
 static bool would_be_found_out(const struct world *world, unsigned node,
                                const struct paxos_mark *mark)
 {
 	const struct server *server = &world->servers[node];
 
-	for (unsigned i = 0; i < world_servers(world); i++) {
+	for (unsigned i = 0; paxos_each(voters(world), &i); i++) {
 		const struct server *other = &world->servers[i];
 		struct paxos_peer_status told;
 		int order;
@@ -115,7 +142,8 @@ static bool would_be_found_out(const struct world *world, unsigned node,
 static bool may_lie(const struct world *world, unsigned node)
 {
 	return is_disk(world) && world->stage.harms && world->stage.impaired == 0 &&
-	       world->servers[node].is_up && !world->servers[node].folder.disk.is_hurt;
+	       paxos_has(voters(world), node) && is_steady(world) &&
+	       !world->servers[node].folder.disk.is_hurt;
 }
 
 bool harm_lose_tail(struct world *world, unsigned node)
@@ -165,19 +193,24 @@ struct common {
 static bool find_common(const struct world *world, struct common *ret_common)
 {
 	const struct paxos_config *paxos = &world->options.server.paxos;
-	struct common common = {.to = UINT64_MAX};
+	/* What led to the present configuration is needed to redo what came later. */
+	struct common common = {.to = UINT64_MAX,
+	                        .from = store_members(world->stage.checker.store)->since};
 	uint64_t length = 0;
 
-	for (unsigned i = 0; i < world_servers(world); i++) {
+	bool is_first = true;
+
+	for (unsigned i = 0; paxos_each(voters(world), &i); i++) {
 		const struct server *server = &world->servers[i];
 		const struct paxos_status status = server_status(server);
 		const struct disk_snapshot *snapshot = disk_newest(&server->folder.disk);
 		struct paxos_mark mark;
 
-		if (!server->is_up || !last_mark(&server->folder.disk, &mark) ||
-		    (i != 0 && !paxos_ballot_equal(mark.accepted, common.accepted))) {
+		if (!last_mark(&server->folder.disk, &mark) ||
+		    (!is_first && !paxos_ballot_equal(mark.accepted, common.accepted))) {
 			return false;
 		}
+		is_first = false;
 		common.accepted = mark.accepted;
 		common.to = status.decided < common.to ? status.decided : common.to;
 		length = status.length > length ? status.length : length;
@@ -231,26 +264,27 @@ static struct disk_frame *choose_loss(struct disk *disk, struct prng *prng,
 
 bool harm_helix(struct world *world, struct prng *prng)
 {
+	const uint32_t all = voters(world);
 	struct disk_frame *losses[STORE_NODES_MAX];
 	struct common common;
 
 	if (!is_disk(world) || world->stage.impaired != 0 || harm_forbids_crash(world) ||
-	    !find_common(world, &common)) {
+	    !is_steady(world) || !find_common(world, &common)) {
 		return false;
 	}
-	for (unsigned i = 0; i < world_servers(world); i++) {
+	for (unsigned i = 0; paxos_each(all, &i); i++) {
 		losses[i] = choose_loss(&world->servers[i].folder.disk, prng, &common);
 		if (losses[i] == NULL) {
 			return false;
 		}
-		for (unsigned j = 0; j < i; j++) {
+		for (unsigned j = 0; paxos_each(all, &j) && j < i; j++) {
 			if (losses[j]->mark.low < losses[i]->mark.length &&
 			    losses[i]->mark.low < losses[j]->mark.length) {
 				return false;
 			}
 		}
 	}
-	for (unsigned i = 0; i < world_servers(world); i++) {
+	for (unsigned i = 0; paxos_each(all, &i); i++) {
 		struct folder *folder = &world->servers[i].folder;
 
 		losses[i]->is_bad = true;
@@ -258,7 +292,7 @@ bool harm_helix(struct world *world, struct prng *prng)
 		folder->is_hurt = true;
 		world->stage.impaired |= WORLD_SERVER(i);
 	}
-	for (unsigned i = 0; i < world_servers(world); i++) {
+	for (unsigned i = 0; paxos_each(all, &i); i++) {
 		fault(world, i, SCROLL_HURT);
 		server_crash(&world->servers[i], &world->stage);
 		server_start(&world->servers[i], &world->stage, false);

@@ -26,7 +26,7 @@ bool harm_hurt(struct world *world, struct prng *prng, unsigned node);
 bool harm_format(struct world *world, unsigned node);
 bool harm_save(struct world *world, unsigned node);
 bool harm_roll_back(struct world *world, unsigned node);
-/* The last frame rots before anything tells that it was ever whole: it is taken for torn. */
+/* The last frame becomes again what stood there before: it is taken for torn. */
 bool harm_lose_tail(struct world *world, unsigned node);
 bool harm_helix(struct world *world, struct prng *prng);
 bool harm_fill(struct world *world, struct prng *prng, unsigned node, uint64_t ns);

@@ -167,11 +167,7 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 		plan->weights[i] =
 			prng_chance(&plan->prng, 1, 3) ? 0 : (unsigned)between(plan, 1, 100);
 	}
-	/* A lie is found out, and a helix mended, by all; but who joins has heard nothing yet. */
 	if (options->spares != 0) {
-		for (unsigned i = PLAN_SAVE; i <= PLAN_HELIX; i++) {
-			plan->weights[i] = 0;
-		}
 		plan->weights[PLAN_CHANGE] += 200; /* most are refused, or overtaken */
 		plan->weights[PLAN_HURT] += 50;
 	} else {
@@ -443,7 +439,7 @@ static void stall_disk(struct plan *plan, struct world *world)
 }
 
 /* What folders can suffer. Counted only if it could be done. */
-static void harm(struct plan *plan, struct world *world, enum plan_fault fault)
+static bool harm(struct plan *plan, struct world *world, enum plan_fault fault)
 {
 	const unsigned node = victim(plan, world);
 	bool is_done = false;
@@ -473,6 +469,26 @@ static void harm(struct plan *plan, struct world *world, enum plan_fault fault)
 		is_done = harm_helix(world, &plan->prng);
 	}
 	plan->counts[fault] += is_done;
+	return is_done;
+}
+
+/* What wants quiet members takes the place of the next changes until it could be done. */
+static void harm_or_wait(struct plan *plan, struct world *world, enum plan_fault fault)
+{
+	if (!harm(plan, world, fault) && (fault == PLAN_ROLL_BACK || fault == PLAN_HELIX) &&
+	    world->options.server.paxos.durability == PAXOS_DISK) {
+		plan->waiting = fault;
+		plan->waits = 8;
+	}
+}
+
+static bool harm_instead(struct plan *plan, struct world *world)
+{
+	if (plan->waits == 0) {
+		return false;
+	}
+	plan->waits = harm(plan, world, plan->waiting) ? 0 : plan->waits - 1;
+	return true;
 }
 
 static uint32_t some_of(struct plan *plan, uint32_t set, unsigned count)
@@ -504,8 +520,9 @@ static void change_members(struct plan *plan, struct world *world)
 	uint64_t deadline_ns;
 	uint32_t voters;
 
-	if (!world->servers[asked].is_up || members->configuration == 0) {
-		return;
+	if (!world->servers[asked].is_up || members->configuration == 0 ||
+	    harm_instead(plan, world) || harm_forbids_crash(world)) {
+		return; /* who joins has heard nothing yet, and would not find it out */
 	}
 	if (kind != 1) {
 		change.add = some_of(plan, others, kind == 0 ? some : 1);
@@ -518,7 +535,9 @@ static void change_members(struct plan *plan, struct world *world)
 		return;
 	}
 	voters = (members->voters & ~change.remove) | (change.as_learners ? 0 : change.add);
-	if (!paxos_is_majority(voters & ~world->stage.impaired, voters)) {
+	if (!paxos_is_majority(voters & ~world->stage.impaired, voters) ||
+	    (world->options.server.paxos.durability == PAXOS_MEMORY &&
+	     !checker_remembers(&world->stage.checker, voters, STORE_NODES_MAX))) {
 		return; /* what the rest can mend shall not be left to the one that is hurt */
 	}
 	plan->counts[PLAN_CHANGE]++;
@@ -528,8 +547,8 @@ static void change_members(struct plan *plan, struct world *world)
 	}
 	world_change(world, asked, &change, deadline_ns);
 	/* Its clock may go slower than true time. */
-	if (plan->asked_ns < world->stage.now_ns + 2 * deadline_ns) {
-		plan->asked_ns = world->stage.now_ns + 2 * deadline_ns;
+	if (world->stage.changing_ns < world->stage.now_ns + 2 * deadline_ns) {
+		world->stage.changing_ns = world->stage.now_ns + 2 * deadline_ns;
 	}
 }
 
@@ -576,7 +595,7 @@ static void inject(struct plan *plan, struct world *world)
 	case PLAN_SAVE:
 	case PLAN_ROLL_BACK:
 	case PLAN_HELIX:
-		harm(plan, world, (enum plan_fault)fault);
+		harm_or_wait(plan, world, (enum plan_fault)fault);
 		break;
 	case PLAN_FLAP:
 		flap(plan, world);
@@ -693,10 +712,12 @@ static void calm(struct plan *plan, struct world *world)
 }
 
 /* No change begins any more; who was removed, and is a member again, comes back. */
-static void settle(const struct plan *plan, struct world *world)
+static void settle(struct world *world)
 {
-	if (plan->asked_ns > world->stage.now_ns) {
-		world_run(world, plan->asked_ns - world->stage.now_ns);
+	const uint64_t changing_ns = world->stage.changing_ns;
+
+	if (changing_ns > world->stage.now_ns) {
+		world_run(world, changing_ns - world->stage.now_ns);
 	}
 	for (unsigned i = 0; i < world_servers(world) && !world_failed(world); i++) {
 		if (world->servers[i].is_removed) {
@@ -794,7 +815,7 @@ bool plan_run(struct plan *plan, struct world *world)
 		return false;
 	}
 	calm(plan, world);
-	settle(plan, world);
+	settle(world);
 	begin_ns = world->stage.now_ns;
 	stands_before = stands(world);
 	world_run(world, 3 * plan->heartbeat_ns); /* that a disk has room again is told by then */

@@ -76,9 +76,10 @@ struct plan {
 	uint64_t flap_gap_ns;
 	unsigned flaps_left;
 	uint32_t flap_a, flap_b;
-	uint64_t asked_ns;    /* until when a change that was asked for may begin */
-	uint64_t calm_stands; /* candidacies after the faults had stopped */
-	uint64_t calm_ns;     /* from the end of the faults until all agreed */
+	enum plan_fault waiting; /* for quiet members */
+	unsigned waits;          /* as often still */
+	uint64_t calm_stands;    /* candidacies after the faults had stopped */
+	uint64_t calm_ns;        /* from the end of the faults until all agreed */
 };
 
 /* Draws a plan. */

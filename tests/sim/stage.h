@@ -26,6 +26,7 @@ struct stage {
 	struct checker checker;
 	uint32_t impaired;    /* set: servers that lack something of what they stood by */
 	bool harms;           /* more may be made so; a minority at most */
+	uint64_t changing_ns; /* until then a change of the members that was asked for may begin */
 	uint64_t removing_ns; /* until then voters may be removed, and nothing is impaired */
 	uint64_t helixes;     /* all of them were, each in another place */
 };

@@ -65,6 +65,8 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_LOST_AMID] = "lost amid changes",
 	[TALLY_MENDED_AMID] = "mended amid changes",
 	[TALLY_FAILED_AMID] = "failed amid changes",
+	[TALLY_FOUND_OUT_AMID] = "found amid changes",
+	[TALLY_HELIXES_AMID] = "helix amid changes",
 	[TALLY_DISK_REJOINS] = "rejoins, disk",
 };
 
@@ -171,6 +173,8 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 		counts[TALLY_LOST_AMID] = counts[TALLY_LOST_FRAMES];
 		counts[TALLY_MENDED_AMID] = counts[TALLY_MENDED];
 		counts[TALLY_FAILED_AMID] = counts[TALLY_DISK_FAILURES];
+		counts[TALLY_FOUND_OUT_AMID] = counts[TALLY_FOUND_OUT];
+		counts[TALLY_HELIXES_AMID] = counts[TALLY_HELIXES];
 	}
 }
 

@@ -72,6 +72,8 @@ enum tally_kind {
 	TALLY_LOST_AMID, /* the same as above, where members changed */
 	TALLY_MENDED_AMID,
 	TALLY_FAILED_AMID,
+	TALLY_FOUND_OUT_AMID,
+	TALLY_HELIXES_AMID,
 	TALLY_COUNT
 };
 

@@ -418,11 +418,17 @@ bool world_is_quiet(const struct world *world)
 	return world->stage.ledger.open == 0;
 }
 
-/* All whom it knows of are gone, too, or new themselves: there is nobody to tell it. */
+/*
+ * All whom it knows of are gone, too, or new themselves: there is nobody to tell it. Or it lacks
+ * entries, asks for them before anything else, and may ask for what all others have forgotten.
+ */
 static bool is_left_behind(const struct world *world, const struct paxos_status *status)
 {
 	if (status->configuration == store_members(world->stage.checker.store)->configuration) {
 		return false;
+	}
+	if (status->holes != 0) {
+		return true;
 	}
 	for (unsigned i = 0; i < world_servers(world); i++) {
 		const struct paxos_status *other = last_status(world, i);
