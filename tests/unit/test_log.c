@@ -13,24 +13,13 @@
 #include "consensus/log.h"
 #include "store/base/prng.h"
 #include "store/limits.h"
+#include "tests/unit/entry_fixture.h"
 
 enum {
 	ENTRIES = 64,
 	BYTES = 1 << 18,
 	MODEL_MAX = 20000
 };
-
-static uint8_t entry_memory[STORE_ENTRY_SIZE_MAX];
-
-/* An entry's bytes and size are a function of a tag. */
-static struct slice entry_of(uint32_t tag)
-{
-	const size_t size = tag % 17 == 0 ? STORE_ENTRY_SIZE_MAX - tag % 100 : 5 + tag % 900;
-
-	memset(entry_memory, (int)(tag & 255), size);
-	memcpy(entry_memory, &tag, sizeof(tag));
-	return slice_make(entry_memory, size);
-}
 
 static void test_chance_agrees_with_a_model(void **state)
 {

@@ -12,23 +12,12 @@
 
 #include "consensus/stream.h"
 #include "store/limits.h"
+#include "tests/unit/entry_fixture.h"
 
 enum {
 	ENTRIES = 64,
 	BYTES = 1 << 18,
 };
-
-static uint8_t entry_memory[STORE_ENTRY_SIZE_MAX];
-
-/* An entry's bytes and size are a function of a tag. */
-static struct slice entry_of(uint32_t tag)
-{
-	const size_t size = tag % 17 == 0 ? STORE_ENTRY_SIZE_MAX - tag % 100 : 5 + tag % 900;
-
-	memset(entry_memory, (int)(tag & 255), size);
-	memcpy(entry_memory, &tag, sizeof(tag));
-	return slice_make(entry_memory, size);
-}
 
 static void test_every_entry_comes_through_in_chunks_of_any_size(void **state)
 {
