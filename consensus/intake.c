@@ -240,6 +240,18 @@ static void end_state(struct paxos_core *core, struct paxos_intake *intake)
 	intake->has_state = false;
 }
 
+/*
+ * The start of another snapshot; or of this one, from a giver that has lost the place. It may also
+ * be a datagram that was long on its way, so that is believed only where nothing else comes.
+ */
+static bool begins_anew(const struct paxos_core *core, const struct paxos_intake *intake,
+                        const struct paxos_msg *msg)
+{
+	return msg->position == 0 && msg->base >= core->decided &&
+	       (msg->base != intake->state_index ||
+	        core->now_ns >= intake->progress_ns + 4 * core->config.heartbeat_ns);
+}
+
 bool paxos_intake_state(struct paxos_core *core, struct paxos_intake *intake,
                         const struct paxos_msg *msg)
 {
@@ -247,10 +259,8 @@ bool paxos_intake_state(struct paxos_core *core, struct paxos_intake *intake,
 	    msg->transfer != intake->transfer || !intake->wants_state) {
 		return false;
 	}
-	if (msg->base != intake->state_index && msg->position == 0 && msg->base >= core->decided) {
-		if (!begin_restore(core, intake, msg->base)) {
-			return false;
-		}
+	if (begins_anew(core, intake, msg) && !begin_restore(core, intake, msg->base)) {
+		return false;
 	}
 	if (msg->base != intake->state_index || msg->position != intake->state_position ||
 	    intake->restore == NULL || !paxos_core_has_room(core, msg->body.size)) {
