@@ -171,12 +171,6 @@ class TestTree(unittest.TestCase):
             tidy.Source('#include "consensus/config.h"\n', True)
         self.assertEqual(self.units(sources), [])
 
-    def test_list_of_those_without_a_test_gets_shorter(self):
-        sources = self.sources(consensus__desk_dot_c="", consensus__desk_dot_h="")
-        self.assertEqual(self.units(sources), [])
-        sources["tests/unit/test_desk.c"] = tidy.Source('#include "consensus/desk.h"\n', True)
-        self.assertIn("strike it off", self.units(sources)[0])
-
     def test_file_without_a_header_belongs_to_the_one_it_implements(self):
         sources = self.sources(store__snapshot_dot_h="int restore(void *a,\n\tint b);\n",
                                store__path_dot_h="int path(void);\n",
