@@ -335,7 +335,7 @@ static int ask(struct coffer *coffer, const struct options *options, const struc
 		.value = value->data,
 		.value_size = value->size,
 		.condition = options->has_if_rev || verb->is_add ? COFFER_IF_EQUAL : COFFER_ALWAYS,
-		.rev = verb->is_add ? 0 : options->if_rev,
+		.rev = options->has_if_rev ? options->if_rev : 0, /* reads: the present state */
 		.timeout_ms = options->timeout_ms,
 	};
 	struct ctl_printer printer;
@@ -395,7 +395,7 @@ static int open_and_ask(const struct options *options, const struct verb *verb)
 int main(int argc, char **argv)
 {
 	const struct argp argp = {OPTIONS, parse, "VERB [ARGUMENT...]", DOC, NULL, NULL, NULL};
-	struct options options = {.if_rev = COFFER_ANY};
+	struct options options = {0};
 	const struct verb *verb;
 
 	argp_err_exit_status = EXIT_USAGE;
