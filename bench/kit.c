@@ -51,17 +51,24 @@ static struct store_op set_of(const struct kit_store *kit, struct slice path)
 }
 
 /* The one session is made by the first entry, and is called 1 for that. */
-static bool set(struct kit_store *kit, unsigned file)
+static bool run(struct kit_store *kit, const struct store_op *op)
 {
-	char path[KEY_SIZE];
 	const uint64_t number = ++kit->number;
 	const struct store_entry entry = {.kind = STORE_ENTRY_OP,
 	                                  .session = 1,
 	                                  .number = number,
 	                                  .first_unanswered = number,
-	                                  .op = set_of(kit, path_of(path, file))};
+	                                  .op = *op};
 
 	return apply(kit, &entry);
+}
+
+static bool set(struct kit_store *kit, unsigned file)
+{
+	char path[KEY_SIZE];
+	const struct store_op op = set_of(kit, path_of(path, file));
+
+	return run(kit, &op);
 }
 
 static void publish(struct kit_store *kit)
@@ -137,6 +144,68 @@ bool kit_store_set(struct kit_store *kit, unsigned batch)
 	}
 	publish(kit);
 	return good;
+}
+
+bool kit_store_set_first(struct kit_store *kit, unsigned times)
+{
+	bool good = true;
+
+	for (unsigned i = 0; i < times && good; i++) {
+		good = set(kit, 0);
+		publish(kit);
+	}
+	return good;
+}
+
+bool kit_store_delete_all(struct kit_store *kit)
+{
+	bool good = true;
+
+	for (unsigned i = 0; i < kit->files && good; i++) {
+		char path[KEY_SIZE];
+		const struct store_op op = {.verb = STORE_VERB_DELETE,
+		                            .condition = STORE_IF_EQUAL,
+		                            .rev = STORE_REV_ANY,
+		                            .path = path_of(path, i)};
+
+		good = run(kit, &op);
+		publish(kit);
+	}
+	return good;
+}
+
+static bool look_back(const struct kit_store *kit, unsigned back, struct store_view *ret_view)
+{
+	const struct store_root *root = store_root(kit->store);
+
+	return store_past(kit->store, root, store_root_revision(root) - back, ret_view) == STORE_OK;
+}
+
+bool kit_store_get_back(struct kit_store *kit, unsigned back)
+{
+	char path[KEY_SIZE];
+	struct store_view view;
+	struct store_file file;
+
+	return look_back(kit, back, &view) &&
+	       store_get_at(&view, path_of(path, 0), &file) == STORE_OK;
+}
+
+bool kit_store_walk_back(struct kit_store *kit, unsigned back, unsigned limit, unsigned expected)
+{
+	struct store_cursor cursor;
+	struct store_view view;
+	struct store_file file;
+	unsigned count = 0;
+
+	if (!look_back(kit, back, &view) ||
+	    store_walk_at(&cursor, &view, slice_text("/bench/*"), (struct slice){0}) != STORE_OK) {
+		return false;
+	}
+	while (count < limit && store_cursor_next(&cursor, &file)) {
+		count++;
+	}
+	return count == expected;
 }
 
 /* --- codec ------------------------------------------------------------------------------------ */

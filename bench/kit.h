@@ -4,7 +4,7 @@
 /*
  * kit.h - one part of a server at a time, to be timed alone (micro.cc)
  *
- *      kit_store   a store with files in it: get one, set a batch, publish
+ *      kit_store   a store with files in it: get one, set a batch, publish; read what it was
  *      kit_codec   a write's request as a datagram, and the entry that it becomes in the log
  *
  * Plain C behind a header that C++ can read. Threads: one.
@@ -28,6 +28,17 @@ bool kit_store_get(struct kit_store *kit);
  * of a server does. False: one of them was not answered with OK.
  */
 bool kit_store_set(struct kit_store *kit, unsigned batch);
+
+/* Sets the first file so often; deletes all files. False: as above. */
+bool kit_store_set_first(struct kit_store *kit, unsigned times);
+bool kit_store_delete_all(struct kit_store *kit);
+
+/*
+ * Reads as of `back` changes ago: the first file; or walks over all of them, to the end or up to
+ * `limit` entries. False: it was not there; it is not `expected` entries.
+ */
+bool kit_store_get_back(struct kit_store *kit, unsigned back);
+bool kit_store_walk_back(struct kit_store *kit, unsigned back, unsigned limit, unsigned expected);
 
 struct kit_codec;
 

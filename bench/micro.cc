@@ -4,6 +4,9 @@
  *
  *      tree_get      a lookup in the published root
  *      tree_set      sets in a batch, published and cleaned up; items are sets
+ *      past_*        reads as of so many changes ago: one file that all of them changed, and walks
+ *                    over files that all of them made, or deleted: to the end, where one is
+ *                    found, and a page
  *      replica_write three replicas without a network, a batch of writes; items are writes
  *      replica_read  one read by lease: the leader's whole step
  *      codec_*       a request as a datagram, an entry of the log
@@ -64,6 +67,34 @@ static void tree_set(benchmark::State &state)
 	}
 	state.SetItemsProcessed(state.iterations() * batch);
 	kit_store_free(kit);
+}
+
+static constexpr unsigned kChanges = 65536;
+
+template <typename Change, typename Step>
+static void past(benchmark::State &state, Change change, Step step)
+{
+	struct kit_store *kit = nullptr;
+
+	if (kit_store_new(&kit, kChanges, kValueSize) < 0) {
+		fail(state, "no memory");
+		return;
+	}
+	if (!change(kit)) {
+		fail(state, "a change was refused");
+	}
+	for (auto _ : state) {
+		if (!step(kit)) {
+			fail(state, "not what there was");
+			break;
+		}
+	}
+	kit_store_free(kit);
+}
+
+static bool keep(struct kit_store *)
+{
+	return true;
 }
 
 static void replica_write(benchmark::State &state)
@@ -130,6 +161,17 @@ template <typename Step> static void codec(benchmark::State &state, Step step)
 
 BENCHMARK(tree_get)->Arg(1000)->Arg(100000);
 BENCHMARK(tree_set)->Args({1000, 1})->Args({1000, 64})->Args({100000, 1})->Args({100000, 64});
+BENCHMARK_CAPTURE(
+	past, get, [](struct kit_store *kit) { return kit_store_set_first(kit, kChanges); },
+	[](struct kit_store *kit) { return kit_store_get_back(kit, kChanges); });
+BENCHMARK_CAPTURE(past, walk_made, keep, [](struct kit_store *kit) {
+	return kit_store_walk_back(kit, kChanges - 1, kChanges, 1);
+});
+BENCHMARK_CAPTURE(past, walk_gone, kit_store_delete_all,
+                  [](struct kit_store *kit) { return kit_store_walk_back(kit, 1, kChanges, 1); });
+BENCHMARK_CAPTURE(past, page_gone, kit_store_delete_all, [](struct kit_store *kit) {
+	return kit_store_walk_back(kit, kChanges, 1000, 1000);
+});
 BENCHMARK(replica_write)->Arg(1)->Arg(16)->Arg(64);
 BENCHMARK(replica_read);
 BENCHMARK_CAPTURE(codec, request_encode,

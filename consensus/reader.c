@@ -53,27 +53,43 @@ static void fill_page(const struct proto_request *request, struct store_cursor *
 	answer->value = slice_make(page, size);
 }
 
-static void read_root(const struct store_root *root, const struct proto_request *request,
+/* A page is nothing if the events it was made with were dropped on the way. */
+static void read_page(struct store_view *view, const struct proto_request *request,
                       struct proto_answer *answer, uint8_t *page)
 {
 	struct store_cursor cursor;
-	struct store_file file;
 
-	if (request->rev != 0 && request->rev != store_root_revision(root)) {
-		answer->answer =
-			request->rev < store_root_revision(root) ? STORE_TOO_LATE : STORE_TOO_EARLY;
+	answer->answer = request->verb == PROTO_LIST
+	                         ? store_list_at(&cursor, view, request->path, request->after)
+	                         : store_walk_at(&cursor, view, request->path, request->after);
+	if (answer->answer != STORE_OK) {
 		return;
 	}
+	fill_page(request, &cursor, answer, page);
+	*view = cursor.view;
+	if (store_view_is_lost(view)) {
+		answer->answer = STORE_TOO_LATE;
+		answer->value.size = 0;
+		answer->count = 0;
+		answer->has_more = false;
+	}
+}
+
+static void read_view(struct store_view *view, const struct proto_request *request,
+                      struct proto_answer *answer, uint8_t *page)
+{
+	struct store_file file;
+
 	switch (request->verb) {
 	case PROTO_GET:
-		answer->answer = store_get(root, request->path, &file);
+		answer->answer = store_get_at(view, request->path, &file);
 		if (answer->answer == STORE_OK) {
 			answer->revision = file.revision;
 			answer->value = file.value;
 		}
 		break;
 	case PROTO_STAT:
-		answer->answer = store_stat(root, request->path, &file);
+		answer->answer = store_stat_at(view, request->path, &file);
 		if (answer->answer == STORE_OK) {
 			answer->revision = file.revision;
 			answer->is_directory = file.is_directory;
@@ -83,12 +99,7 @@ static void read_root(const struct store_root *root, const struct proto_request 
 		break;
 	case PROTO_LIST:
 	case PROTO_WALK:
-		answer->answer = request->verb == PROTO_LIST
-		                         ? store_list(&cursor, root, request->path, request->after)
-		                         : store_walk(&cursor, root, request->path, request->after);
-		if (answer->answer == STORE_OK) {
-			fill_page(request, &cursor, answer, page);
-		}
+		read_page(view, request, answer, page);
 		break;
 	case PROTO_NONE:
 	case PROTO_OPEN:
@@ -101,8 +112,23 @@ static void read_root(const struct store_root *root, const struct proto_request 
 	case PROTO_SELF:
 	case PROTO_WATCH:
 	default:
-		answer->revision = store_root_revision(root);
+		answer->revision = store_root_revision(view->root);
 		break;
+	}
+}
+
+static void read_root(const struct store *store, const struct store_root *root,
+                      const struct proto_request *request, struct proto_answer *answer,
+                      uint8_t *page)
+{
+	struct store_view view;
+
+	answer->answer = store_past(store, root, request->rev, &view);
+	if (answer->answer == STORE_OK) {
+		read_view(&view, request, answer, page);
+	}
+	if (answer->answer == STORE_TOO_LATE) {
+		answer->revision = view.oldest;
 	}
 }
 
@@ -135,7 +161,7 @@ enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct sto
 	answer.role = (uint8_t)atomic_load_explicit(&view->role, memory_order_relaxed);
 	answer.durability = durability;
 	answer.store_revision = store_root_revision(root);
-	read_root(root, request, &answer, page);
+	read_root(store, root, request, &answer, page);
 	*ret_version = proto_answer_version(&answer);
 	*ret_message_size = proto_answer_encode(&answer, message, PROTO_MESSAGE_SIZE_MAX);
 	must(*ret_message_size != 0);

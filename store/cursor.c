@@ -9,6 +9,7 @@
 #include "store/base/check.h"
 #include "store/file.h"
 #include "store/glob.h"
+#include "store/history.h"
 #include "store/state.h"
 #include "store/store.h"
 
@@ -30,21 +31,21 @@ static void set_key(struct store_cursor *cursor, struct slice path, uint8_t behi
 	cursor->key_size = (uint16_t)(path.size + 1);
 }
 
-static void begin(struct store_cursor *cursor, const struct store_root *root, struct slice pattern,
+static void begin(struct store_cursor *cursor, const struct store_view *view, struct slice pattern,
                   bool is_list)
 {
 	must(pattern.size <= sizeof(cursor->pattern));
-	cursor->root = root;
+	cursor->view = *view;
 	cursor->is_list = is_list;
 	cursor->pattern_size = (uint16_t)pattern.size;
 	memcpy(cursor->pattern, pattern.data, pattern.size);
 }
 
 /* A file that stands where a list was asked for is not a directory. */
-static enum store_answer check_directory(const struct store_root *root, struct slice path)
+static enum store_answer check_directory(struct store_view *view, struct slice path)
 {
-	const struct store_item *item;
-	const enum store_answer answer = store_file_look(root->state.files, path, &item);
+	struct store_file file;
+	const enum store_answer answer = store_get_at(view, path, &file);
 
 	if (answer == STORE_OK) {
 		return STORE_NOT_DIRECTORY;
@@ -52,10 +53,10 @@ static enum store_answer check_directory(const struct store_root *root, struct s
 	return answer == STORE_IS_DIRECTORY ? STORE_OK : answer;
 }
 
-enum store_answer store_list(struct store_cursor *cursor, const struct store_root *root,
-                             struct slice path, struct slice after)
+enum store_answer store_list_at(struct store_cursor *cursor, struct store_view *view,
+                                struct slice path, struct slice after)
 {
-	enum store_answer answer = check_directory(root, path);
+	enum store_answer answer = check_directory(view, path);
 	size_t size = path.size;
 
 	if (answer == STORE_OK && after.size != 0) {
@@ -68,7 +69,7 @@ enum store_answer store_list(struct store_cursor *cursor, const struct store_roo
 	if (size + after.size > STORE_PATH_SIZE_MAX) {
 		return STORE_TOO_LARGE;
 	}
-	begin(cursor, root, path, true);
+	begin(cursor, view, path, true);
 	cursor->pattern[size - 1] = '/';
 	cursor->pattern_size = (uint16_t)size;
 	memcpy(cursor->key, cursor->pattern, size);
@@ -81,8 +82,8 @@ enum store_answer store_list(struct store_cursor *cursor, const struct store_roo
 	return STORE_OK;
 }
 
-enum store_answer store_walk(struct store_cursor *cursor, const struct store_root *root,
-                             struct slice glob, struct slice after)
+enum store_answer store_walk_at(struct store_cursor *cursor, const struct store_view *view,
+                                struct slice glob, struct slice after)
 {
 	const enum store_path_form form = store_glob_check(glob);
 	struct slice literal = {.data = glob.data};
@@ -97,7 +98,7 @@ enum store_answer store_walk(struct store_cursor *cursor, const struct store_roo
 	if (answer != STORE_OK) {
 		return answer;
 	}
-	begin(cursor, root, glob, false);
+	begin(cursor, view, glob, false);
 	literal.size = store_glob_literal(glob);
 	if (after.size != 0 && store_path_compare(after, literal) >= 0) {
 		set_key(cursor, after, '/');
@@ -108,6 +109,22 @@ enum store_answer store_walk(struct store_cursor *cursor, const struct store_roo
 	return STORE_OK;
 }
 
+enum store_answer store_list(struct store_cursor *cursor, const struct store_root *root,
+                             struct slice path, struct slice after)
+{
+	struct store_view view = store_present(root);
+
+	return store_list_at(cursor, &view, path, after);
+}
+
+enum store_answer store_walk(struct store_cursor *cursor, const struct store_root *root,
+                             struct slice glob, struct slice after)
+{
+	const struct store_view view = store_present(root);
+
+	return store_walk_at(cursor, &view, glob, after);
+}
+
 static bool end(struct store_cursor *cursor)
 {
 	cursor->key_size = 0;
@@ -116,22 +133,18 @@ static bool end(struct store_cursor *cursor)
 
 static bool next_of_list(struct store_cursor *cursor, struct store_file *ret_file)
 {
-	const struct store_item *before, *item;
+	struct store_history history;
 	const uint8_t *separator;
 	struct slice path;
 
-	store_tree_around(cursor->root->state.files, slice_make(cursor->key, cursor->key_size),
-	                  &before, &item);
-	if (item == NULL ||
-	    !starts_with(store_item_key(item), cursor->pattern, cursor->pattern_size)) {
+	store_history_seek(&history, &cursor->view, slice_make(cursor->key, cursor->key_size));
+	if (!store_history_next(&history, ret_file) ||
+	    !starts_with(ret_file->path, cursor->pattern, cursor->pattern_size)) {
 		return end(cursor);
 	}
-	path = store_item_key(item);
+	path = ret_file->path;
 	separator = memchr(path.data + cursor->pattern_size, '/', path.size - cursor->pattern_size);
-	if (separator == NULL) {
-		*ret_file = (struct store_file){.value = store_item_value(item),
-		                                .revision = item->revision};
-	} else {
+	if (separator != NULL) {
 		path.size = (size_t)(separator - path.data);
 		*ret_file = (struct store_file){.is_directory = true};
 	}
@@ -147,23 +160,18 @@ static bool next_of_walk(struct store_cursor *cursor, struct store_file *ret_fil
 {
 	const struct slice glob = pattern_of(cursor);
 	const size_t literal = store_glob_literal(glob);
-	const struct store_item *item;
-	struct store_place place;
+	struct store_history history;
+	struct store_file file;
 
-	store_tree_seek(cursor->root->state.files, slice_make(cursor->key, cursor->key_size),
-	                &place);
-	while ((item = store_tree_next(&place)) != NULL) {
-		const struct slice path = store_item_key(item);
-
+	store_history_seek(&history, &cursor->view, slice_make(cursor->key, cursor->key_size));
+	while (store_history_next(&history, &file)) {
 		/* What begins with the literal part stands together, so the first other ends it. */
-		if (!starts_with(path, glob.data, literal)) {
+		if (!starts_with(file.path, glob.data, literal)) {
 			break;
 		}
-		if (store_glob_match(glob, path)) {
-			*ret_file = (struct store_file){.path = path,
-			                                .value = store_item_value(item),
-			                                .revision = item->revision};
-			set_key(cursor, path, '/');
+		if (store_glob_match(glob, file.path)) {
+			*ret_file = file;
+			set_key(cursor, file.path, '/');
 			return true;
 		}
 		if (literal == glob.size) {
@@ -175,7 +183,7 @@ static bool next_of_walk(struct store_cursor *cursor, struct store_file *ret_fil
 
 bool store_cursor_next(struct store_cursor *cursor, struct store_file *ret_file)
 {
-	must(cursor->root != NULL);
+	must(cursor->view.root != NULL);
 	if (cursor->key_size == 0) {
 		return false;
 	}

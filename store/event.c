@@ -8,7 +8,8 @@
 #include "store/publish.h"
 
 enum {
-	AHEAD = 4 /* revisions: a turn of one write is worth a cache miss */
+	AHEAD = 4,       /* revisions: a turn of one write is worth a cache miss */
+	GONE_SHARE = 64, /* bytes: of a node, head and pointer where it is a quarter full */
 };
 
 struct entry {
@@ -30,6 +31,7 @@ void store_events_deinit(struct store_events *events)
 {
 	must(events->newest < events->oldest);
 	must(events->bytes == 0);
+	must(events->gone == NULL);
 	free(events->slots);
 	events->slots = NULL;
 }
@@ -47,7 +49,36 @@ static uint64_t cost_of(const struct entry *entry)
 	if (entry->former != NULL) {
 		cost += store_alloc_size(entry->former);
 	}
+	if (entry->event.kind == STORE_EVENT_DELETE) {
+		cost += sizeof(struct store_item) + entry->event.path.size + GONE_SHARE;
+	}
 	return cost;
+}
+
+/* The path is there again, or the event of its delete leaves. 0 if it was not gone. */
+static store_rev_t take_gone(struct store_events *events, struct store_reclaim *reclaim,
+                             struct slice path)
+{
+	struct store_item *item = store_tree_remove(&events->gone, reclaim, path);
+	store_rev_t revision;
+
+	if (item == NULL) {
+		return 0;
+	}
+	revision = item->revision;
+	store_reclaim_list(reclaim, &item->block);
+	return revision;
+}
+
+/* The path was gone by this event, and may be there again, or gone by a later one. */
+static void forget_gone(struct store_events *events, struct store_reclaim *reclaim,
+                        const struct store_event *event)
+{
+	const struct store_item *item = store_tree_get(events->gone, event->path);
+
+	if (item != NULL && item->revision == event->revision) {
+		(void)take_gone(events, reclaim, event->path);
+	}
 }
 
 static void drop_oldest(struct store_events *events, struct store_reclaim *reclaim)
@@ -73,6 +104,9 @@ static void drop_oldest(struct store_events *events, struct store_reclaim *recla
 	store_publish_pointer(slot, NULL);
 	events->bytes -= cost_of(entry);
 	events->oldest++;
+	if (entry->event.kind == STORE_EVENT_DELETE) {
+		forget_gone(events, reclaim, &entry->event);
+	}
 	if (entry->former != NULL) {
 		store_reclaim_list(reclaim, &entry->former->block);
 	}
@@ -105,10 +139,19 @@ void store_events_add(struct store_events *events, struct store_reclaim *reclaim
 	}
 	if (former != NULL) {
 		entry->event.former_revision = former->revision;
+		entry->event.earlier = former->revision;
 		entry->event.former_value = store_item_value(former);
+	} else if (events->gone != NULL) {
+		entry->event.earlier = take_gone(events, reclaim, entry->event.path);
 	}
 	while (is_full(events)) {
 		drop_oldest(events, reclaim);
+	}
+	if (item == NULL) {
+		struct store_item *gone = store_item_new(reclaim, entry->event.path, 0, revision);
+
+		gone = store_tree_put(&events->gone, reclaim, gone);
+		must(gone == NULL);
 	}
 	store_publish_pointer(slot_of(events, revision), entry);
 	events->newest = revision;
@@ -123,6 +166,7 @@ void store_events_publish(struct store_events *events)
 void store_events_clear(struct store_events *events, struct store_reclaim *reclaim,
                         store_rev_t revision)
 {
+	store_tree_list(&events->gone, reclaim);
 	while (events->oldest <= events->newest) {
 		drop_oldest(events, reclaim);
 	}
@@ -130,10 +174,18 @@ void store_events_clear(struct store_events *events, struct store_reclaim *recla
 	events->newest = revision;
 }
 
+const struct store_event *store_events_find(const struct store_events *events, store_rev_t revision)
+{
+	const struct entry *entry = store_load_pointer(slot_of(events, revision));
+
+	/* The slot may already have an event of the batch under way. */
+	return entry == NULL || entry->event.revision != revision ? NULL : &entry->event;
+}
+
 enum store_answer store_events_get(const struct store_events *events, store_rev_t revision,
                                    const struct store_event **ret_event)
 {
-	const struct entry *entry;
+	const struct store_event *event;
 
 	if (revision > atomic_load_explicit(&events->head, memory_order_acquire)) {
 		return STORE_NOT_FOUND;
@@ -141,11 +193,10 @@ enum store_answer store_events_get(const struct store_events *events, store_rev_
 	if (revision < 1) {
 		return STORE_TOO_LATE;
 	}
-	entry = store_load_pointer(slot_of(events, revision));
-	/* The slot may already have an event of the batch under way. */
-	if (entry == NULL || entry->event.revision != revision) {
+	event = store_events_find(events, revision);
+	if (event == NULL) {
 		return STORE_TOO_LATE;
 	}
-	*ret_event = &entry->event;
+	*ret_event = event;
 	return STORE_OK;
 }

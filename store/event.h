@@ -10,6 +10,10 @@
  * former item from the moment the tree lost it; when the event leaves the ring, both are listed
  * for freeing. So the ring is bounded in events and in the bytes of former values it holds.
  *
+ * All events of a path are a chain, from the last one back (`earlier`). It begins at the revision
+ * of the file; for a file that was deleted, at that of its delete, which `gone` has: a tree of all
+ * paths whose last event is a delete that is still in the ring.
+ *
  * Threads: one writer; store_events_get() any registered reader. An event is immutable, and good
  * until the reader's next quiescent state.
  */
@@ -29,6 +33,7 @@ struct store_event {
 	store_rev_t revision;
 	enum store_event_kind kind;
 	store_rev_t former_revision; /* 0: the file was absent */
+	store_rev_t earlier;         /* of the path's event before this; 0: none was kept then */
 	struct slice path;
 	struct slice value;        /* empty for DELETE */
 	struct slice former_value; /* empty if the file was absent */
@@ -37,7 +42,8 @@ struct store_event {
 struct store_events {
 	void **slots; /* struct event *, published; size is a power of two */
 	uint32_t size;
-	uint64_t bytes;           /* of former items and events in the ring */
+	struct store_node *gone;  /* owned; keys are paths, revisions those of the deletes */
+	uint64_t bytes;           /* of former items and events in the ring, and of `gone` */
 	uint64_t bytes_max;       /* beyond it the oldest go */
 	store_rev_t oldest;       /* the first revision in the ring */
 	store_rev_t newest;       /* the last one; oldest - 1 if the ring is empty */
@@ -66,6 +72,10 @@ void store_events_publish(struct store_events *events);
 /* Empties the ring; the next event is that of `revision` + 1. */
 void store_events_clear(struct store_events *events, struct store_reclaim *reclaim,
                         store_rev_t revision);
+
+/* The event of a revision that some root has, or NULL if it is no longer kept. */
+const struct store_event *store_events_find(const struct store_events *events,
+                                            store_rev_t revision);
 
 /* OK, TOO_LATE (no longer kept) or NOT_FOUND (not yet published). */
 enum store_answer store_events_get(const struct store_events *events, store_rev_t revision,

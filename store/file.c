@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/file.h"
 
-#include "store/base/check.h"
-
 enum store_answer store_file_form(enum store_path_form form)
 {
 	switch (form) {
@@ -66,33 +64,4 @@ enum store_answer store_file_find(const struct store_node *root, struct slice pa
 	}
 	*ret_item = item;
 	return STORE_OK;
-}
-
-uint32_t store_file_children(const struct store_node *root, struct slice directory)
-{
-	uint8_t key[STORE_PATH_SIZE_MAX + 2];
-	const size_t start = store_path_is_root(directory) ? 1 : directory.size + 1;
-	const struct store_item *item;
-	struct store_place place;
-	uint32_t count = 0;
-
-	must(directory.size <= STORE_PATH_SIZE_MAX);
-	memcpy(key, directory.data, directory.size);
-	key[start - 1] = '/';
-	store_tree_seek(root, slice_make(key, start), &place);
-	while ((item = store_tree_next(&place)) != NULL &&
-	       store_path_is_below(store_item_key(item), directory)) {
-		const uint8_t *rest = item->bytes + start;
-		const uint8_t *end = memchr(rest, '/', item->key_size - start);
-
-		count++;
-		if (end != NULL) {
-			const size_t size = (size_t)(end - item->bytes);
-
-			memcpy(key, item->bytes, size);
-			key[size] = STORE_TREE_SEEK_AFTER;
-			store_tree_seek(root, slice_make(key, size + 1), &place);
-		}
-	}
-	return count;
 }

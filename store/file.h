@@ -30,9 +30,6 @@ enum store_answer store_file_find(const struct store_node *root, struct slice pa
                                   const struct store_item **ret_item,
                                   struct store_place *ret_place);
 
-/* How many names stand directly in a directory. Costs a search for each directory in it. */
-uint32_t store_file_children(const struct store_node *root, struct slice directory);
-
 /* What a file costs of the quota. */
 static inline uint64_t store_file_cost(size_t path_size, size_t value_size)
 {

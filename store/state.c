@@ -38,6 +38,8 @@ void store_state_publish(struct store *store)
 	struct store_root *root = store_reclaim_take(&store->reclaim, sizeof(*root));
 
 	root->state = store->state;
+	root->gone = store->events.gone;
+	root->oldest = store->events.oldest;
 	if (former != NULL) {
 		must(former->block.stamp < store->reclaim.batch);
 		store_reclaim_list(&store->reclaim, &former->block);

@@ -42,6 +42,8 @@ struct store_root {
 	struct store_block block;
 	uint64_t number; /* nothing that waits under a number up to this can be reached from here */
 	struct store_state state;
+	const struct store_node *gone; /* event.h: what was gone then */
+	store_rev_t oldest;            /* the first event that was kept then */
 };
 
 struct store_tally {

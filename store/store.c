@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "store/base/check.h"
-#include "store/file.h"
 #include "store/state.h"
 
 enum {
@@ -204,38 +203,6 @@ uint64_t store_root_bytes(const struct store_root *root)
 uint64_t store_root_files(const struct store_root *root)
 {
 	return root->state.file_count;
-}
-
-enum store_answer store_get(const struct store_root *root, struct slice path,
-                            struct store_file *ret_file)
-{
-	const struct store_item *item;
-	const enum store_answer answer = store_file_look(root->state.files, path, &item);
-
-	if (answer == STORE_OK) {
-		*ret_file = (struct store_file){
-			.path = store_item_key(item),
-			.value = store_item_value(item),
-			.revision = item->revision,
-		};
-	}
-	return answer;
-}
-
-enum store_answer store_stat(const struct store_root *root, struct slice path,
-                             struct store_file *ret_file)
-{
-	const enum store_answer answer = store_get(root, path, ret_file);
-
-	if (answer == STORE_IS_DIRECTORY) {
-		*ret_file = (struct store_file){
-			.path = path,
-			.is_directory = true,
-			.children = store_file_children(root->state.files, path),
-		};
-		return STORE_OK;
-	}
-	return answer;
 }
 
 enum store_answer store_event(const struct store *store, store_rev_t revision,

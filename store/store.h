@@ -148,15 +148,53 @@ enum store_answer store_stat(const struct store_root *root, struct slice path,
                              struct store_file *ret_file);
 
 /*
+ * The files as they were after a revision: a root, and the events behind that revision undone. Of
+ * the root's own revision it is the root as it stands, at no cost.
+ *
+ * Exact at each revision, also at one between two batches, as long as every event behind it is
+ * kept. The writer may drop events while a reader looks: what is read of a view that is lost is
+ * void. Good as long as the root.
+ */
+struct store_view {
+	const struct store_root *root;
+	const struct store_events *events; /* private */
+	store_rev_t rev;
+	store_rev_t oldest; /* revision that can be read, as far as known */
+};
+
+/* A root as it stands. It is never lost. */
+struct store_view store_present(const struct store_root *root);
+
+/*
+ * A root, or what it was at `rev` (0: as it stands). OK; TOO_EARLY if it is not so far yet;
+ * TOO_LATE if the events behind `rev` are no longer all kept. ret_view is written in any case:
+ * `oldest` is of use.
+ */
+enum store_answer store_past(const struct store *store, const struct store_root *root,
+                             store_rev_t rev, struct store_view *ret_view);
+
+static inline bool store_view_is_lost(const struct store_view *view)
+{
+	return view->oldest > view->rev;
+}
+
+/* As store_get() and store_stat(); TOO_LATE if the view is lost. */
+enum store_answer store_get_at(struct store_view *view, struct slice path,
+                               struct store_file *ret_file);
+enum store_answer store_stat_at(struct store_view *view, struct slice path,
+                                struct store_file *ret_file);
+
+/*
  * A cursor over one root; visible so that it needs no memory of its own.
  *
  * store_list():  the names directly in a directory, in byte order, after the name `after`.
  * store_walk():  the files whose path matches a glob, in tree order, after the path `after`.
- * Both answer OK, or BAD_PATH, BAD_GLOB, TOO_LARGE, NOT_FOUND, NOT_DIRECTORY.
+ * Both answer OK, or BAD_PATH, BAD_GLOB, TOO_LARGE, NOT_FOUND, NOT_DIRECTORY; a list at a view
+ * TOO_LATE, too. The view is copied.
  * store_cursor_next() gives each in turn (for a list: `path` is the full path of the entry).
  */
 struct store_cursor {
-	const struct store_root *root;
+	struct store_view view;
 	uint8_t pattern[STORE_GLOB_SIZE_MAX];
 	uint16_t pattern_size;
 	bool is_list;
@@ -169,7 +207,14 @@ enum store_answer store_list(struct store_cursor *cursor, const struct store_roo
                              struct slice path, struct slice after);
 enum store_answer store_walk(struct store_cursor *cursor, const struct store_root *root,
                              struct slice glob, struct slice after);
-/* False at the end. What it gives borrows from root and cursor, until the next call. */
+enum store_answer store_list_at(struct store_cursor *cursor, struct store_view *view,
+                                struct slice path, struct slice after);
+enum store_answer store_walk_at(struct store_cursor *cursor, const struct store_view *view,
+                                struct slice glob, struct slice after);
+/*
+ * False at the end, or if cursor->view is lost. What it gives borrows from root and cursor, until
+ * the next call.
+ */
 bool store_cursor_next(struct store_cursor *cursor, struct store_file *ret_file);
 
 /* --- events -------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   of every path it is told rightly what stands there: a file, a directory, nothing, or a
- *         file in the way; and how many names a directory has.
+ *         file in the way.
  * Method: random sets of files from names that share beginnings, "-" and "." (which stand before
  *         and behind "/" as bytes) among them; all paths over these names are compared with what a
  *         look at every file says.
@@ -75,32 +75,6 @@ static enum store_answer expected(const struct world *world, const char *path)
 	return STORE_NOT_FOUND;
 }
 
-static unsigned expected_children(const struct world *world, const char *directory)
-{
-	const size_t start = strcmp(directory, "/") == 0 ? 1 : strlen(directory) + 1;
-	char seen[sizeof(names) / sizeof(names[0])][32];
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < world->count; i++) {
-		unsigned j = 0;
-
-		if (!is_below(world->paths[i], directory)) {
-			continue;
-		}
-		(void)snprintf(seen[count], sizeof(seen[0]), "%.*s",
-		               (int)strcspn(world->paths[i] + start, "/"), world->paths[i] + start);
-		while (strcmp(seen[j], seen[count]) != 0) {
-			j++;
-		}
-		count += j == count;
-		assert_true(count <= sizeof(names) / sizeof(names[0]));
-		if (count == sizeof(names) / sizeof(names[0])) {
-			break;
-		}
-	}
-	return count;
-}
-
 static void check_path(const struct world *world, const char *path)
 {
 	const struct store_item *item = NULL;
@@ -111,10 +85,6 @@ static void check_path(const struct world *world, const char *path)
 		assert_true(slice_equal(store_item_key(item), slice_text(path)));
 	} else {
 		assert_null(item);
-	}
-	if (answer == STORE_IS_DIRECTORY) {
-		assert_int_equal(store_file_children(world->root, slice_text(path)),
-		                 expected_children(world, path));
 	}
 }
 
@@ -201,7 +171,6 @@ static void test_paths_of_bad_form(void **state)
 	                 STORE_NOT_DIRECTORY);
 	assert_int_equal(store_file_look(NULL, slice_text(longest), &item), STORE_NOT_FOUND);
 	assert_int_equal(store_file_look(NULL, slice_text("/"), &item), STORE_IS_DIRECTORY);
-	assert_int_equal(store_file_children(NULL, slice_text("/")), 0);
 	end(&world);
 }
 

@@ -124,6 +124,60 @@ static void test_pages_go_on_where_they_end(void **state)
 	assert_false(answer.has_more);
 }
 
+/* Asked at a revision; the store stands at 2, where the fixture has put it. */
+static void test_former_revision_is_read_as_it_was(void **state)
+{
+	struct proto_request request = {
+		.verb = PROTO_WALK, .rev = 1, .path = slice_text("/**"), .limit = 1};
+	struct proto_page_entry entry;
+	struct proto_answer answer;
+	bool bad = false;
+
+	(void)state;
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.count, 1);
+	assert_false(answer.has_more);
+	assert_true(proto_page_next(&answer.value, &entry, &bad));
+	assert_true(slice_equal(entry.name, slice_text("/a/x")));
+	request.offset = 1;
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.count, 0);
+	request.rev = 2;
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.count, 1);
+	assert_true(proto_page_next(&answer.value, &entry, &bad));
+	assert_true(slice_equal(entry.name, slice_text("/a/y/z")));
+
+	request = (struct proto_request){.verb = PROTO_STAT, .rev = 1, .path = slice_text("/a")};
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.children, 1);
+	request = (struct proto_request){.verb = PROTO_GET, .rev = 1, .path = slice_text("/a/y/z")};
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_NOT_FOUND);
+	request.rev = 3;
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_TOO_EARLY);
+}
+
+static void test_too_late_tells_the_oldest(void **state)
+{
+	struct proto_request request = {.verb = PROTO_LIST, .rev = 1, .path = slice_text("/a")};
+	struct proto_answer answer;
+
+	(void)state;
+	/* A store whose past is gone stands at 2 like the other. */
+	fixture_end(&fixture);
+	fixture_begin(&fixture);
+	store_refound(fixture.store, 2);
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_TOO_LATE);
+	assert_int_equal(answer.revision, 2);
+	assert_int_equal(answer.count, 0);
+	request.rev = answer.revision;
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_NOT_FOUND);
+}
+
 static void test_lease_allows_to_its_end(void **state)
 {
 	struct proto_request request = {.verb = PROTO_GET, .path = slice_text("/a/x")};
@@ -175,6 +229,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_STORE(test_answers_are_the_stores),
 		WITH_STORE(test_pages_go_on_where_they_end),
+		WITH_STORE(test_former_revision_is_read_as_it_was),
+		WITH_STORE(test_too_late_tells_the_oldest),
 		WITH_STORE(test_lease_allows_to_its_end),
 		WITH_STORE(test_stale_is_never_older_than_what_was_seen),
 		WITH_STORE(test_what_is_no_read_is_passed_on),
