@@ -26,6 +26,7 @@ enum {
 
 enum {
 	OPTION_IF_REV = 256,
+	OPTION_REV,
 	OPTION_SERVERS,
 	OPTION_TIMEOUT,
 	OPTION_STALE,
@@ -40,15 +41,16 @@ struct verb {
 	enum coffer_verb verb;
 	unsigned arguments;
 	bool takes_if_rev;
+	bool takes_rev;
 	bool is_add;
 };
 
 static const struct verb VERBS[] = {
-	{"set", COFFER_SET, 2, true, false},    {"add", COFFER_SET, 2, false, true},
-	{"get", COFFER_GET, 1, false, false},   {"del", COFFER_DELETE, 1, true, false},
-	{"stat", COFFER_STAT, 1, false, false}, {"ls", COFFER_LIST, 1, false, false},
-	{"find", COFFER_FIND, 1, false, false}, {"rev", COFFER_REV, 0, false, false},
-	{"nop", COFFER_NOP, 0, false, false},   {"self", COFFER_SELF, 0, false, false},
+	{"set", COFFER_SET, 2, true, false, false},   {"add", COFFER_SET, 2, false, false, true},
+	{"get", COFFER_GET, 1, false, true, false},   {"del", COFFER_DELETE, 1, true, false, false},
+	{"stat", COFFER_STAT, 1, false, true, false}, {"ls", COFFER_LIST, 1, false, true, false},
+	{"find", COFFER_FIND, 1, false, true, false}, {"rev", COFFER_REV, 0, false, false, false},
+	{"nop", COFFER_NOP, 0, false, false, false},  {"self", COFFER_SELF, 0, false, false, false},
 };
 
 struct options {
@@ -58,6 +60,7 @@ struct options {
 	unsigned argument_count;
 	bool is_json, is_stale, has_if_rev;
 	int64_t if_rev;
+	int64_t rev;         /* 0: none was given */
 	uint32_t timeout_ms; /* 0: the default */
 };
 
@@ -87,6 +90,7 @@ static const struct argp_option OPTIONS[] = {
 	{"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Time for the whole request (5)", 0},
 	{"if-rev", OPTION_IF_REV, "R", 0,
          "set, del: only if the file's revision is R; 0: if there is none", 0},
+	{"rev", OPTION_REV, "R", 0, "get, stat, ls, find: as of right after the change R", 0},
 	{"stale", OPTION_STALE, NULL, 0, "Reads: what any one server has will do", 0},
 	{0},
 };
@@ -161,6 +165,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			argp_error(state, "--if-rev %s: must be a revision", argument);
 		}
 		return 0;
+	case OPTION_REV:
+		if (!parse_number(argument, &options->rev) || options->rev < 1) {
+			argp_error(state, "--rev %s: must be a revision, from 1", argument);
+		}
+		return 0;
 	case OPTION_STALE:
 		options->is_stale = true;
 		return 0;
@@ -198,6 +207,10 @@ static const struct verb *find_verb(const struct options *options)
 		}
 		if (options->has_if_rev && !verb->takes_if_rev) {
 			(void)fail_usage(verb->name, "takes no --if-rev");
+			return NULL;
+		}
+		if (options->rev != 0 && !verb->takes_rev) {
+			(void)fail_usage(verb->name, "takes no --rev");
 			return NULL;
 		}
 		return verb;
@@ -291,7 +304,10 @@ static void say_refused(const struct options *options, const struct coffer_resul
 {
 	const char *path = options->argument_count != 0 ? options->arguments[0] : "";
 
-	if (result->answer != COFFER_MISMATCH) {
+	if (result->answer == COFFER_TOO_LATE) {
+		(void)fprintf(stderr, "coffer: %s: %s; the oldest that can be read is %lld\n", path,
+		              coffer_answer_text(result->answer), (long long)result->revision);
+	} else if (result->answer != COFFER_MISMATCH) {
 		(void)fprintf(stderr, "coffer: %s%s%s\n", path, path[0] != '\0' ? ": " : "",
 		              coffer_answer_text(result->answer));
 	} else if (result->revision == 0) {
@@ -335,7 +351,7 @@ static int ask(struct coffer *coffer, const struct options *options, const struc
 		.value = value->data,
 		.value_size = value->size,
 		.condition = options->has_if_rev || verb->is_add ? COFFER_IF_EQUAL : COFFER_ALWAYS,
-		.rev = options->has_if_rev ? options->if_rev : 0, /* reads: the present state */
+		.rev = verb->takes_if_rev ? options->if_rev : options->rev,
 		.timeout_ms = options->timeout_ms,
 	};
 	struct ctl_printer printer;

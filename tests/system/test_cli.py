@@ -18,8 +18,8 @@ class Shell:
 
     def run(self, *arguments, expect=0, **more):
         """Standard output of `coffer ARGUMENTS`; its exit code must be `expect`."""
-        done = self.tools.run([self.tools.coffer, *arguments], env=self.environment, text=False,
-                              **more)
+        done = self.tools.run([self.tools.coffer, *map(str, arguments)], env=self.environment,
+                              text=False, **more)
         check(done.returncode == expect, f"coffer {' '.join(map(str, arguments))[:80]}: exit code",
               done.returncode, done.stderr.decode(), done.stdout[:200])
         if expect != 0 and not (expect == 1 and not done.stderr):
@@ -85,6 +85,28 @@ def lists(shell):
     shell.run("ls", "/absent", expect=1)
 
 
+def former_revisions(shell):
+    first = number(shell.run("set", "/past/a", "one"))
+    second = number(shell.run("set", "/past/b/c", "x"))
+    third = number(shell.run("set", "/past/a", "two"))
+    gone = number(shell.run("del", "/past/b/c"))
+    shell.run("del", "/past/a")
+    shell.run("ls", "/past", expect=1)
+    check(shell.run("get", "/past/a", "--rev", first) == b"one", "the former value")
+    check(shell.run("get", "/past/a", "--rev", second) == b"one", "and until it changed")
+    check(shell.run("get", "/past/a", "--rev", third) == b"two", "from then on the next")
+    shell.run("get", "/past/b/c", "--rev", first, expect=1)
+    shell.run("get", "/past/b/c", "--rev", gone, expect=1)
+    shell.run("get", "/past/b", "--rev", third, expect=4)
+    check(shell.run("ls", "/past", "--rev", third) == b"a\nb/\n", "ls of a directory that is gone")
+    check(shell.run("find", "/past/**", "--rev", gone) == b"/past/a\n", "find")
+    check(shell.json("stat", "/past", "--rev", third)["children"] == 2, "stat")
+    check(shell.json("get", "/past/a", "--rev", third)["revision"] == third, "get in JSON")
+    for stale in ((), ("--stale",)):
+        check(shell.run("get", "/past/a", "--rev", third, *stale) == b"two", "stale or not", stale)
+    shell.run("--timeout", "0.5", "get", "/past/a", "--rev", number(shell.run("rev")) + 1, expect=3)
+
+
 def answers_in_json(shell):
     made = shell.json("set", "/j", "text")
     check(isinstance(made["revision"], int), "set tells the revision", made)
@@ -101,6 +123,8 @@ def answers_in_json(shell):
 def wrong_use(shell):
     for arguments in ((), ("frobnicate",), ("set",), ("set", "/a"), ("get",), ("get", "/a", "/b"),
                       ("set", "/a", "v", "--if-rev", "many"), ("get", "/a", "--if-rev", "1"),
+                      ("get", "/a", "--rev", "0"), ("set", "/a", "v", "--rev", "1"),
+                      ("rev", "--rev", "1"),
                       ("-o", "xml", "rev"), ("--no-such-option", "rev")):
         shell.run(*arguments, expect=2)
     for path in ("a", "/a/", "//a", "/a*", ""):
@@ -112,7 +136,8 @@ def wrong_use(shell):
 
 def test_verbs_and_exit_codes(tools):
     cluster = Kernel(tools, 3, relayed=False).up()
-    for part in (writes_and_reads, values_of_every_kind, lists, answers_in_json, wrong_use):
+    for part in (writes_and_reads, values_of_every_kind, lists, former_revisions, answers_in_json,
+                 wrong_use):
         part(Shell(cluster))
     check("coffer" in tools.run([tools.coffer, "--help"]).stdout, "--help")
     cluster.wait_level()
