@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "store/base/check.h"
+#include "store/path.h"
+#include "store/proto_page.h"
 
 void ledger_init(struct ledger *ledger, struct scroll *scroll, uint32_t keys, uint32_t counters)
 {
@@ -166,10 +168,44 @@ static void check_refusal(struct ledger *ledger, uint64_t now_ns, uint64_t numbe
 	}
 }
 
+/* A read that names the revision it wants. */
+static bool names_revision(const struct ledger_operation *o)
+{
+	return (o->kind == LEDGER_PAST || o->kind == LEDGER_WALK) && o->rev != 0;
+}
+
+static store_rev_t read_at(const struct ledger_operation *o)
+{
+	return names_revision(o) ? o->rev : o->answer_store_rev;
+}
+
+/* What a file adds to the sum over a walk: files and revisions in any other pairs sum otherwise. */
+static uint64_t weight(uint32_t key, store_rev_t rev)
+{
+	const uint64_t mixed = ((uint64_t)rev << 8 | key) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return mixed ^ mixed >> 29;
+}
+
+static void check_walk(struct ledger *ledger, uint64_t now_ns, uint64_t number)
+{
+	const struct ledger_operation *o = &ledger->operations[number];
+	uint64_t sum = 0;
+
+	for (uint32_t key = 0; key < ledger->key_count; key++) {
+		const store_rev_t stood = standing(ledger, key, read_at(o));
+
+		sum += stood != 0 ? weight(key, stood) : 0;
+	}
+	if (sum != o->read_value) {
+		fail(ledger, now_ns, number, "other files stood there");
+	}
+}
+
 static void check_read(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 {
 	const struct ledger_operation *o = &ledger->operations[number];
-	const store_rev_t stood = standing(ledger, o->key, o->answer_store_rev);
+	const store_rev_t stood = standing(ledger, o->key, read_at(o));
 
 	if (o->answer == STORE_NOT_FOUND) {
 		if (stood != 0) {
@@ -195,6 +231,9 @@ static void check_order(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 	if (o->answer_rev > o->answer_store_rev) {
 		fail(ledger, now_ns, number, "its revision is above the store's");
 	}
+	if (names_revision(o) && o->rev > o->answer_store_rev) {
+		fail(ledger, now_ns, number, "it was answered before its time");
+	}
 }
 
 static bool tells_state(const struct ledger_operation *o)
@@ -218,12 +257,74 @@ static void check(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 		return; /* ledger_close() looks again */
 	}
 	o->is_checked = true;
-	if (o->kind == LEDGER_GET) {
+	ledger->past += names_revision(o) && o->rev < o->answer_store_rev;
+	if (o->kind == LEDGER_WALK) {
+		check_walk(ledger, now_ns, number);
+	} else if (o->kind == LEDGER_GET || o->kind == LEDGER_PAST) {
 		check_read(ledger, now_ns, number);
 	} else if (o->answer == STORE_OK) {
 		check_claim(ledger, now_ns, number);
 	} else {
 		check_refusal(ledger, now_ns, number);
+	}
+}
+
+static uint32_t key_of(const struct ledger *ledger, struct slice path)
+{
+	char memory[LEDGER_PATH_MAX];
+
+	for (uint32_t key = 0; key < ledger->key_count; key++) {
+		if (slice_equal(path, ledger_path(ledger, key, memory))) {
+			return key;
+		}
+	}
+	return LEDGER_KEYS_MAX;
+}
+
+/* The files of a walk: in order, ours, and all on one page. */
+static void read_walk(struct ledger *ledger, uint64_t now_ns, uint64_t number,
+                      const struct proto_answer *answer)
+{
+	struct ledger_operation *o = &ledger->operations[number];
+	struct slice page = answer->value, before = {0};
+	struct proto_page_entry entry;
+	bool is_bad = answer->has_more;
+
+	while (proto_page_next(&page, &entry, &is_bad)) {
+		const uint32_t key = key_of(ledger, entry.name);
+
+		is_bad |= key == LEDGER_KEYS_MAX || entry.is_directory ||
+		          (before.size != 0 && store_path_compare(before, entry.name) >= 0);
+		o->read_value += weight(key, entry.revision);
+		before = entry.name;
+	}
+	if (is_bad) {
+		fail(ledger, now_ns, number, "a page that makes no sense");
+	}
+}
+
+/* A revision is too late only if an older one is not said to be there. */
+static void check_too_late(struct ledger *ledger, uint64_t now_ns, uint64_t number)
+{
+	const struct ledger_operation *o = &ledger->operations[number];
+
+	ledger->too_late++;
+	if (!names_revision(o) || o->answer_rev <= o->rev || o->answer_rev > o->answer_store_rev) {
+		fail(ledger, now_ns, number, "what is too late is not older than what is kept");
+	}
+}
+
+static void read_answer(struct ledger *ledger, uint64_t now_ns, uint64_t number,
+                        const struct proto_answer *answer)
+{
+	struct ledger_operation *o = &ledger->operations[number];
+
+	if ((o->kind == LEDGER_GET || o->kind == LEDGER_PAST) &&
+	    !parse_value(answer->value, &o->read_value, &o->read_operation)) {
+		fail(ledger, now_ns, number, "a value nobody wrote");
+	}
+	if (o->kind == LEDGER_WALK) {
+		read_walk(ledger, now_ns, number, answer);
 	}
 }
 
@@ -260,31 +361,21 @@ void ledger_return(struct ledger *ledger, uint64_t now_ns, uint64_t number,
 	if ((o->outcome == CLIENT_REFUSED || o->outcome == CLIENT_UNREACHED) && o->effects != 0) {
 		fail(ledger, now_ns, number, "it had an effect all the same");
 	}
+	if (o->outcome == CLIENT_REFUSED && o->answer == STORE_TOO_LATE) {
+		check_too_late(ledger, now_ns, number);
+	}
 	if (!tells_state(o)) {
 		o->is_checked = true;
 		return;
 	}
-	if (o->kind == LEDGER_GET && o->answer == STORE_OK &&
-	    !parse_value(result->answer.value, &o->read_value, &o->read_operation)) {
-		fail(ledger, now_ns, number, "a value nobody wrote");
+	if (o->answer == STORE_OK) {
+		read_answer(ledger, now_ns, number, &result->answer);
 	}
 	check_order(ledger, now_ns, number);
 	check(ledger, now_ns, number);
 	if (o->answer_store_rev > ledger->acknowledged) {
 		ledger->acknowledged = o->answer_store_rev;
 	}
-}
-
-static uint32_t key_of(const struct ledger *ledger, struct slice path)
-{
-	char memory[LEDGER_PATH_MAX];
-
-	for (uint32_t key = 0; key < ledger->key_count; key++) {
-		if (slice_equal(path, ledger_path(ledger, key, memory))) {
-			return key;
-		}
-	}
-	return LEDGER_KEYS_MAX;
 }
 
 /* A write of a client took effect: it is its first effect, and it is what was asked for. */

@@ -14,7 +14,8 @@
  *     missed an acknowledged write falls here);
  *   - an acknowledged write stands in the log with its key and its value, and nobody else was
  *     given its revision;
- *   - what a read, or a refused condition, saw is what stood at the revision it names;
+ *   - what a read, or a refused condition, saw is what stood at the revision it names; a read at
+ *     a former revision, what stood then; a walk, every file that did, and no other;
  *   - no operation has two effects, none that was told "had no effect" has one.
  * Since revisions order all operations, that is linearizability of the whole tree, and more.
  *
@@ -46,6 +47,8 @@ enum ledger_kind {
 	LEDGER_INCREMENT, /* CAS of a number, one above what was read at `rev` */
 	LEDGER_NOP,
 	LEDGER_REV,
+	LEDGER_PAST, /* GET as of `rev` */
+	LEDGER_WALK, /* WALK over everything, as of `rev`; 0: the present */
 	LEDGER_KIND_COUNT
 };
 
@@ -58,7 +61,7 @@ struct ledger_operation {
 	bool is_checked;
 	bool is_claimed;   /* its change was acknowledged to it */
 	uint32_t effects;  /* changes found in the log */
-	store_rev_t rev;   /* of the condition */
+	store_rev_t rev;   /* of the condition; PAST, WALK: to be read */
 	store_rev_t floor; /* highest revision acknowledged when it was called */
 	store_rev_t seen;  /* highest revision this client was told before */
 	uint64_t value;    /* INCREMENT: the number written */
@@ -67,8 +70,8 @@ struct ledger_operation {
 	enum client_outcome outcome;
 	enum store_answer answer;
 	store_rev_t answer_rev, answer_store_rev;
-	uint64_t read_operation; /* GET: who wrote what was read */
-	uint64_t read_value;
+	uint64_t read_operation; /* GET, PAST: who wrote what was read */
+	uint64_t read_value;     /* WALK: sum over the files it found */
 };
 
 struct ledger_change {
@@ -91,6 +94,7 @@ struct ledger {
 	uint32_t key_count;
 	uint32_t counter_count;                     /* the last so many keys are counters */
 	uint64_t duplicates;                        /* entries of a request that had run before */
+	uint64_t past, too_late;                    /* reads at a former revision, and refused */
 	uint64_t open;                              /* operations called and not returned */
 	uint64_t done, refused, unreached, unknown; /* counts */
 };

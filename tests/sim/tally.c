@@ -28,6 +28,8 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_READS_QUORUM] = "quorum reads",
 	[TALLY_READS_STALE] = "stale reads",
 	[TALLY_READS_ASIDE] = "reads aside",
+	[TALLY_READS_PAST] = "reads of the past",
+	[TALLY_TOO_LATE] = "and too late",
 	[TALLY_DUPLICATES] = "duplicate requests",
 	[TALLY_SNAPSHOTS] = "snapshots",
 	[TALLY_REJOINS] = "rejoins",
@@ -153,6 +155,8 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	counts[TALLY_REFUSED] = ledger->refused;
 	counts[TALLY_UNREACHED] = ledger->unreached;
 	counts[TALLY_UNKNOWN] = ledger->unknown;
+	counts[TALLY_READS_PAST] = ledger->past;
+	counts[TALLY_TOO_LATE] = ledger->too_late;
 	counts[TALLY_LEADER_CHANGES] = stage->checker.leader_changes;
 	counts[TALLY_DIGESTS] = stage->checker.compared;
 	counts[TALLY_PACKETS] = net->sent;

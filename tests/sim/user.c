@@ -48,7 +48,8 @@ static void plan_wake(struct user *user, struct stage *stage)
 /* What an operation taught about its key. */
 static void learn(struct user *user, const struct ledger_operation *o)
 {
-	if (o->outcome != CLIENT_DONE && o->outcome != CLIENT_REFUSED) {
+	if ((o->outcome != CLIENT_DONE && o->outcome != CLIENT_REFUSED) || o->kind == LEDGER_PAST ||
+	    o->kind == LEDGER_WALK) {
 		return;
 	}
 	if (o->answer == STORE_OK && o->kind == LEDGER_GET) {
@@ -96,6 +97,7 @@ static struct client_request request_of(const struct ledger_operation *o)
 		[LEDGER_ADD] = PROTO_SET,          [LEDGER_DELETE] = PROTO_DELETE,
 		[LEDGER_DELETE_IF] = PROTO_DELETE, [LEDGER_INCREMENT] = PROTO_SET,
 		[LEDGER_NOP] = PROTO_NOP,          [LEDGER_REV] = PROTO_REV,
+		[LEDGER_PAST] = PROTO_GET,         [LEDGER_WALK] = PROTO_WALK,
 	};
 	struct client_request request = {.verb = verbs[o->kind]};
 
@@ -110,6 +112,11 @@ static struct client_request request_of(const struct ledger_operation *o)
 	case LEDGER_MAX:
 		request.condition = STORE_IF_AT_MOST;
 		request.rev = o->rev;
+		break;
+	case LEDGER_PAST:
+	case LEDGER_WALK:
+		request.rev = o->rev;
+		request.flags = o->is_stale ? PROTO_FLAG_STALE : 0;
 		break;
 	case LEDGER_GET:
 		request.flags = o->is_stale ? PROTO_FLAG_STALE : 0;
@@ -140,7 +147,9 @@ uint64_t user_submit(struct user *user, struct stage *stage, struct ledger_opera
 	operation.seen = client_seen(user->client);
 	number = ledger_call(&stage->ledger, stage->now_ns, &operation);
 	request = request_of(&operation);
-	if (operation.kind != LEDGER_NOP && operation.kind != LEDGER_REV) {
+	if (operation.kind == LEDGER_WALK) {
+		request.path = slice_text("/**");
+	} else if (operation.kind != LEDGER_NOP && operation.kind != LEDGER_REV) {
 		request.path = ledger_path(&stage->ledger, operation.key, path);
 	}
 	if (request.verb == PROTO_SET) {
@@ -170,6 +179,23 @@ static enum ledger_kind draw_kind(const struct user *user, struct stage *stage)
 	return (enum ledger_kind)kind;
 }
 
+static bool is_read(enum ledger_kind kind)
+{
+	return kind == LEDGER_GET || kind == LEDGER_PAST || kind == LEDGER_WALK;
+}
+
+/* Somewhat further back than the servers' rings go, now and then ahead; 0: the present. */
+static store_rev_t draw_past(const struct user *user, struct prng *prng)
+{
+	const store_rev_t seen = client_seen(user->client);
+	const store_rev_t back = (store_rev_t)prng_below(prng, 80);
+
+	if (prng_chance(prng, 1, 16)) {
+		return prng_chance(prng, 1, 2) ? 0 : seen + 1;
+	}
+	return back >= seen ? seen : seen - back;
+}
+
 /* Draws the next operation: conditions mostly from what was last seen, now and then from older. */
 static struct ledger_operation draw(const struct user *user, struct stage *stage)
 {
@@ -177,14 +203,16 @@ static struct ledger_operation draw(const struct user *user, struct stage *stage
 	struct ledger_operation o = {.kind = draw_kind(user, stage)};
 	struct prng *prng = &stage->prng;
 
-	if (o.kind == LEDGER_INCREMENT || (o.kind == LEDGER_GET && prng_chance(prng, 1, 4))) {
+	if (o.kind == LEDGER_INCREMENT || (is_read(o.kind) && prng_chance(prng, 1, 4))) {
 		o.key = ledger->key_count - 1 - (uint32_t)prng_below(prng, ledger->counter_count);
 	} else {
 		o.key = (uint32_t)prng_below(prng, ledger->key_count - ledger->counter_count);
 	}
-	o.is_stale = o.kind == LEDGER_GET && chance_ppm(prng, user->options->stale_ppm);
+	o.is_stale = is_read(o.kind) && chance_ppm(prng, user->options->stale_ppm);
 	o.rev = user->revs[o.key];
-	if (o.kind == LEDGER_ADD) {
+	if (o.kind == LEDGER_PAST || o.kind == LEDGER_WALK) {
+		o.rev = draw_past(user, prng);
+	} else if (o.kind == LEDGER_ADD) {
 		o.rev = 0;
 	} else if (o.kind == LEDGER_INCREMENT) {
 		o.value = user->values[o.key] + 1;
