@@ -19,6 +19,7 @@ enum {
 	PLACES = 16, /* pages that come in parts at the same time */
 	NUMBER_OFFSET = STORE_DATAGRAM_HEADER + 24,
 	SILENCES_MAX = 2, /* of one watch, in a row, before it goes elsewhere */
+	STAYS = 32,       /* of as many watches that are asked in time, one goes elsewhere */
 };
 
 /* --- making one ----------------------------------------------------------------------------- */
@@ -252,6 +253,18 @@ static void on_silence(struct watcher *watcher, struct watcher_slot *slot)
 	                   WATCHER_ASK);
 }
 
+/*
+ * A watch that is kept is to be asked again. Now and then it goes elsewhere: so watches spread
+ * again over servers that were away.
+ */
+static void keep_up(struct watcher *watcher, struct watcher_slot *slot)
+{
+	const bool wanders = slot->state == WATCHER_HELD && watcher->config.servers > 1 &&
+	                     prng_chance(&watcher->route.prng, 1, STAYS);
+
+	watcher_slot_queue(watcher, slot, slot->server, wanders ? WATCHER_MOVE : WATCHER_ASK);
+}
+
 /* A watch that this server keeps, to hear whether it still lives. */
 static void probe(struct watcher *watcher, unsigned server)
 {
@@ -293,7 +306,7 @@ void watcher_tick(struct watcher *watcher, uint64_t now_ns)
 		if (slot->state == WATCHER_ASKED) {
 			on_silence(watcher, slot);
 		} else {
-			watcher_slot_queue(watcher, slot, slot->server, WATCHER_ASK);
+			keep_up(watcher, slot);
 		}
 	}
 	for (unsigned i = 0; i < watcher->config.servers; i++) {
@@ -360,6 +373,16 @@ static struct watcher_slot *sendable(struct watcher *watcher, unsigned server)
 	return slot->intent == WATCHER_ASK && lane->asked >= WATCHER_WINDOW ? NULL : slot;
 }
 
+/* To another server, if there is one that is worth it. */
+static void move(struct watcher *watcher, struct watcher_slot *slot)
+{
+	const unsigned other = watcher_other_server(watcher, slot->server, 0);
+	const bool is_worth_it =
+		other < watcher->config.servers && !watcher_is_away(watcher, other);
+
+	watcher_slot_queue(watcher, slot, is_worth_it ? other : slot->server, WATCHER_ASK);
+}
+
 bool watcher_take_send(struct watcher *watcher, struct watcher_effect *ret_effect)
 {
 	struct watcher_slot *slot = NULL;
@@ -381,6 +404,9 @@ bool watcher_take_send(struct watcher *watcher, struct watcher_effect *ret_effec
 	case WATCHER_ASK:
 		slot->asked |= (uint32_t)1 << slot->server;
 		watcher_slot_expect(watcher, slot);
+		break;
+	case WATCHER_MOVE:
+		move(watcher, slot);
 		break;
 	case WATCHER_STOP:
 		watcher_slot_stop(watcher, slot);
@@ -425,7 +451,7 @@ static void finish_page(struct watcher *watcher, struct watcher_slot *slot)
 		const unsigned other = watcher_other_server(watcher, server, 0);
 
 		if (other < watcher->config.servers && !watcher_is_away(watcher, other)) {
-			watcher_slot_queue(watcher, slot, other, WATCHER_ASK);
+			watcher_slot_queue(watcher, slot, server, WATCHER_MOVE);
 			return;
 		}
 	}

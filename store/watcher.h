@@ -26,7 +26,8 @@
  *        |-- another server --+-------------------+
  *
  * Any server can keep a watch: each begins at one by chance, so many are spread, and goes to
- * another when its own is silent, refuses, or has long been out of touch with the others. A server
+ * another when its own is silent, refuses, or has long been out of touch with the others; now and
+ * then one goes elsewhere by chance, so that they spread again when servers come back. A server
  * that keeps watches is asked something every half second, so one that died is found out for all of
  * its watches at once. At most WATCHER_WINDOW asks are under way at each server.
  *

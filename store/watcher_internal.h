@@ -40,6 +40,7 @@ enum watcher_state {
 
 enum watcher_intent {
 	WATCHER_ASK = 0, /* for events */
+	WATCHER_MOVE,    /* tell the server to forget it, then ask another */
 	WATCHER_STOP,    /* tell the server to forget it, then STOPPED */
 	WATCHER_LEAVE,   /* tell the server to forget it, then FREE */
 };

@@ -15,7 +15,7 @@ static struct watcher_slot *find_asked(struct watcher *watcher, unsigned server,
 	struct watcher_slot *slot = watcher_slot_find(watcher, head->number);
 
 	if (slot == NULL || slot->state == WATCHER_STOPPED || slot->state == WATCHER_ENDED ||
-	    (slot->state == WATCHER_QUEUED && slot->intent != WATCHER_ASK) ||
+	    (slot->state == WATCHER_QUEUED && slot->intent >= WATCHER_STOP) ||
 	    (slot->asked >> server & 1) == 0 || head->session != 0) {
 		return NULL;
 	}

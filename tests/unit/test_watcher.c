@@ -252,7 +252,7 @@ static void test_a_server_out_of_touch_is_left_if_others_are_not(void **state)
 {
 	const struct proto_answer away = {.from = 10, .revision = 10, .age_ms = UINT32_MAX};
 	struct watch_fake fake;
-	struct watch_sent sent;
+	struct watch_sent sent, left;
 	const uint64_t tag = fake_watched(&fake, 3, 10, &sent);
 	uint32_t told = 0;
 
@@ -262,11 +262,51 @@ static void test_a_server_out_of_touch_is_left_if_others_are_not(void **state)
 		fake_answer(&fake, &sent, away);
 		fake_note(&fake, tag, 10);
 		if (i < 2) {
+			/* It is told so, as it may hear; another one is asked. */
+			assert_true(fake_sent(&fake, &left));
+			assert_int_equal(left.server, sent.server);
+			assert_int_equal(left.request.ttl_ms, 0);
 			sent = fake_ask(&fake);
+			assert_int_equal(sent.request.ttl_ms, 10000);
 			assert_int_equal(told >> sent.server & 1, 0);
 		}
 	}
 	fake_silent(&fake); /* none is better: it stays */
+	watcher_free(fake.watcher);
+}
+
+static void test_watches_spread_again_when_a_server_comes_back(void **state)
+{
+	const struct watcher_request request = {.glob = slice_text("/a"), .from = 1};
+	struct watch_fake fake;
+	struct watch_sent sent;
+	unsigned asks[3] = {0};
+	uint64_t tag, began_ns;
+
+	(void)state;
+	fake_open(&fake, 3, 300);
+	for (unsigned i = 0; i < 300; i++) {
+		assert_int_equal(watcher_watch(fake.watcher, fake.now_ns, &request, &tag), 0);
+	}
+	watcher_unreachable(fake.watcher, fake.now_ns, 0);
+	watcher_unreachable(fake.watcher, fake.now_ns, 1);
+	while (fake_sent(&fake, &sent)) {
+		assert_int_equal(sent.server, 2); /* all of them */
+		fake_page(&fake, &sent, 1, 1, 0, 0);
+	}
+	began_ns = fake.now_ns;
+	while (fake.now_ns - began_ns < 1000000 * FAKE_MS) {
+		(void)fake_next(&fake);
+		while (fake_sent(&fake, &sent)) {
+			if (fake.now_ns - began_ns > 900000 * FAKE_MS) {
+				asks[sent.server]++;
+			}
+			fake_page(&fake, &sent, 1, 1, 0, 0);
+		}
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		assert_in_range(asks[i], 2500, 4500); /* of 10000 or so */
+	}
 	watcher_free(fake.watcher);
 }
 
@@ -547,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_lost_only_when_all_say_so),
 		cmocka_unit_test(test_refusals_end_or_lead_elsewhere),
 		cmocka_unit_test(test_a_server_out_of_touch_is_left_if_others_are_not),
+		cmocka_unit_test(test_watches_spread_again_when_a_server_comes_back),
 		cmocka_unit_test(test_long_pages_are_put_together_and_repaired),
 		cmocka_unit_test(test_nonsense_is_dropped),
 		cmocka_unit_test(test_nothing_is_acknowledged_before_it_is_taken),
