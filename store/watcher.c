@@ -18,7 +18,7 @@ static_assert(PROTO_REQUEST_OVERHEAD + STORE_GLOB_SIZE_MAX <= PROTO_PIECE_SIZE,
 enum {
 	PLACES = 16, /* pages that come in parts at the same time */
 	NUMBER_OFFSET = STORE_DATAGRAM_HEADER + 24,
-	SILENCES_MAX = 2, /* of one watch, in a row, before it goes elsewhere */
+	SILENCES_MAX = 4, /* of one watch, in a row, before it goes elsewhere */
 	STAYS = 32,       /* of as many watches that are asked in time, one goes elsewhere */
 };
 
@@ -32,7 +32,8 @@ void watcher_config_default(struct watcher_config *config)
 		.age_max_ms = 3000,
 		.probe_ns = 500 * NS_PER_MS,
 		.resend_first_ns = 100 * NS_PER_MS,
-		.resend_min_ns = 2 * NS_PER_MS,
+		.silent_ns = 200 * NS_PER_MS,
+		.resend_min_ns = 20 * NS_PER_MS,
 		.resend_max_ns = 500 * NS_PER_MS,
 	};
 }
@@ -41,8 +42,8 @@ static bool config_is_good(const struct watcher_config *config)
 {
 	return config->servers >= 1 && config->servers <= WATCHER_SERVERS_MAX &&
 	       config->watches_max >= 1 && config->watches_max <= WATCHER_WATCHES_MAX &&
-	       config->ttl_ms >= 1 && config->probe_ns >= 1 && config->resend_min_ns >= 1 &&
-	       config->resend_first_ns >= config->resend_min_ns &&
+	       config->ttl_ms >= 1 && config->probe_ns >= 1 && config->silent_ns >= 1 &&
+	       config->resend_min_ns >= 1 && config->resend_first_ns >= config->resend_min_ns &&
 	       config->resend_max_ns >= config->resend_first_ns;
 }
 
@@ -233,6 +234,13 @@ void watcher_unreachable(struct watcher *watcher, uint64_t now_ns, unsigned serv
 	watcher_evacuate(watcher, server);
 }
 
+/* A busy server, or a busy client, is not a dead one: to move all its watches costs too much. */
+static bool is_long_silent(const struct watcher *watcher, unsigned server)
+{
+	return watcher->now_ns >=
+	       watcher->route.servers[server].heard_ns + watcher->config.silent_ns;
+}
+
 static void on_silence(struct watcher *watcher, struct watcher_slot *slot)
 {
 	const unsigned server = slot->server;
@@ -240,7 +248,9 @@ static void on_silence(struct watcher *watcher, struct watcher_slot *slot)
 
 	slot->silences = slot->silences == UINT8_MAX ? UINT8_MAX : (uint8_t)(slot->silences + 1);
 	watcher->counters.resent++;
-	client_route_silence(&watcher->route, watcher->now_ns, server, slot->sent_ns);
+	if (is_long_silent(watcher, server)) {
+		client_route_silence(&watcher->route, watcher->now_ns, server, slot->sent_ns);
+	}
 	if (client_route_is_silent(&watcher->route, watcher->now_ns, server)) {
 		watcher_evacuate(watcher, server);
 		return;

@@ -174,6 +174,49 @@ static void test_a_dead_server_is_found_for_all_of_its_watches(void **state)
 	watcher_free(fake.watcher);
 }
 
+static void test_a_server_that_is_slow_for_a_moment_is_not_left(void **state)
+{
+	enum {
+		MANY = 60
+	};
+	const struct watcher_request request = {.glob = slice_text("/a"), .from = 1};
+	static struct watch_sent kept[MANY], sent[16 * MANY];
+	struct watch_fake fake;
+	struct watcher_counters counters;
+	unsigned count = 0;
+	uint64_t tag, until_ns;
+
+	(void)state;
+	fake_open(&fake, 3, MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_int_equal(watcher_watch(fake.watcher, fake.now_ns, &request, &tag), 0);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_true(fake_sent(&fake, &kept[i]));
+		fake_page(&fake, &kept[i], 1, 1, 0, 0);
+	}
+	assert_false(fake_sent(&fake, &sent[0]));
+	/* An event for all. Nobody answers the acknowledgements for a while. */
+	for (unsigned i = 0; i < MANY; i++) {
+		fake_page(&fake, &kept[i], 1, 3, 2, 0);
+		assert_true(fake_sent(&fake, &sent[count++]));
+	}
+	for (until_ns = fake.now_ns + 150 * FAKE_MS; fake.now_ns < until_ns;) {
+		(void)fake_next(&fake);
+		while (fake_sent(&fake, &sent[count])) {
+			assert_in_range(++count, 0, 16 * MANY - 1);
+		}
+	}
+	for (unsigned i = 0; i < count; i++) {
+		fake_page(&fake, &sent[i], 3, 3, 0, 0);
+		assert_false(fake_sent(&fake, &sent[i]));
+	}
+	watcher_counters(fake.watcher, &counters);
+	assert_int_equal(counters.moved, 0);
+	assert_in_range(counters.resent, MANY, 4 * MANY);
+	watcher_free(fake.watcher);
+}
+
 static void test_nobody_there_is_asked_with_pauses(void **state)
 {
 	struct watch_fake fake;
@@ -583,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_full_pages_are_asked_on),
 		cmocka_unit_test(test_silence_leads_to_another_server),
 		cmocka_unit_test(test_a_dead_server_is_found_for_all_of_its_watches),
+		cmocka_unit_test(test_a_server_that_is_slow_for_a_moment_is_not_left),
 		cmocka_unit_test(test_nobody_there_is_asked_with_pauses),
 		cmocka_unit_test(test_lost_only_when_all_say_so),
 		cmocka_unit_test(test_refusals_end_or_lead_elsewhere),
