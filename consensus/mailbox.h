@@ -10,9 +10,10 @@
  *      <------------ REPLY, TRACE, STATUS, TRANSFERRED, SNAPSHOT, END      :from_worker
  *
  * A record is one kind byte, an address (CLIENT, REPLY) and bytes. The last byte of an address in
- * mail is zero: a worker's own addresses have something else there. One producer and one consumer
- * on each side (store/base/ring.h). A full ring towards control drops and counts: clients ask
- * again. Each side says when it sleeps, and the other then calls its bell: no byte is lost
+ * mail is zero: a worker's own addresses have something else there. The byte before it is zero for
+ * clients of a kernel socket; else it is the number of a client that control runs itself. One
+ * producer and one consumer on each side (store/base/ring.h). A full ring towards control drops and
+ * counts: clients ask again. Each side says when it sleeps, and the other then calls its bell: no byte is lost
  * between "looked, empty" and "sleeps" (Dekker: flag, fence, look again).
  *
  * Mode disk has a third side, the journal's thread:
@@ -76,6 +77,23 @@ struct paxos_mail_snapshot {
 	bool is_point;              /* cut at an index where all servers cut, for the data folder */
 	struct store_digest digest; /* DONE, of a point that was written */
 };
+
+/* The address of a client inside of this process, by its number, from 1. */
+static inline struct paxos_address paxos_address_inside(uint8_t number)
+{
+	struct paxos_address address = {{0}};
+
+	address.bytes[sizeof(address.bytes) - 2] = number;
+	return address;
+}
+
+/* Its number, or 0: the client is elsewhere. */
+static inline uint8_t paxos_address_inside_of(const struct paxos_address *address)
+{
+	return address->bytes[sizeof(address->bytes) - 1] == 0
+	               ? address->bytes[sizeof(address->bytes) - 2]
+	               : 0;
+}
 
 struct paxos_mail {
 	enum paxos_mail_kind kind;

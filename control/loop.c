@@ -12,6 +12,7 @@
 #include "control/admin.h"
 #include "control/change_words.h"
 #include "control/grace.h"
+#include "control/inside.h"
 #include "control/snapshot_desk.h"
 #include "control/udp.h"
 #include "store/base/check.h"
@@ -37,6 +38,7 @@ struct ctl_loop {
 	struct ctl_admin *admin;
 	struct ctl_slow_udp *slow;
 	struct ctl_snapshot_desk *snapshots;
+	struct ctl_insides insides;
 	struct ctl_grace *grace;
 	uint64_t grace_told;
 	uint64_t dropped_told; /* of the mailbox, as logged last */
@@ -109,7 +111,9 @@ static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 {
 	switch (mail->kind) {
 	case PAXOS_MAIL_REPLY:
-		if (loop->slow != NULL) {
+		if (paxos_address_inside_of(&mail->address) != 0) {
+			ctl_insides_mail(&loop->insides, mail);
+		} else if (loop->slow != NULL) {
 			ctl_slow_udp_reply(loop->slow, &mail->address, mail->bytes);
 		}
 		break;

@@ -100,11 +100,24 @@ static void tell_status(struct ctl_udp_worker *worker, const struct paxos_addres
 					    });
 }
 
+/* Of a client inside of this process: the one socket is ours, nobody else has others. */
+static void receive_mail(struct ctl_udp_worker *worker, const struct paxos_mail *mail,
+                         uint64_t now_ns)
+{
+	const struct paxos_source source = {.peer = PAXOS_NOBODY, .address = mail->address};
+
+	must(paxos_address_inside_of(&mail->address) != 0);
+	paxos_replica_receive(worker->replica, now_ns, &source, mail->bytes);
+}
+
 static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *mail, uint64_t now_ns)
 {
 	struct wire_reader reader = wire_reader_make(mail->bytes);
 
 	switch (mail->kind) {
+	case PAXOS_MAIL_CLIENT:
+		receive_mail(worker, mail, now_ns);
+		break;
 	case PAXOS_MAIL_STATUS_ASK:
 		tell_status(worker, &mail->address);
 		break;
@@ -126,7 +139,6 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 	case PAXOS_MAIL_SNAPSHOT_DONE:
 		paxos_errand_snapshot_done(worker->replica, now_ns, worker->store, mail);
 		break;
-	case PAXOS_MAIL_CLIENT: /* the one socket is ours: nobody else has clients */
 	case PAXOS_MAIL_REPLY:
 	case PAXOS_MAIL_STATUS:
 	case PAXOS_MAIL_TRACE:
@@ -139,13 +151,15 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 	}
 }
 
-static unsigned read_mail(struct ctl_udp_worker *worker, uint64_t now_ns)
+/* *now_ns goes on where mail was read. */
+static unsigned read_mail(struct ctl_udp_worker *worker, uint64_t *now_ns)
 {
 	struct paxos_mail mail;
 	unsigned done = 0;
 
 	while (done < MAILS_MAX && paxos_mailbox_peek_to_worker(worker->mailbox, &mail)) {
-		obey_mail(worker, &mail, now_ns);
+		*now_ns = ctl_clock_ns(); /* after it was taken, as after a burst */
+		obey_mail(worker, &mail, *now_ns);
 		paxos_mailbox_pop_to_worker(worker->mailbox);
 		done++;
 	}
@@ -174,12 +188,26 @@ static void learn(struct ctl_udp_worker *worker, unsigned peer, struct store_add
 	}
 }
 
+static void reply(struct ctl_udp_worker *worker, const struct paxos_effect *effect)
+{
+	const struct ctl_address client = ctl_udp_address_of(&effect->address);
+
+	if (paxos_address_inside_of(&effect->address) == 0) {
+		ctl_udp_queue(&worker->udp, &client, effect->bytes);
+		return;
+	}
+	/* A full ring has counted it; the client asks again. */
+	(void)paxos_mailbox_put_from_worker(worker->mailbox,
+	                                    &(struct paxos_mail){.kind = PAXOS_MAIL_REPLY,
+	                                                         .address = effect->address,
+	                                                         .bytes = effect->bytes});
+}
+
 /* The bytes of effects stay until the replica's next call, so they leave without a copy. */
 static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 {
 	struct store_snapshot *point = NULL;
 	struct paxos_effect effect;
-	struct ctl_address client;
 	unsigned done = 0;
 
 	for (; paxos_replica_take(worker->replica, &effect); done++) {
@@ -195,8 +223,7 @@ static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 			paxos_errand_told(worker->mailbox, &effect);
 			break;
 		case PAXOS_EFFECT_REPLY:
-			client = ctl_udp_address_of(&effect.address);
-			ctl_udp_queue(&worker->udp, &client, effect.bytes);
+			reply(worker, &effect);
 			break;
 		case PAXOS_EFFECT_SNAPSHOT:
 			must(point == NULL); /* one at a time */
@@ -321,12 +348,12 @@ static void rest(struct ctl_udp_worker *worker, uint64_t now_ns)
 static void turn(struct ctl_udp_worker *worker)
 {
 	const unsigned received = ctl_udp_receive(&worker->udp);
-	const uint64_t now_ns = ctl_clock_ns(); /* after the burst: DESIGN 3, order of a read */
+	uint64_t now_ns = ctl_clock_ns(); /* after the burst: DESIGN 3, order of a read */
 	unsigned done = received;
 
 	note_gap(worker, now_ns);
 	handle(worker, received, now_ns);
-	done += read_mail(worker, now_ns);
+	done += read_mail(worker, &now_ns);
 	done += paxos_errand_journal(worker->replica, now_ns, worker->mailbox);
 	paxos_replica_tick(worker->replica, now_ns);
 	done += obey_effects(worker, now_ns);

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a client inside of a server reaches its own server by mail and the others by UDP, hears
+ *         both, and tells each request's end and each watch's news once, from the loop.
+ * Method: the test is the worker at the other end of the mailbox and the second server at the end
+ *         of a socket on 127.0.0.1; a real loop turns the client. Every wait is bounded.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "control/inside.h"
+#include "store/datagram.h"
+#include "store/proto.h"
+#include "store/proto_page.h"
+
+enum {
+	RING_SIZE = 1 << 20,
+	CLUSTER = 0xc0ffee,
+	OWN = 1, /* node */
+	OTHER = 2,
+	TURNS_MAX = 20000,
+};
+
+static _Alignas(RING_LINE) uint8_t to_worker[RING_SIZE], from_worker[RING_SIZE];
+static struct paxos_mailbox mailbox;
+static struct ctl_insides insides;
+static struct ctl_config servers;
+static struct ctl_inside *inside;
+static uv_loop_t loop;
+static int other; /* socket of the second server */
+
+/* An ask as it came to one of both servers. */
+struct ask {
+	unsigned node;
+	struct paxos_address address;
+	struct sockaddr_in from;
+	struct proto_head head;
+	struct proto_request request;
+	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX];
+};
+
+static int open_all(void **state)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct ctl_reason reason;
+	socklen_t size = sizeof(at);
+
+	(void)state;
+	memset(&insides, 0, sizeof(insides));
+	paxos_mailbox_init(&mailbox, to_worker, from_worker, RING_SIZE);
+	other = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(other, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(getsockname(other, (struct sockaddr *)&at, &size), 0);
+	memset(&servers, 0, sizeof(servers));
+	servers.cluster = CLUSTER;
+	servers.node = OWN;
+	servers.count = 2;
+	servers.servers[OWN - 1] = (struct ctl_address){.ip = INADDR_LOOPBACK, .port = 9};
+	servers.servers[OTHER - 1] =
+		(struct ctl_address){.ip = INADDR_LOOPBACK, .port = ntohs(at.sin_port)};
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(ctl_inside_open(&inside,
+	                                 &(struct ctl_inside_config){.loop = &loop,
+	                                                             .mailbox = &mailbox,
+	                                                             .insides = &insides,
+	                                                             .config = &servers,
+	                                                             .watches_max = 16},
+	                                 &reason),
+	                 0);
+	return 0;
+}
+
+static int close_all(void **state)
+{
+	(void)state;
+	ctl_inside_close(inside);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	(void)close(other);
+	return 0;
+}
+
+static void open_ask(struct ask *ask, size_t size)
+{
+	struct store_datagram datagram;
+	struct slice piece;
+	bool bad_verb;
+
+	assert_int_equal(store_datagram_open(slice_make(ask->bytes, size), &datagram), 0);
+	assert_true(datagram.cluster == CLUSTER);
+	assert_true(proto_segment_decode(&datagram, &ask->head, &piece));
+	assert_true(proto_request_decode(piece, &ask->request, &bad_verb));
+}
+
+/* The next ask at either server. False: none for now. */
+static bool look(struct ask *ask)
+{
+	struct paxos_mail mail;
+	socklen_t from_size = sizeof(ask->from);
+	ssize_t size;
+
+	if (paxos_mailbox_peek_to_worker(&mailbox, &mail)) {
+		assert_int_equal(mail.kind, PAXOS_MAIL_CLIENT);
+		ask->node = OWN;
+		ask->address = mail.address;
+		size = (ssize_t)mail.bytes.size;
+		memcpy(ask->bytes, mail.bytes.data, mail.bytes.size);
+		paxos_mailbox_pop_to_worker(&mailbox);
+	} else {
+		ask->node = OTHER;
+		size = recvfrom(other, ask->bytes, sizeof(ask->bytes), 0,
+		                (struct sockaddr *)&ask->from, &from_size);
+		if (size < 0) {
+			return false;
+		}
+	}
+	open_ask(ask, (size_t)size);
+	return true;
+}
+
+static void wait_ask(struct ask *ask)
+{
+	for (unsigned i = 0; i < TURNS_MAX; i++) {
+		if (look(ask)) {
+			return;
+		}
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		(void)usleep(100);
+	}
+	fail_msg("nothing was asked");
+}
+
+/* As the server that was asked. */
+static void say(const struct ask *ask, struct proto_answer *answer)
+{
+	uint8_t message[PROTO_PIECE_SIZE], bytes[STORE_DATAGRAM_SIZE_MAX];
+	struct proto_head head = ask->head;
+	struct paxos_mail mail = {.kind = PAXOS_MAIL_REPLY, .address = ask->address};
+	size_t size;
+
+	answer->verb = ask->request.verb;
+	answer->node = (uint8_t)ask->node;
+	size = proto_answer_encode(answer, message, sizeof(message));
+	assert_int_not_equal(size, 0);
+	head.secret = 0;
+	head.missing = 0;
+	head.version = proto_answer_version(answer);
+	head.segment = 0;
+	head.segments = 1;
+	size = proto_segment_encode(&head, STORE_DATAGRAM_ANSWER, 0, CLUSTER,
+	                            slice_make(message, size), bytes);
+	if (ask->node == OWN) {
+		mail.bytes = slice_make(bytes, size);
+		assert_int_equal(paxos_address_inside_of(&mail.address), 1);
+		ctl_insides_mail(&insides, &mail);
+	} else {
+		assert_int_equal(sendto(other, bytes, size, 0, (const struct sockaddr *)&ask->from,
+		                        sizeof(ask->from)),
+		                 (ssize_t)size);
+	}
+}
+
+struct told {
+	unsigned times;
+	enum client_outcome outcome;
+	char value[32];
+	bool asks_again;
+};
+
+static void note(void *context, const struct client_result *result)
+{
+	struct told *told = context;
+
+	told->times++;
+	told->outcome = result->outcome;
+	memset(told->value, 0, sizeof(told->value));
+	if (result->answer.value.size != 0) {
+		memcpy(told->value, result->answer.value.data, result->answer.value.size);
+	}
+	if (told->asks_again) {
+		told->asks_again = false;
+		assert_int_equal(
+			ctl_inside_submit(inside,
+		                          &(struct client_request){.verb = PROTO_GET,
+		                                                   .path = slice_text("/b")},
+		                          note, told, NULL),
+			0);
+	}
+}
+
+static void wait_told(const unsigned *times, unsigned wanted)
+{
+	for (unsigned i = 0; i < TURNS_MAX && *times < wanted; i++) {
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		(void)usleep(100);
+	}
+	assert_int_equal(*times, wanted);
+}
+
+static void get(const char *path, struct told *told)
+{
+	const struct client_request request = {.verb = PROTO_GET, .path = slice_text(path)};
+
+	assert_int_equal(ctl_inside_submit(inside, &request, note, told, NULL), 0);
+}
+
+/* Whoever is asked names the other one; so both ways are gone. */
+static void test_follows_the_leader_from_mail_to_socket_and_back(void **state)
+{
+	struct proto_answer refer = {.answer = STORE_NOT_LEADER};
+	struct proto_answer good = {.answer = STORE_OK, .value = slice_text("one")};
+	struct told told = {0};
+	struct ask ask;
+	unsigned first;
+
+	(void)state;
+	get("/a", &told);
+	wait_ask(&ask);
+	assert_true(slice_equal(ask.request.path, slice_text("/a")));
+	first = ask.node;
+	refer.leader = (uint8_t)(OWN + OTHER - first);
+	say(&ask, &refer);
+	do {
+		wait_ask(&ask); /* the first may be asked again: the client learns who is who */
+		if (ask.node == first) {
+			say(&ask, &refer);
+		}
+	} while (ask.node == first);
+	assert_int_equal(told.times, 0);
+	say(&ask, &good);
+	wait_told(&told.times, 1);
+	assert_int_equal(told.outcome, CLIENT_DONE);
+	assert_string_equal(told.value, "one");
+}
+
+static void test_callback_may_ask_again(void **state)
+{
+	struct proto_answer good = {.answer = STORE_OK, .value = slice_text("x")};
+	struct told told = {.asks_again = true};
+	struct ask ask;
+
+	(void)state;
+	get("/a", &told);
+	wait_ask(&ask);
+	say(&ask, &good);
+	wait_told(&told.times, 1);
+	wait_ask(&ask);
+	assert_true(slice_equal(ask.request.path, slice_text("/b")));
+	say(&ask, &good);
+	wait_told(&told.times, 2);
+}
+
+static void test_more_than_the_window_is_the_callers_to_keep(void **state)
+{
+	struct told told = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		get("/a", &told);
+	}
+	assert_int_equal(ctl_inside_submit(inside, &(struct client_request){.verb = PROTO_REV},
+	                                   note, &told, NULL),
+	                 -EAGAIN);
+	assert_int_equal(told.times, 0);
+}
+
+/* A result that is there at once comes from the loop all the same. */
+static void test_refusal_without_a_server_comes_from_the_loop(void **state)
+{
+	static uint8_t long_path[PROTO_MESSAGE_SIZE_MAX + 1];
+	const struct client_request request = {.verb = PROTO_GET,
+	                                       .path = slice_make(long_path, sizeof(long_path))};
+	struct told told = {0};
+
+	(void)state;
+	assert_int_equal(ctl_inside_submit(inside, &request, note, &told, NULL), 0);
+	assert_int_equal(told.times, 0);
+	wait_told(&told.times, 1);
+	assert_int_equal(told.outcome, CLIENT_REFUSED);
+}
+
+struct heard {
+	unsigned events;
+	store_rev_t last;
+};
+
+static void hear(void *context, const struct watcher_effect *news)
+{
+	struct heard *heard = context;
+
+	if (news->kind == WATCHER_EFFECT_EVENT) {
+		heard->events++;
+		heard->last = news->event.revision;
+		/* Asked after the event, so not older than it. */
+		assert_true(ctl_inside_seen(inside) >= news->event.revision);
+	}
+}
+
+static void test_watch_tells_an_event_once_and_ends_when_told_to(void **state)
+{
+	const struct watcher_request request = {.glob = slice_text("/w/*"), .from = 5};
+	const struct proto_event event = {.revision = 7,
+	                                  .kind = STORE_EVENT_SET,
+	                                  .path = slice_text("/w/a"),
+	                                  .value = slice_text("v")};
+	struct proto_answer page = {.answer = STORE_OK,
+	                            .revision = 8,
+	                            .from = 5,
+	                            .store_revision = 7,
+	                            .count = 1,
+	                            .ttl_ms = 10000};
+	struct heard heard = {0};
+	uint8_t memory[256];
+	struct ask ask;
+	uint64_t tag;
+
+	(void)state;
+	assert_int_equal(ctl_inside_watch(inside, &(struct watcher_request){0}, hear, &heard, &tag),
+	                 -EINVAL);
+	assert_int_equal(ctl_inside_watch(inside, &request, hear, &heard, &tag), 0);
+	wait_ask(&ask);
+	assert_int_equal(ask.request.verb, PROTO_WATCH);
+	assert_int_equal(ask.request.rev, 5);
+	page.value = slice_make(memory, proto_event_put(memory, 0, sizeof(memory), &event));
+	say(&ask, &page);
+	wait_told(&heard.events, 1);
+	assert_int_equal(heard.last, 7);
+	say(&ask, &page); /* twice on the wire, once told */
+	wait_ask(&ask);
+	assert_int_equal(ask.request.rev, 8); /* acknowledged */
+	assert_int_equal(ctl_inside_unwatch(inside, tag), 0);
+	assert_int_equal(ctl_inside_unwatch(inside, tag), -ENOENT);
+	wait_ask(&ask);
+	assert_int_equal(ask.request.ttl_ms, 0);
+	assert_int_equal(heard.events, 1);
+}
+
+/* Mail may still be on its way when the client it is for has gone. */
+static void test_mail_for_one_that_is_gone_is_dropped(void **state)
+{
+	const struct paxos_mail mail = {.kind = PAXOS_MAIL_REPLY,
+	                                .address = paxos_address_inside(CTL_INSIDES_MAX),
+	                                .bytes = slice_text("late")};
+
+	(void)state;
+	ctl_insides_mail(&insides, &mail);
+	assert_int_equal(paxos_address_inside_of(&(struct paxos_address){{0}}), 0);
+}
+
+static void test_garbage_from_the_other_server_is_counted(void **state)
+{
+	struct ctl_inside_counters before, after;
+	struct told told = {0};
+	struct ask ask;
+
+	(void)state;
+	ctl_inside_counters(inside, &before);
+	/* Reads are spread by chance only at first; ask until the other one is asked. */
+	get("/a", &told);
+	do {
+		wait_ask(&ask);
+	} while (ask.node != OTHER);
+	assert_int_equal(
+		sendto(other, "garbage", 7, 0, (struct sockaddr *)&ask.from, sizeof(ask.from)), 7);
+	for (unsigned i = 0; i < TURNS_MAX; i++) {
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		ctl_inside_counters(inside, &after);
+		if (after.client.received > before.client.received) {
+			break;
+		}
+		(void)usleep(100);
+	}
+	assert_int_equal(after.client.received, before.client.received + 1);
+	assert_int_equal(after.outstanding, 1);
+	assert_int_equal(told.times, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_follows_the_leader_from_mail_to_socket_and_back),
+		TEST(test_callback_may_ask_again),
+		TEST(test_more_than_the_window_is_the_callers_to_keep),
+		TEST(test_refusal_without_a_server_comes_from_the_loop),
+		TEST(test_watch_tells_an_event_once_and_ends_when_told_to),
+		TEST(test_mail_for_one_that_is_gone_is_dropped),
+		TEST(test_garbage_from_the_other_server_is_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
