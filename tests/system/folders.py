@@ -3,12 +3,15 @@
 
 import os
 import shutil
+import struct
 
-from harness import check, parse_json
+from harness import Failed, check, parse_json
 
 SECTOR = 512
 BLOCK = 4096
 FRAME = b"CFJF"  # what the first sector of a frame begins with
+FRAMES_MIN, MORE = 20, 150
+COUNT, LENGTH = 28, 112  # in it: records; length of the log behind them, then decided, then low
 
 
 def data_of(cluster, number):
@@ -55,6 +58,38 @@ def frames_of(segment):
     """Offsets of the blocks that begin a frame."""
     text = segment.read_bytes()
     return [at for at in range(0, len(text), BLOCK) if text[at:at + 4] == FRAME]
+
+
+def live_frames_of(segment):
+    """Those with entries that no later frame writes again: damaged, they are missed."""
+    text = segment.read_bytes()
+    heads = [(at, *struct.unpack_from("<Q8xQ", text, at + LENGTH)) for at in frames_of(segment)
+             if struct.unpack_from("<I", text, at + COUNT)[0] != 0]
+    live = []
+    stands = heads[-1][1] if heads else 0  # up to here the log is as it was before all later frames
+    for (_, former, _), (at, length, low) in reversed(list(zip(heads, heads[1:]))):
+        if former < length <= stands:
+            live.append(at)
+        stands = min(stands, low)
+    return live[::-1]
+
+
+def kill_with_entries(cluster, recorder, numbers):
+    """
+    Kills them, with live frames in the last segment of each. There are few right behind the begin
+    of a segment, or a change of the leader; then all go on for a while.
+    """
+    for _ in range(10):
+        for number in numbers:
+            cluster.kill(number)
+        if all(len(live_frames_of(segments(cluster, n)[-1])) > FRAMES_MIN for n in numbers):
+            return
+        for number in numbers:
+            cluster.start(number, wait=False)
+        for number in numbers:
+            cluster.wait_caught_up(number)
+        recorder.wait_more(MORE)
+    raise Failed("there are never enough frames")
 
 
 def snapshots(cluster, number):

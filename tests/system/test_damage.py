@@ -156,26 +156,25 @@ def test_older_copies(tools):
 def rot(cluster, number, what):
     """Damages the journal of a server that is down. True if verify must call it damaged."""
     segment = folders.segments(cluster, number)[-1]
-    frames = folders.frames_of(segment)
-    check(len(frames) > 20, "there are frames", len(frames))
-    last = frames[-1]
+    frames, live = folders.frames_of(segment), folders.live_frames_of(segment)
+    middle, last = live[len(live) // 2], frames[-1]
     if what == "first sector":
         change(segment, frames[0], folders.SECTOR)
         return None  # of a frame that may have held nothing
     elif what == "three in a row":
-        at = len(frames) // 3
-        change(segment, frames[at], frames[at + 3] - frames[at])
+        at = len(live) // 3
+        change(segment, live[at], live[at + 3] - live[at])
     elif what == "a bit of each frame":
         for at in frames:
             change(segment, at + 64)
     elif what == "zeros":
         with open(segment, "r+b") as file:
-            file.seek(frames[len(frames) // 2])
+            file.seek(middle)
             file.write(bytes(folders.BLOCK))
     elif what == "an old block":  # a write that went elsewhere
         data = segment.read_bytes()
         with open(segment, "r+b") as file:
-            file.seek(frames[len(frames) // 2])
+            file.seek(middle)
             file.write(data[frames[3]:frames[3] + folders.BLOCK])
     elif what == "torn tail":  # what a cut write leaves: its last sectors are blank
         with open(segment, "r+b") as file:
@@ -204,7 +203,7 @@ def test_journals_rot(tools):
     recorder.wait_more(stories.WARM)
     for turn, what in enumerate(ROTS):
         victim = turn % 3 + 1
-        cluster.kill(victim)
+        folders.kill_with_entries(cluster, recorder, [victim])
         code, report = verify(cluster, victim)
         check(code == 0, "what rotted before is mended", report)
         sure = rot(cluster, victim, what)
@@ -222,11 +221,11 @@ def test_helix(tools):
     cluster = cluster_of(tools)
     recorder = Recorder(cluster)
     recorder.wait_more(4 * stories.WARM)
-    cluster.kill_all()
+    folders.kill_with_entries(cluster, recorder, cluster.nodes)
     for number in cluster.nodes:
-        segment = folders.segments(cluster, number)[0]
-        frames = folders.frames_of(segment)
-        for at in frames[len(frames) * number // 4:][:6:3]:
+        segment = folders.segments(cluster, number)[-1]
+        live = folders.live_frames_of(segment)
+        for at in live[len(live) * number // 4:][:6:3]:
             change(segment, at + 30)
         code, report = verify(cluster, number)
         check(code == 1 and report["journal"]["corrupt"] > 0 and
