@@ -17,6 +17,7 @@ void paxos_config_default(struct paxos_config *config)
 	config->undurable_bytes = 8ull << 20;
 	config->window = PAXOS_WINDOW_MAX;
 	config->assemblies = 64;
+	config->watches_max = 1u << 17;
 	config->session_ttl_ms_min = 1000;
 	config->session_ttl_ms_max = 24 * 3600 * 1000;
 }

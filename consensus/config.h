@@ -59,6 +59,7 @@ struct paxos_config {
 	uint64_t snapshot_bytes;  /* of the log between two snapshots; equal on all; 0 = none */
 	uint32_t window;          /* ACCEPT datagrams in flight to one peer at most, up to 64 */
 	uint32_t assemblies;      /* requests of several segments under way at most */
+	uint32_t watches_max;     /* kept by one worker at most */
 	uint32_t session_ttl_ms_min, session_ttl_ms_max;
 	uint64_t promote_ns; /* a voter silent for so long is replaced by a learner; 0 = never */
 	struct store_address addresses[STORE_NODES_MAX]; /* of the founders; ip 0: not known */

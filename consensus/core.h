@@ -81,6 +81,8 @@ struct paxos_core {
 	bool takes_part;        /* in a, d and f; false for an outsider (4.1 i) */
 	enum paxos_role role;
 	int leader; /* as far as known */
+	/* When it was in touch with a leader that had a majority; 0: never. */
+	uint64_t touched_ns;
 	struct paxos_ballot promised;
 	struct paxos_ballot accepted;
 	uint64_t decided;

@@ -6,6 +6,7 @@
 
 #include "consensus/admit.h"
 #include "consensus/answer.h"
+#include "consensus/watches_post.h"
 #include "store/base/check.h"
 #include "store/base/hash.h"
 #include "store/base/mutant.h"
@@ -22,7 +23,8 @@ int paxos_desk_init(struct paxos_core *core, struct paxos_desk *desk)
 	desk->reads = calloc(PAXOS_READS_MAX, sizeof(desk->reads[0]));
 	if (desk->message == NULL || desk->pending == NULL || desk->inflight == NULL ||
 	    desk->reads == NULL || paxos_alive_init(&desk->alive) < 0 ||
-	    assembly_new(&desk->assembly, core->config.assemblies) < 0) {
+	    assembly_new(&desk->assembly, core->config.assemblies) < 0 ||
+	    paxos_watches_new(&desk->watches, core->config.watches_max, core->store) < 0) {
 		paxos_desk_deinit(desk);
 		return -ENOMEM;
 	}
@@ -33,12 +35,14 @@ uint64_t paxos_desk_bytes(const struct paxos_core *core, const struct paxos_desk
 {
 	return PROTO_MESSAGE_SIZE_MAX + PAXOS_READS_MAX * sizeof(desk->reads[0]) +
 	       core->config.log_entries * (sizeof(desk->pending[0]) + sizeof(desk->inflight[0])) +
-	       paxos_alive_bytes() + assembly_bytes(desk->assembly);
+	       paxos_alive_bytes() + assembly_bytes(desk->assembly) +
+	       paxos_watches_bytes(core->config.watches_max);
 }
 
 void paxos_desk_deinit(struct paxos_desk *desk)
 {
 	assembly_free(desk->assembly);
+	paxos_watches_free(desk->watches);
 	free(desk->message);
 	free(desk->pending);
 	free(desk->inflight);
@@ -393,6 +397,7 @@ void paxos_desk_lease(struct paxos_core *core, struct paxos_desk *desk, uint64_t
 	atomic_store_explicit(&desk->view.lease_end_ns, lease_end_ns, memory_order_release);
 	atomic_store_explicit(&desk->view.configuration, core->configuration, memory_order_relaxed);
 	atomic_store_explicit(&desk->view.role, (uint32_t)core->role, memory_order_relaxed);
+	atomic_store_explicit(&desk->view.touched_ns, core->touched_ns, memory_order_relaxed);
 	atomic_store_explicit(&desk->view.leader,
 	                      core->leader == PAXOS_NOBODY ? 0 : (uint32_t)core->leader + 1,
 	                      memory_order_relaxed);
@@ -564,7 +569,12 @@ void paxos_desk_request(struct paxos_core *core, struct paxos_desk *desk,
 	request.flags = datagram->flags;
 	core->counted.requests++;
 	if (request.verb == PROTO_WATCH) {
-		refuse(core, desk, address, &head, request.verb, STORE_BAD_VERB);
+		if (core->role == PAXOS_OUTSIDER) {
+			refer(core, desk, address, &head, request.verb); /* it may be old */
+		} else {
+			paxos_watches_post_ask(core, &desk->view, desk->message, desk->watches,
+			                       address, &request);
+		}
 	} else if (proto_is_write(request.verb) || request.verb == PROTO_OPEN) {
 		if (leader == NULL) {
 			refer(core, desk, address, &head, request.verb);

@@ -10,6 +10,8 @@
  *                                                                                  |
  *                                      answer <-- applied <-- decided <------------'
  *
+ * A watch (watches.h) is kept by whichever server takes part; its pages are answers.
+ *
  * Exactly once: DESIGN 4.1 l. Expiry of sessions: 4.1 k. A server that does not lead refers.
  *
  * Private to consensus/. Pure: allocates only in init. Threads: the replica's.
@@ -19,6 +21,7 @@
 #include "consensus/core.h"
 #include "consensus/leader.h"
 #include "consensus/reader.h"
+#include "consensus/watches.h"
 #include "store/assembly.h"
 
 enum {
@@ -49,6 +52,7 @@ struct paxos_waiting_read {
 struct paxos_desk {
 	struct paxos_lease_view view; /* for all workers */
 	struct assembly *assembly;
+	struct paxos_watches *watches;
 	uint8_t *message; /* PROTO_MESSAGE_SIZE_MAX */
 
 	struct paxos_pending *pending; /* a ring by index, log_entries long */

@@ -73,6 +73,9 @@ static void hear_leader(struct paxos_replica *replica, const struct paxos_msg *m
 		return;
 	}
 	core->leader = msg->node;
+	if (against_promised(core, msg) == 0) {
+		core->touched_ns = core->now_ns;
+	}
 	paxos_election_heard(core, &replica->election, msg->poll_gap_ns);
 }
 

@@ -22,7 +22,17 @@ struct paxos_lease_view {
 	_Atomic uint32_t leader;       /* from 1; 0 = not known */
 	_Atomic uint32_t role;         /* enum paxos_role */
 	_Atomic uint32_t configuration;
+	_Atomic uint64_t touched_ns; /* when it was in touch with a leader's majority; 0: never */
 };
+
+/* For how long this server has been out of touch, in ms; UINT32_MAX: it never was in touch. */
+static inline uint32_t paxos_lease_view_age_ms(const struct paxos_lease_view *view, uint64_t now_ns)
+{
+	const uint64_t touched_ns = atomic_load_explicit(&view->touched_ns, memory_order_relaxed);
+	const uint64_t age_ms = now_ns > touched_ns ? (now_ns - touched_ns) / 1000000 : 0;
+
+	return touched_ns == 0 || age_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)age_ms;
+}
 
 enum paxos_read {
 	PAXOS_READ_ANSWERED, /* the answer stands in ret_message */

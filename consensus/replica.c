@@ -13,6 +13,7 @@
 #include "consensus/quorum.h"
 #include "consensus/storage.h"
 #include "consensus/turnover.h"
+#include "consensus/watches_post.h"
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 
@@ -534,7 +535,13 @@ void paxos_replica_tick(struct paxos_replica *replica, uint64_t now_ns)
 	for (unsigned peer = 0; peer < STORE_NODES_MAX; peer++) {
 		paxos_outlet_tick(core, &replica->outlets[peer]);
 	}
+	if (core->role == PAXOS_LEADER &&
+	    replica->election.rounds.majority_sent_ns > core->touched_ns) {
+		core->touched_ns = replica->election.rounds.majority_sent_ns;
+	}
 	paxos_desk_lease(core, &replica->desk, paxos_replica_lease_end_ns(replica));
+	paxos_watches_post_turn(core, &replica->desk.view, replica->desk.message,
+	                        replica->desk.watches);
 	must(core->log.base <= core->decided);
 	must(core->decided <= core->log.length);
 	must(paxos_ballot_compare(core->accepted, core->promised) <= 0);
@@ -561,6 +568,11 @@ uint64_t paxos_replica_deadline_ns(const struct paxos_replica *replica)
 	other_ns = paxos_handover_deadline_ns(replica);
 	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
 	other_ns = paxos_asks_deadline_ns(&replica->asks);
+	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
+	other_ns = paxos_watches_deadline_ns(replica->desk.watches);
+	if (other_ns < core->now_ns) {
+		return core->now_ns;
+	}
 	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
 	if (core->role == PAXOS_LEADER) {
 		other_ns = paxos_leader_deadline_ns(core, &replica->leader);

@@ -11,6 +11,7 @@
 #include "consensus/ballot.h"
 #include "consensus/config.h"
 #include "consensus/effect.h"
+#include "consensus/watches.h"
 #include "store/datagram.h"
 #include "store/limits.h"
 
@@ -87,6 +88,7 @@ struct paxos_status {
 	uint64_t requests, reads_lease, reads_quorum, reads_stale, lease_refusals, duplicates;
 	uint64_t disk_refusals; /* writes refused because disks are full */
 	uint64_t datagrams_in, datagrams_out, resent;
+	struct paxos_watch_counters watches;
 };
 
 const char *paxos_trace_text(enum paxos_trace_kind kind);

@@ -84,6 +84,7 @@ void paxos_replica_status(const struct paxos_replica *replica, struct paxos_stat
 	status->lease_end_ns = paxos_replica_lease_end_ns(replica);
 	status->now_ns = core->now_ns;
 	status->datagrams_out = core->outbox.sent;
+	status->watches = *paxos_replica_watches(replica);
 	see_peers(replica, status);
 }
 
@@ -100,6 +101,11 @@ struct slice paxos_replica_entry(const struct paxos_replica *replica, uint64_t i
 const struct paxos_lease_view *paxos_replica_lease_view(const struct paxos_replica *replica)
 {
 	return &replica->desk.view;
+}
+
+const struct paxos_watch_counters *paxos_replica_watches(const struct paxos_replica *replica)
+{
+	return paxos_watches_counters(replica->desk.watches);
 }
 
 const char *paxos_trace_text(enum paxos_trace_kind kind)

@@ -72,14 +72,15 @@ static int make_replica(struct ctl_boot *boot, struct ctl_reason *ret_reason)
 	paxos.log_bytes = config->log_mb << 20;
 	paxos.log_entries = (uint32_t)config->log_entries;
 	paxos.window = (uint32_t)config->window;
+	paxos.watches_max = (uint32_t)config->watches_max;
 	if (getrandom(&paxos.seed, sizeof(paxos.seed), 0) != (ssize_t)sizeof(paxos.seed)) {
 		paxos.seed = paxos.incarnation; /* for back-off only */
 	}
 	r = paxos_replica_new(&boot->replica, &paxos, boot->store);
 	if (r < 0) {
 		ctl_reason_say(ret_reason,
-		               "the replica cannot be made (%s); lower log_mb or "
-		               "log_entries",
+		               "the replica cannot be made (%s); lower log_mb, "
+		               "log_entries or watches_max",
 		               strerror(-r));
 	}
 	return r;

@@ -68,7 +68,7 @@ struct ctl_config {
 	uint64_t drift_ppm;
 	uint64_t log_mb, log_entries, window;
 	uint64_t segment_mb, snapshot_mb, data_max_mb;
-	uint64_t quota_mb, sessions_max;
+	uint64_t quota_mb, sessions_max, watches_max;
 	uint64_t priority;
 	uint64_t promote_ns; /* 0: never */
 	uint64_t restart;    /* 0, 1 */

@@ -107,6 +107,9 @@ static const struct ctl_key keys[] = {
          "it only deletes and smaller values are taken. The same on all servers."},
 	{"sessions_max", CTL_KEY_NUMBER, AT(sessions_max), "16384", 16, STORE_SESSIONS_MAX, NULL,
          "Client sessions at most. The same on all servers."},
+	{"watches_max", CTL_KEY_NUMBER, AT(watches_max), "131072", 0, 1048576, NULL,
+         "Watches that one worker keeps at most, 640 bytes each, taken as they are used. Beyond it "
+         "they are refused, and clients go to another server."},
 	{"priority", CTL_KEY_NUMBER, AT(priority), "128", 1, 255, NULL,
          "In elections: of several servers that could lead, one of the highest number does."},
 	{"promote_ms", CTL_KEY_MILLIS, AT(promote_ns), "0", 0, 86400000 * MS, NULL,

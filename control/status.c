@@ -105,6 +105,14 @@ static json_t *counters_json(const struct paxos_status *status)
 	(void)json_object_set_new(object, "datagrams_in", number(status->datagrams_in));
 	(void)json_object_set_new(object, "datagrams_out", number(status->datagrams_out));
 	(void)json_object_set_new(object, "resent", number(status->resent));
+	(void)json_object_set_new(object, "watches", number(status->watches.watches));
+	(void)json_object_set_new(object, "watch_asks", number(status->watches.asks));
+	(void)json_object_set_new(object, "watch_events", number(status->watches.events));
+	(void)json_object_set_new(object, "watch_pages", number(status->watches.pages));
+	(void)json_object_set_new(object, "watch_resent", number(status->watches.resent));
+	(void)json_object_set_new(object, "watch_too_late", number(status->watches.too_late));
+	(void)json_object_set_new(object, "watch_full", number(status->watches.full));
+	(void)json_object_set_new(object, "watch_expired", number(status->watches.expired));
 	return object;
 }
 

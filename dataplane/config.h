@@ -57,5 +57,6 @@ struct dp_config {
 	struct dp_peer_config peers[STORE_NODES_MAX];
 	/* As the replica has them; for answers that workers beyond 0 give. */
 	uint64_t cluster;
-	uint8_t durability; /* enum paxos_durability */
+	uint8_t durability;   /* enum paxos_durability */
+	uint32_t watches_max; /* kept by each worker at most */
 };

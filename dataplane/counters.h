@@ -34,8 +34,16 @@ enum dp_counter {
 	DP_DROP_PORT,    /* lost by an ethdev or its driver: queue full, frame over its buffer */
 	DP_ARP_ANSWERED,
 	DP_ICMP_ANSWERED,
-	DP_PASSED, /* by a worker beyond 0 to worker 0 */
-	DP_READS,  /* answered by a worker beyond 0 */
+	DP_PASSED,  /* by a worker beyond 0 to worker 0 */
+	DP_READS,   /* answered by a worker beyond 0; watches that were asked for, too */
+	DP_WATCHES, /* kept now; this and the next, with the replica's: consensus/watches.h */
+	DP_WATCH_ASKS,
+	DP_WATCH_EVENTS,
+	DP_WATCH_PAGES,
+	DP_WATCH_RESENT,
+	DP_WATCH_TOO_LATE,
+	DP_WATCH_FULL,
+	DP_WATCH_EXPIRED,
 	DP_TURNS,
 	DP_TURNS_EMPTY,
 	DP_SLEEPS,

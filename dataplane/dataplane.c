@@ -123,6 +123,26 @@ static bool reads_ethdev(const struct dp *dp, unsigned worker)
 	return false;
 }
 
+/* Watches: worker 0 has those of the replica. */
+static int fill_reads(struct dp *dp, struct dp_worker *worker, struct paxos_replica *replica,
+                      struct store *store)
+{
+	struct dp_reads *reads = &worker->reads;
+	int r = 0;
+
+	reads->view = paxos_replica_lease_view(replica);
+	reads->store = store;
+	reads->cluster = dp->config.cluster;
+	reads->node = dp->config.node;
+	reads->durability = dp->config.durability;
+	worker->watch_counters = paxos_replica_watches(replica);
+	if (worker->index != 0) {
+		r = paxos_watches_new(&reads->watches, dp->config.watches_max, store);
+		worker->watch_counters = r < 0 ? NULL : paxos_watches_counters(reads->watches);
+	}
+	return r;
+}
+
 static void fill_worker(struct dp *dp, struct dp_worker *worker, unsigned index,
                         struct paxos_replica *replica, struct store *store)
 {
@@ -141,11 +161,6 @@ static void fill_worker(struct dp *dp, struct dp_worker *worker, unsigned index,
 	worker->rest.has_ethdev = reads_ethdev(dp, index);
 	worker->rest.sleep_max_ns = dp->config.sleep_max_ns;
 	worker->rest.counters = &worker->counters;
-	worker->reads.view = paxos_replica_lease_view(replica);
-	worker->reads.store = store;
-	worker->reads.cluster = dp->config.cluster;
-	worker->reads.node = dp->config.node;
-	worker->reads.durability = dp->config.durability;
 	worker->all = dp->workers;
 	worker->count = dp->config.worker_count;
 	if (index == 0) {
@@ -168,6 +183,9 @@ static int make_workers(struct dp *dp, struct paxos_replica *replica, struct sto
 		dp->workers[i] = worker;
 		dp->worker_count++;
 		fill_worker(dp, worker, i, replica, store);
+		if (fill_reads(dp, worker, replica, store) < 0) {
+			return refuse(reason, -ENOMEM, "watches_max: no memory; lower it");
+		}
 	}
 	return 0;
 }
@@ -294,6 +312,7 @@ void dp_stop(struct dp *dp)
 	dp->mailbox->worker_bell = (struct paxos_bell){0};
 	for (unsigned i = 0; i < dp->worker_count; i++) {
 		dp_tx_close(&dp->workers[i]->tx);
+		paxos_watches_free(dp->workers[i]->reads.watches);
 		free(dp->workers[i]);
 	}
 	dp_pass_close(&dp->pass);

@@ -60,6 +60,54 @@ static void send(struct dp_reads *reads, const struct proto_head *asked, uint64_
 	}
 }
 
+/* --- watches ------------------------------------------------------------------------------ */
+
+struct post {
+	struct dp_reads *reads;
+	struct dp_tx *tx;
+	uint64_t now_ns;
+};
+
+static void post_page(void *context, const struct paxos_address *address,
+                      const struct proto_head *asked, struct proto_answer *answer)
+{
+	const struct post *post = context;
+	struct dp_reads *reads = post->reads;
+	size_t size;
+
+	answer->node = (uint8_t)(reads->node + 1);
+	answer->leader = (uint8_t)atomic_load_explicit(&reads->view->leader, memory_order_relaxed);
+	answer->role = (uint8_t)atomic_load_explicit(&reads->view->role, memory_order_relaxed);
+	answer->durability = reads->durability;
+	answer->age_ms = paxos_lease_view_age_ms(reads->view, post->now_ns);
+	size = proto_answer_encode(answer, reads->message, sizeof(reads->message));
+	must(size != 0);
+	send(reads, asked, proto_answer_version(answer), slice_make(reads->message, size), address,
+	     post->tx);
+}
+
+/* An outsider's store may be old: the replica refers the client. */
+static bool keeps_watches(const struct dp_reads *reads)
+{
+	return reads->watches != NULL &&
+	       atomic_load_explicit(&reads->view->role, memory_order_relaxed) != PAXOS_OUTSIDER;
+}
+
+void dp_reads_turn(struct dp_reads *reads, uint64_t now_ns, struct dp_tx *tx)
+{
+	struct post post = {.reads = reads, .tx = tx, .now_ns = now_ns};
+
+	paxos_watches_turn(reads->watches, now_ns,
+	                   &(struct paxos_watch_post){.send = post_page, .context = &post});
+}
+
+uint64_t dp_reads_deadline_ns(const struct dp_reads *reads)
+{
+	return paxos_watches_deadline_ns(reads->watches);
+}
+
+/* --- a datagram --------------------------------------------------------------------------- */
+
 bool dp_reads_answer(struct dp_reads *reads, uint64_t now_ns, const struct dp_packet *packet,
                      struct dp_tx *tx)
 {
@@ -69,6 +117,13 @@ bool dp_reads_answer(struct dp_reads *reads, uint64_t now_ns, const struct dp_pa
 
 	if (!open_request(reads, packet->bytes, &request)) {
 		return false;
+	}
+	if (request.verb == PROTO_WATCH && keeps_watches(reads)) {
+		struct post post = {.reads = reads, .tx = tx, .now_ns = now_ns};
+
+		paxos_watches_ask(reads->watches, now_ns, &packet->source.address, &request,
+		                  &(struct paxos_watch_post){.send = post_page, .context = &post});
+		return true;
 	}
 	if (paxos_read(reads->view, reads->store, now_ns, reads->node, reads->durability, &request,
 	               reads->message, &size, &version) != PAXOS_READ_ANSWERED) {

@@ -14,7 +14,6 @@
 
 #define LOOK_EVERY_NS UINT64_C(1000000000)
 #define ASK_EVERY_NS  UINT64_C(5000000)
-#define FAR_NS        UINT64_C(1000000000)
 
 /* --- datagrams ------------------------------------------------------------------------------- */
 
@@ -278,9 +277,6 @@ static unsigned turn_replica(struct dp_worker *worker, bool came)
 	const uint64_t now_ns = dp_clock_ns(); /* mail was taken since the burst */
 	unsigned done;
 
-	if (worker->replica == NULL) {
-		return 0;
-	}
 	done = paxos_errand_journal(worker->replica, now_ns, worker->mailbox);
 	if (!came && done == 0 && now_ns < worker->deadline_ns) {
 		return 0;
@@ -289,6 +285,28 @@ static unsigned turn_replica(struct dp_worker *worker, bool came)
 	done += obey(worker, now_ns);
 	worker->deadline_ns = paxos_replica_deadline_ns(worker->replica);
 	return done;
+}
+
+static void count_watches(struct dp_worker *worker, const struct paxos_watch_counters *counted)
+{
+	struct dp_counters *counters = &worker->counters;
+
+	dp_count_set(counters, DP_WATCHES, counted->watches);
+	dp_count_set(counters, DP_WATCH_ASKS, counted->asks);
+	dp_count_set(counters, DP_WATCH_EVENTS, counted->events);
+	dp_count_set(counters, DP_WATCH_PAGES, counted->pages);
+	dp_count_set(counters, DP_WATCH_RESENT, counted->resent);
+	dp_count_set(counters, DP_WATCH_TOO_LATE, counted->too_late);
+	dp_count_set(counters, DP_WATCH_FULL, counted->full);
+	dp_count_set(counters, DP_WATCH_EXPIRED, counted->expired);
+}
+
+/* Workers beyond 0: what their watches are owed. Returns 1 if work is left. */
+static unsigned turn_reads(struct dp_worker *worker, uint64_t now_ns)
+{
+	dp_reads_turn(&worker->reads, now_ns, &worker->tx);
+	worker->deadline_ns = dp_reads_deadline_ns(&worker->reads);
+	return worker->deadline_ns == 0 ? 1 : 0;
 }
 
 /* One turn. Returns true if there was something to do. */
@@ -305,14 +323,19 @@ static bool turn(struct dp_worker *worker, uint64_t *ret_now_ns)
 	if (done == 0 || worker->turns_since_control >= DP_CONTROL_GAP_MAX) {
 		done += control(worker, now_ns); /* mail, ARP, files of links */
 	}
-	done += turn_replica(worker, done != 0); /* what is overdue; effects to tx.c */
-	dp_tx_burst(&worker->tx);                /* tx.c: out */
+	if (worker->replica != NULL) {
+		done += turn_replica(worker, done != 0); /* what is overdue; effects to tx.c */
+	} else {
+		done += turn_reads(worker, now_ns); /* reads.c: watches, pages to tx.c */
+	}
+	dp_tx_burst(&worker->tx); /* tx.c: out */
 	if (worker->replica != NULL) {
 		paxos_journal_ring(worker->mailbox); /* after it: peers write meanwhile */
 	}
 	dp_rx_free(&worker->rx);
 	urcu_qsbr_quiescent_state(); /* nothing of the store is in hand any more */
 
+	count_watches(worker, worker->watch_counters);
 	dp_count(&worker->counters, DP_TURNS, 1);
 	dp_count(&worker->counters, DP_TURNS_EMPTY, done == 0);
 	*ret_now_ns = now_ns;
@@ -339,7 +362,7 @@ void *dp_worker_run(void *argument)
 			continue;
 		}
 		dp_rest_idle(&worker->rest, &worker->rx, worker->mailbox, now_ns,
-		             worker->replica != NULL ? worker->deadline_ns : now_ns + FAR_NS);
+		             worker->deadline_ns);
 	}
 	dp_tx_burst(&worker->tx); /* what SIGTERM made the replica say */
 	urcu_qsbr_unregister_thread();

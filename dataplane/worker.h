@@ -5,7 +5,7 @@
  * worker.h - the poll loop: one core, one queue of each ethdev, its links
  *
  *      worker 0        turns the replica, takes mail, resolves peers
- *      workers 1..n-1  answer reads under RCU (reads.h), hand the rest to worker 0
+ *      workers 1..n-1  answer reads under RCU and keep watches (reads.h), hand the rest to worker 0
  *
  * Threads: dp_worker_run() is a thread's whole life; `stop` may be set by any thread, which then
  *          rings the worker's bell.
@@ -37,13 +37,14 @@ struct dp_worker {
 	struct dp_reads reads;
 	struct dp_counters counters;
 	unsigned turns_since_control;
-	uint64_t look_ns;  /* when to look after links next */
+	uint64_t deadline_ns; /* when the replica, or the reads, want a turn if nothing comes in */
+	const struct paxos_watch_counters *watch_counters; /* of either */
+	uint64_t look_ns;                                  /* when to look after links next */
 	uint64_t asked_ns; /* when ARP tables were last looked through */
 	/* worker 0 only, borrowed; NULL elsewhere */
 	struct paxos_replica *replica;
 	struct store *store;
 	struct paxos_mailbox *mailbox;
-	uint64_t deadline_ns; /* when the replica wants its next tick, if nothing comes in */
 	/* all workers, for the status that worker 0 tells */
 	struct dp_worker *const *all;
 	unsigned count;

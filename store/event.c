@@ -200,3 +200,26 @@ enum store_answer store_events_get(const struct store_events *events, store_rev_
 	*ret_event = event;
 	return STORE_OK;
 }
+
+store_rev_t store_events_last(const struct store_events *events)
+{
+	return atomic_load_explicit(&events->head, memory_order_acquire);
+}
+
+store_rev_t store_events_first(const struct store_events *events)
+{
+	store_rev_t high = store_events_last(events) + 1;
+	store_rev_t low = high > (store_rev_t)events->size ? high - (store_rev_t)events->size : 1;
+	const struct store_event *event;
+
+	while (low < high) {
+		const store_rev_t middle = low + (high - low) / 2;
+
+		if (store_events_get(events, middle, &event) == STORE_OK) {
+			high = middle;
+		} else {
+			low = middle + 1;
+		}
+	}
+	return high;
+}

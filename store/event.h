@@ -80,3 +80,9 @@ const struct store_event *store_events_find(const struct store_events *events,
 /* OK, TOO_LATE (no longer kept) or NOT_FOUND (not yet published). */
 enum store_answer store_events_get(const struct store_events *events, store_rev_t revision,
                                    const struct store_event **ret_event);
+
+/* As published. Any registered reader. */
+store_rev_t store_events_last(const struct store_events *events);
+
+/* The first that is kept, found by bisection; last + 1 if none is. Any registered reader. */
+store_rev_t store_events_first(const struct store_events *events);

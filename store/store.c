@@ -211,6 +211,16 @@ enum store_answer store_event(const struct store *store, store_rev_t revision,
 	return store_events_get(&store->events, revision, ret_event);
 }
 
+store_rev_t store_event_last(const struct store *store)
+{
+	return store_events_last(&store->events);
+}
+
+store_rev_t store_event_first(const struct store *store)
+{
+	return store_events_first(&store->events);
+}
+
 void store_counters(const struct store *store, struct store_counters *ret_counters)
 {
 	ret_counters->applied = atomic_load_explicit(&store->tally.applied, memory_order_relaxed);

@@ -226,6 +226,10 @@ bool store_cursor_next(struct store_cursor *cursor, struct store_file *ret_file)
 enum store_answer store_event(const struct store *store, store_rev_t revision,
                               const struct store_event **ret_event);
 
+/* The last event that readers see, 0 if there never was one; the first that is kept, or last + 1 */
+store_rev_t store_event_last(const struct store *store);
+store_rev_t store_event_first(const struct store *store);
+
 /* --- the whole ------------------------------------------------------------------------------ */
 
 /* 128 bits over everything that is replicated, of the pinned or published root. */

@@ -24,6 +24,7 @@
 #include "consensus/errand.h"
 #include "consensus/mailbox.h"
 #include "consensus/replica.h"
+#include "consensus/watches.h"
 #include "control/boot.h"
 #include "control/config.h"
 #include "control/end.h"
@@ -247,6 +248,7 @@ static void fill_dataplane(struct dp_config *dp, const struct server *server)
 	dp->count = (uint8_t)config->count;
 	dp->cluster = config->cluster;
 	dp->durability = (uint8_t)durability_of(server);
+	dp->watches_max = (uint32_t)config->watches_max;
 	for (unsigned i = 0; i < DP_WORKERS_MAX; i++) {
 		dp->cores[i] = i < config->cores.count ? config->cores.numbers[i] : -1;
 	}
@@ -301,13 +303,21 @@ static int start_shell(struct server *server, struct ctl_reason *ret_reason)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* Of the workers beyond the replica's own. */
+static uint64_t watches_bytes(const struct ctl_config *config)
+{
+	return config->transport == CTL_TRANSPORT_DPDK
+	               ? (config->workers - 1) * paxos_watches_bytes((uint32_t)config->watches_max)
+	               : 0;
+}
+
 /* What was taken at the start, and what the store may grow to. */
 static void tell_memory(struct server *server)
 {
 	const struct ctl_config *config = &server->config;
 	const struct store_config store = ctl_boot_store_config(config);
 	const uint64_t taken = paxos_replica_bytes(server->boot.replica) + 2 * MAILBOX_BYTES +
-	                       ctl_udp_worker_size();
+	                       ctl_udp_worker_size() + watches_bytes(config);
 	const uint64_t dpdk_mb = config->transport == CTL_TRANSPORT_DPDK ? config->memory_mb : 0;
 	const uint64_t store_max = store_bytes_max(&store);
 

@@ -30,6 +30,7 @@ void world_options_default(struct world_options *options)
 	paxos->suspicion_ns = MS(60);
 	paxos->drift_ppm = 1000;
 	paxos->log_entries = 1024;
+	paxos->watches_max = 64;
 	paxos->log_bytes = 1 << 20;
 	paxos->session_ttl_ms_min = 100;
 	paxos->assemblies = 8;

@@ -149,6 +149,14 @@ const struct paxos_lease_view *paxos_replica_lease_view(const struct paxos_repli
 	return &replica->view;
 }
 
+const struct paxos_watch_counters *paxos_replica_watches(const struct paxos_replica *replica)
+{
+	static const struct paxos_watch_counters none;
+
+	(void)replica;
+	return &none;
+}
+
 /* Answers nothing: every datagram is the replica's. */
 enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct store *store,
                            uint64_t now_ns, uint8_t node, uint8_t durability,

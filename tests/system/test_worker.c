@@ -22,6 +22,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/link.h"
 #include "store/base/check.h"
+#include "store/proto.h"
 #include "tests/system/echo_replica.h"
 
 enum {
@@ -73,6 +74,7 @@ static struct dp_config make_config(void)
 		.count = 2,
 		.cluster = 1,
 		.durability = PAXOS_MEMORY,
+		.watches_max = 4,
 	};
 
 	config.ports[0] = link_port(peer_path, 1);
@@ -179,6 +181,43 @@ static void test_client_is_answered_through_two_workers(void **state)
 	}
 	assert_true(counted(DP_PASSED) > 0);
 	assert_int_equal(counted(DP_READS), 0);
+}
+
+/* What worker 1 answers by itself; more than it keeps it refuses. */
+static void test_watch_is_kept_by_the_worker_it_comes_to(void **state)
+{
+	struct proto_request request = {
+		.verb = PROTO_WATCH, .path = slice_text("/**"), .ttl_ms = 10000};
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		struct proto_head head = {.number = (uint64_t)1 << 62 | i, .segments = 1};
+		uint8_t message[256], bytes[STORE_DATAGRAM_SIZE_MAX];
+		struct store_datagram datagram;
+		struct proto_answer answer;
+		struct slice piece;
+		size_t size = proto_request_encode(&request, message, sizeof(message));
+
+		size = proto_segment_encode(&head, STORE_DATAGRAM_REQUEST, 0, 1,
+		                            slice_make(message, size), bytes);
+		assert_true(dp_link_put(near_link, slice_make(bytes, size)));
+		dp_link_flush(near_link);
+		size = wait_for(near_link);
+		assert_int_equal(store_datagram_open(slice_make(memory, size), &datagram),
+		                 STORE_DATAGRAM_GOOD);
+		assert_int_equal(datagram.kind, STORE_DATAGRAM_ANSWER);
+		assert_true(proto_segment_decode(&datagram, &head, &piece));
+		assert_int_equal(head.number, (uint64_t)1 << 62 | i);
+		assert_true(proto_answer_decode(piece, &answer));
+		assert_int_equal(answer.answer, i < 4 ? STORE_OK : STORE_OVERLOADED);
+		assert_int_equal(answer.node, 1);
+		assert_true(answer.age_ms == UINT32_MAX); /* it never was in touch */
+	}
+	while (counted(DP_WATCH_ASKS) < 5) {
+		(void)usleep(100); /* they are shown at the end of its turn */
+	}
+	assert_int_equal(counted(DP_WATCHES), 4);
+	assert_int_equal(counted(DP_WATCH_FULL), 1);
 }
 
 static void test_window_of_datagrams_comes_back_in_order(void **state)
@@ -351,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wrong_configurations_are_refused_with_a_sentence),
 		cmocka_unit_test(test_client_is_answered_through_two_workers),
+		cmocka_unit_test(test_watch_is_kept_by_the_worker_it_comes_to),
 		cmocka_unit_test(test_window_of_datagrams_comes_back_in_order),
 		cmocka_unit_test(test_peer_is_known_by_its_link),
 		cmocka_unit_test(test_mail_is_answered_while_the_worker_sleeps),

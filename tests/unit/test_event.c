@@ -72,6 +72,8 @@ static void test_event_waits_for_publication(void **state)
 
 	(void)state;
 	fixture_begin(&fixture);
+	assert_int_equal(store_event_first(fixture.store), 1);
+	assert_int_equal(store_event_last(fixture.store), 0);
 	(void)fixture_set(&fixture, "/a", "");
 	assert_int_equal(answer(&fixture, 1), STORE_NOT_FOUND);
 	store_publish(fixture.store);
@@ -94,6 +96,8 @@ static void test_ring_keeps_the_last_and_says_what_is_too_late(void **state)
 		}
 	}
 	store_publish(fixture.store);
+	assert_int_equal(store_event_first(fixture.store), 93);
+	assert_int_equal(store_event_last(fixture.store), 100);
 	for (store_rev_t r = 1; r <= 92; r++) {
 		assert_int_equal(answer(&fixture, r), STORE_TOO_LATE);
 	}
@@ -121,7 +125,10 @@ static void test_batch_may_be_larger_than_the_ring(void **state)
 	/* The slot of revision 1 was taken by one that is not published. */
 	assert_int_equal(answer(&fixture, 1), STORE_TOO_LATE);
 	assert_int_equal(answer(&fixture, 9), STORE_NOT_FOUND);
+	assert_int_equal(store_event_first(fixture.store), 2); /* of those published, none */
+	assert_int_equal(store_event_last(fixture.store), 1);
 	store_publish(fixture.store);
+	assert_int_equal(store_event_first(fixture.store), 8);
 	assert_int_equal(answer(&fixture, 7), STORE_TOO_LATE);
 	assert_int_equal(answer(&fixture, 8), STORE_OK);
 	assert_int_equal(answer(&fixture, 11), STORE_OK);

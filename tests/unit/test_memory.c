@@ -104,6 +104,8 @@ static void test_replica_tells_all_it_takes(void **state)
 	check_replica(&config);
 	config.assemblies += 7;
 	check_replica(&config);
+	config.watches_max = 1000;
+	check_replica(&config);
 }
 
 int main(void)

@@ -302,6 +302,70 @@ static void test_three_agree_and_answer(void **state)
 	trio_free(trio);
 }
 
+static enum store_answer watch(struct trio *trio, unsigned node, store_rev_t from)
+{
+	struct proto_request request = {.verb = PROTO_WATCH,
+	                                .head = {.number = (uint64_t)1 << 62 | 5},
+	                                .path = slice_text("/**"),
+	                                .rev = from,
+	                                .last = from - 1,
+	                                .ttl_ms = 10000};
+
+	ask(trio, node, &request);
+	assert_true(trio->answered);
+	return trio->answer.answer;
+}
+
+static void test_any_member_watches_and_an_outsider_refers(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio), other = (leader + 1) % NODES;
+	struct paxos_status status;
+
+	(void)state;
+	assert_int_equal(open_session(trio, leader), STORE_OK);
+	assert_int_equal(watch(trio, other, 1), STORE_OK);
+	assert_int_equal(trio->answer.count, 0);
+	assert_int_equal(trio->answer.revision, 1);
+	assert_true(trio->answer.age_ms <= 20); /* two heartbeats */
+	(void)set(trio, leader, 1, "/a", "one");
+	for (unsigned i = 0; i < 2000 && trio->answer.verb != PROTO_WATCH; i++) {
+		turn(trio); /* pushed by who hears of it with the next heartbeat */
+	}
+	assert_int_equal(trio->answer.verb, PROTO_WATCH);
+	assert_int_equal(trio->answer.node, other + 1);
+	assert_int_equal(trio->answer.head.number, (uint64_t)1 << 62 | 5);
+	assert_int_equal(trio->answer.count, 1);
+	assert_int_equal(trio->answer.revision, 2);
+	assert_int_equal(watch(trio, leader, 2), STORE_OK); /* it goes on anywhere */
+	assert_true(trio->answer.age_ms <= 20);
+	paxos_replica_status(trio->replicas[other], &status);
+	assert_int_equal(status.watches.watches, 1);
+	assert_int_equal(status.watches.events, 1);
+	stop_node(trio, leader);
+	start_node(trio, leader, 2, false);
+	assert_int_equal(watch(trio, leader, 2), STORE_NO_QUORUM);
+	trio_free(trio);
+}
+
+static void test_watch_of_a_server_cut_off_is_seen_to_be_old(void **state)
+{
+	struct trio *trio = trio_new();
+	const unsigned leader = await_leader(trio), other = (leader + 1) % NODES;
+
+	(void)state;
+	assert_int_equal(watch(trio, other, 1), STORE_OK);
+	for (unsigned node = 0; node < NODES; node++) {
+		if (node != other) {
+			stop_node(trio, node);
+		}
+	}
+	run_ms(trio, 1000);
+	assert_int_equal(watch(trio, other, 1), STORE_OK);
+	assert_true(trio->answer.age_ms >= 980 && trio->answer.age_ms <= 1010);
+	trio_free(trio);
+}
+
 static void test_retry_has_one_effect(void **state)
 {
 	struct trio *trio = trio_new();
@@ -780,6 +844,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_three_agree_and_answer),
+		cmocka_unit_test(test_any_member_watches_and_an_outsider_refers),
+		cmocka_unit_test(test_watch_of_a_server_cut_off_is_seen_to_be_old),
 		cmocka_unit_test(test_retry_has_one_effect),
 		cmocka_unit_test(test_leader_lost_another_leads_with_all_it_had),
 		cmocka_unit_test(test_restarted_server_rejoins_and_is_level),
