@@ -231,54 +231,6 @@ static enum store_answer check_session(struct paxos_core *core, struct paxos_des
 	return is_in_order(core, desk, session, request) ? STORE_OK : STORE_OVERLOADED;
 }
 
-static uint32_t granted_ttl(const struct paxos_core *core, uint32_t asked_ms)
-{
-	const struct paxos_config *config = &core->config;
-
-	if (asked_ms < config->session_ttl_ms_min) {
-		return config->session_ttl_ms_min;
-	}
-	return asked_ms > config->session_ttl_ms_max ? config->session_ttl_ms_max : asked_ms;
-}
-
-/*
- * A refusal for want of disk is an entry, too: the number is used up, and no sending of the same
- * request that comes when there is room again can contradict what the client was told.
- */
-static void fill_entry(const struct paxos_core *core, const struct proto_request *request,
-                       bool is_full, struct store_entry *entry)
-{
-	static const enum store_verb verbs[] = {
-		[PROTO_SET] = STORE_VERB_SET,
-		[PROTO_DELETE] = STORE_VERB_DELETE,
-		[PROTO_NOP] = STORE_VERB_NOP,
-	};
-
-	entry->session = request->head.session;
-	entry->number = request->head.number;
-	entry->first_unanswered = request->first_unanswered;
-	if (request->verb == PROTO_OPEN) {
-		entry->kind = STORE_ENTRY_OPEN;
-		entry->secret = request->head.secret;
-		entry->ttl_ms = granted_ttl(core, request->ttl_ms);
-	} else if (request->verb == PROTO_CLOSE) {
-		entry->kind = STORE_ENTRY_CLOSE;
-	} else if (is_full) {
-		entry->kind = STORE_ENTRY_OP;
-		entry->op = (struct store_op){.verb = STORE_VERB_FULL};
-	} else {
-		entry->kind = STORE_ENTRY_OP;
-		entry->op = (struct store_op){
-			.verb = verbs[request->verb],
-			.condition =
-				request->verb == PROTO_NOP ? STORE_IF_EQUAL : request->condition,
-			.rev = request->verb == PROTO_NOP ? STORE_REV_ANY : request->rev,
-			.path = request->path,
-			.value = request->value,
-		};
-	}
-}
-
 static void propose_request(struct paxos_core *core, struct paxos_desk *desk,
                             const struct paxos_leader *leader, const struct paxos_address *address,
                             const struct proto_request *request, bool is_full)
@@ -286,7 +238,7 @@ static void propose_request(struct paxos_core *core, struct paxos_desk *desk,
 	struct store_entry entry = {0};
 	struct paxos_pending *pending;
 
-	fill_entry(core, request, is_full, &entry);
+	paxos_admit_entry(core, request, is_full, &entry);
 	if (!paxos_desk_propose(core, leader, &entry)) {
 		refuse(core, desk, address, &request->head, request->verb, STORE_OVERLOADED);
 		return;

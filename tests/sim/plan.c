@@ -168,8 +168,8 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 			prng_chance(&plan->prng, 1, 3) ? 0 : (unsigned)between(plan, 1, 100);
 	}
 	if (options->spares != 0) {
-		plan->weights[PLAN_CHANGE] += 200; /* most are refused, or overtaken */
-		plan->weights[PLAN_HURT] += 50;
+		plan->weights[PLAN_CHANGE] += 120; /* most are refused, or overtaken */
+		plan->weights[PLAN_HURT] += 100;
 	} else {
 		plan->weights[PLAN_CHANGE] = 0;
 	}
