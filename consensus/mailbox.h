@@ -13,8 +13,8 @@
  * mail is zero: a worker's own addresses have something else there. The byte before it is zero for
  * clients of a kernel socket; else it is the number of a client that control runs itself. One
  * producer and one consumer on each side (store/base/ring.h). A full ring towards control drops and
- * counts: clients ask again. Each side says when it sleeps, and the other then calls its bell: no byte is lost
- * between "looked, empty" and "sleeps" (Dekker: flag, fence, look again).
+ * counts: clients ask again. Each side says when it sleeps, and the other then calls its bell: no
+ * byte is lost between "looked, empty" and "sleeps" (Dekker: flag, fence, look again).
  *
  * Mode disk has a third side, the journal's thread:
  *
