@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench/disk.h"
+#include "bench/fan.h"
 #include "bench/floor.h"
 #include "bench/load.h"
 #include "bench/report.h"
@@ -47,6 +48,7 @@ enum option_key {
 	OPTION_WINDOWS,
 	OPTION_DISK,
 	OPTION_WRITERS,
+	OPTION_WATCHES,
 	OPTION_JSON,
 };
 
@@ -79,13 +81,16 @@ static const struct argp_option options[] = {
          "also measure the disk that DIR is on: one durable write of 4 KiB after the other", 0},
 	{"writers", OPTION_WRITERS, "N", 0,
          "processes that write to it at once, after one alone (default 3)", 0},
+	{"watches", OPTION_WATCHES, "N", 0, "watch: how many wait for each write (default 100)", 0},
 	{"json", OPTION_JSON, NULL, 0, "print one JSON object", 0},
 	{0},
 };
 
-static const char usage[] = "write|read|mixed|floor|stages";
+static const char usage[] = "write|read|mixed|watch|floor|stages";
 static const char text[] =
-	"Measures a Coffer cluster: latency of writes, reads or both, and throughput.\v"
+	"Measures a Coffer cluster: latency of writes, reads or both, throughput, and how long "
+        "until "
+	"watches are told.\v"
 	"`floor` measures what the links alone cost, with a chain of four processes that do no "
 	"work, and `--disk` what the disk alone costs; `stages` tells the cycles of a write stage "
 	"by stage, on three replicas in one "
@@ -99,6 +104,7 @@ static const char text[] =
 enum command {
 	COMMAND_NONE = 0,
 	COMMAND_LOAD,
+	COMMAND_FAN,
 	COMMAND_FLOOR,
 	COMMAND_STAGES,
 };
@@ -109,6 +115,7 @@ struct arguments {
 	struct floor_config floor;
 	struct disk_config disk; /* folder NULL: not measured */
 	const char *servers, *links;
+	unsigned watches;
 	bool json;
 };
 
@@ -172,7 +179,7 @@ static void take_command(struct argp_state *state, const char *argument,
 	} commands[] = {
 		{"write", COMMAND_LOAD, LOAD_WRITE},    {"read", COMMAND_LOAD, LOAD_READ},
 		{"mixed", COMMAND_LOAD, LOAD_MIXED},    {"floor", COMMAND_FLOOR, LOAD_WRITE},
-		{"stages", COMMAND_STAGES, LOAD_WRITE},
+		{"stages", COMMAND_STAGES, LOAD_WRITE}, {"watch", COMMAND_FAN, LOAD_WRITE},
 	};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -267,6 +274,9 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 	case OPTION_WRITERS:
 		arguments->disk.processes =
 			count_of(state, "writers", argument, 1, DISK_PROCESSES_MAX);
+		break;
+	case OPTION_WATCHES:
+		arguments->watches = count_of(state, "watches", argument, 1, FAN_WATCHES_MAX);
 		break;
 	case OPTION_JSON:
 		arguments->json = true;
@@ -401,6 +411,14 @@ static void print_both(json_t *report, json_t *disk, bool as_json)
 
 /* --- the commands -------------------------------------------------------------------------- */
 
+static int fail_to_ask(int error)
+{
+	(void)fprintf(stderr, "coffer-bench: %s\n",
+	              error == -ENETUNREACH ? "no server answered as a leader in time"
+	                                    : strerror(-error));
+	return error == -ENETUNREACH ? EXIT_NOBODY : EXIT_FAILURE;
+}
+
 static int run_load(struct arguments *arguments)
 {
 	json_t *report, *disk;
@@ -414,13 +432,42 @@ static int run_load(struct arguments *arguments)
 	}
 	report = load_measure(&arguments->load, &r);
 	if (report == NULL) {
-		(void)fprintf(stderr, "coffer-bench: %s\n",
-		              r == -ENETUNREACH ? "no server answered as a leader in time"
-		                                : strerror(-r));
 		json_decref(disk);
-		return r == -ENETUNREACH ? EXIT_NOBODY : EXIT_FAILURE;
+		return fail_to_ask(r);
 	}
 	print_both(report, disk, arguments->json);
+	return EXIT_SUCCESS;
+}
+
+static int run_fan(struct arguments *arguments)
+{
+	const struct load_config *load = &arguments->load;
+	struct fan_config config = {
+		.watches = arguments->watches,
+		.value_size = load->value_size,
+		.rate = load->rate,
+		.warm_up_seconds = load->warm_up_seconds,
+		.seconds = load->seconds,
+		.requests = load->requests,
+		.timeout_ns = load->timeout_ns,
+		.seed = load->seed,
+	};
+	json_t *report;
+	int r;
+
+	if (config.value_size < FAN_VALUE_SIZE_MIN) {
+		(void)fprintf(stderr, "coffer-bench: watch: --value-size at least %d\n",
+		              FAN_VALUE_SIZE_MIN);
+		return EXIT_USAGE;
+	}
+	if (find_servers(arguments, &config.post) < 0) {
+		return EXIT_USAGE;
+	}
+	report = fan_measure(&config, &r);
+	if (report == NULL) {
+		return fail_to_ask(r);
+	}
+	report_print(report, arguments->json);
 	return EXIT_SUCCESS;
 }
 
@@ -470,6 +517,8 @@ static int run(struct arguments *arguments)
 	switch (arguments->command) {
 	case COMMAND_LOAD:
 		return run_load(arguments);
+	case COMMAND_FAN:
+		return run_fan(arguments);
 	case COMMAND_FLOOR:
 		return run_floor(arguments);
 	case COMMAND_STAGES:
@@ -500,6 +549,7 @@ int main(int argc, char **argv)
 	                  .window_count = 3,
 	                  .seconds = 1},
 		.disk = {.processes = 3, .seconds = 1},
+		.watches = 100,
 	};
 
 	argp_err_exit_status = EXIT_USAGE;

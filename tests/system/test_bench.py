@@ -89,6 +89,15 @@ def test_loads_over_kernel_udp(tools):
     check(told["loop"] == "open" and told["rate_per_s"] == 500, "open loop", told)
     # As many as were due, whatever the machine was doing meanwhile.
     check(told["latency"]["count"] in (199, 200, 201), "each due request was sent", told)
+    told = report(tools, "watch", "--requests", "20", "--watches", "30", environment=environment)
+    check(told["commit_alone"]["count"] == told["commit_watched"]["count"] == 20 ==
+          told["told_all"]["count"] and told["told"]["count"] == 600, "each watch was told", told)
+    for name in ("commit_alone", "commit_watched", "told", "told_all"):
+        has_latency(told[name], 600)
+    told = report(tools, "watch", "--rate", "100", "--seconds", "0.3", "--watches", "3",
+                  environment=environment)
+    check(told["loop"] == "open" and told["errors"] == told["untold"] == told["ended"] == 0,
+          "in an open loop, too", told)
     text = bench(tools, "write", "--requests", "10", environment=environment)
     check("p50_us" in text and "durability" in text, "as text, too", text)
     cluster.down()
@@ -99,7 +108,8 @@ def test_wrong_use_and_nobody_there(tools):
     for words in ((), ("nothing",), ("write", "--clients", "0"), ("write", "--rate", "x"),
                   ("read", "--outstanding", "65"), ("floor", "--transport", "pigeon"),
                   ("write", "--servers", "no:such:host"), ("floor", "--value-size", "1"),
-                  ("write", "--links", str(tools.folder / "none")), ("write",)):
+                  ("write", "--links", str(tools.folder / "none")), ("write",),
+                  ("watch", "--watches", "0"), ("watch", "--value-size", "7")):
         bench(tools, *words, expect=2, environment=nobody)
     done = tools.run([tools.options.etcd_load, "--ports", "1", "--seconds", MOMENT])
     check(done.returncode == 1 and "etcd-load:" in done.stderr, "nobody listens",
@@ -122,7 +132,7 @@ def test_compare_from_start_to_end(tools):
                                              "writes_per_s", "reads_per_s", "failover_ms",
                                              "disk_alone_p50_us", "disk_write_p50_us",
                                              "disk_writes_per_s", "recovery_s",
-                                             "p99_with_copy_us")),
+                                             "p99_with_copy_us", "told_all_10000_p50_us")),
           "figures are told", figures)
     check({goal["figure"] for goal in told["goals"]} == {"write_to_floor", "failover_ms",
                                                          "disk_write_to_floor"},
