@@ -5,22 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 void ctl_printer_init(struct ctl_printer *printer, bool is_json, enum coffer_verb verb,
                       const char *path)
 {
-	const bool is_list = verb == COFFER_LIST || verb == COFFER_FIND;
-
-	*printer = (struct ctl_printer){.is_json = is_json, .verb = verb, .path = path};
-	if (is_json && is_list) {
-		printer->entries = json_array();
-		printer->is_bad = printer->entries == NULL;
-	}
-}
-
-void ctl_printer_abandon(struct ctl_printer *printer)
-{
-	json_decref(printer->entries);
-	printer->entries = NULL;
+	*printer = (struct ctl_printer){
+		.is_json = is_json, .separator = '\n', .verb = verb, .path = path};
 }
 
 static const char *role_text(unsigned role)
@@ -38,35 +29,92 @@ static const char *durability_text(unsigned durability)
 	return durability < sizeof(texts) / sizeof(texts[0]) ? texts[durability] : texts[0];
 }
 
-/* --- entries ------------------------------------------------------------------------------ */
-
-/* Names are valid UTF-8 (store/path.h); if a server's is not, there is no JSON of it. */
-static json_t *entry_object(const struct ctl_printer *printer, const struct coffer_entry *entry)
+const char *ctl_kind_text(enum coffer_event_kind kind)
 {
-	return json_pack("{s:s%, s:s, s:I}", printer->verb == COFFER_FIND ? "path" : "name",
-	                 entry->name, entry->name_size, "type",
-	                 entry->is_directory ? "directory" : "file", "revision",
-	                 (json_int_t)entry->revision);
+	return kind == COFFER_EVENT_SET ? "set" : "del";
 }
+
+/* --- JSON --------------------------------------------------------------------------------- */
+
+/* Takes the object; NULL: there was no memory for it, or what is no UTF-8. */
+static bool print_object(json_t *object)
+{
+	bool is_good = object != NULL && json_dumpf(object, stdout, JSON_PRESERVE_ORDER) == 0;
+
+	json_decref(object);
+	return is_good && putchar('\n') != EOF;
+}
+
+/* Bytes in base 64 (RFC 4648, 4). Given to free(); NULL: no memory. */
+static char *base64(const uint8_t *bytes, size_t size)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *text = malloc((size + 2) / 3 * 4 + 1);
+	char *out = text;
+
+	if (text == NULL) {
+		return NULL;
+	}
+	for (size_t i = 0; i < size; i += 3) {
+		const size_t left = size - i;
+		const uint32_t group = (uint32_t)bytes[i] << 16 |
+		                       (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+		                       (left > 2 ? (uint32_t)bytes[i + 2] : 0);
+
+		*out++ = digits[group >> 18];
+		*out++ = digits[group >> 12 & 63];
+		*out++ = left > 1 ? digits[group >> 6 & 63] : '=';
+		*out++ = left > 2 ? digits[group & 63] : '=';
+	}
+	*out = '\0';
+	return text;
+}
+
+/* Adds the value as text if it is UTF-8, else its bytes. False: no memory. */
+static bool add_value(json_t *object, const void *value, size_t size)
+{
+	json_t *text = json_stringn(size != 0 ? value : "", size);
+	char *bytes;
+	bool is_good;
+
+	if (text != NULL) {
+		return json_object_set_new(object, "value", text) == 0;
+	}
+	bytes = base64(value, size);
+	is_good = bytes != NULL &&
+	          json_object_set_new(object, "value_base64", json_string(bytes)) == 0;
+	free(bytes);
+	return is_good;
+}
+
+/* --- entries ------------------------------------------------------------------------------ */
 
 int ctl_printer_entry(void *context, const struct coffer_entry *entry)
 {
 	struct ctl_printer *printer = context;
 
+	/* Names are valid UTF-8 (store/path.h); if a server's is not, there is no JSON of it. */
 	if (printer->is_json) {
-		/* append_new refuses NULL and takes the rest. */
-		if (json_array_append_new(printer->entries, entry_object(printer, entry)) != 0) {
+		if (!print_object(json_pack("{s:s%, s:s, s:I}",
+		                            printer->verb == COFFER_FIND ? "path" : "name",
+		                            entry->name, entry->name_size, "type",
+		                            entry->is_directory ? "directory" : "file", "revision",
+		                            (json_int_t)entry->revision))) {
 			printer->is_bad = true;
 		}
 	} else {
 		(void)fwrite(entry->name, 1, entry->name_size, stdout);
-		(void)fputs(entry->is_directory ? "/\n" : "\n", stdout);
+		if (entry->is_directory && printer->verb == COFFER_LIST) {
+			(void)putchar('/');
+		}
+		(void)putchar(printer->separator);
 	}
 	/* A pipe that was closed wants no more. */
 	return ferror(stdout) != 0 || printer->is_bad;
 }
 
-/* --- text --------------------------------------------------------------------------------- */
+/* --- one result --------------------------------------------------------------------------- */
 
 static void print_text(const struct ctl_printer *printer, const struct coffer_result *result)
 {
@@ -102,38 +150,22 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 	}
 }
 
-/* --- JSON --------------------------------------------------------------------------------- */
-
-/* The value as text if it is UTF-8, else its bytes in base 16. NULL: no memory. */
-static json_t *value_object(const struct coffer_result *result)
+static json_t *get_object(const struct ctl_printer *printer, const struct coffer_result *result)
 {
-	static const char digits[] = "0123456789abcdef";
-	const uint8_t *bytes = result->value;
-	const size_t size = result->value_size;
-	json_t *text = json_stringn(size != 0 ? result->value : "", size);
-	char *hex;
-	json_t *object;
+	json_t *object =
+		json_pack("{s:s?, s:I, s:I}", "path", printer->path, "revision",
+	                  (json_int_t)result->revision, "size", (json_int_t)result->value_size);
 
-	if (text != NULL) {
-		return json_pack("{s:o}", "value", text);
-	}
-	hex = malloc(2 * size + 1);
-	if (hex == NULL) {
+	if (object != NULL && !add_value(object, result->value, result->value_size)) {
+		json_decref(object);
 		return NULL;
 	}
-	for (size_t i = 0; i < size; i++) {
-		hex[2 * i] = digits[bytes[i] >> 4];
-		hex[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	object = json_pack("{s:s%}", "value_hex", hex, 2 * size);
-	free(hex);
 	return object;
 }
 
 static json_t *done_object(const struct ctl_printer *printer, const struct coffer_result *result)
 {
 	const json_int_t revision = result->revision;
-	json_t *object = NULL;
 
 	switch (printer->verb) {
 	case COFFER_SET:
@@ -141,14 +173,7 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 		return json_pack("{s:s?, s:I, s:s}", "path", printer->path, "revision", revision,
 		                 "durability", durability_text(result->durability));
 	case COFFER_GET:
-		object = value_object(result);
-		if (object != NULL) {
-			(void)json_object_update_new(
-				object,
-				json_pack("{s:s?, s:I, s:I}", "path", printer->path, "revision",
-			                  revision, "size", (json_int_t)result->value_size));
-		}
-		return object;
+		return get_object(printer, result);
 	case COFFER_STAT:
 		if (result->is_directory) {
 			return json_pack("{s:s?, s:s, s:I}", "path", printer->path, "type",
@@ -163,12 +188,11 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 		                 (json_int_t)result->store_revision);
 	case COFFER_REV:
 	case COFFER_NOP:
-		return json_pack("{s:I}", "revision", (json_int_t)result->store_revision);
 	case COFFER_LIST:
 	case COFFER_FIND:
 		break;
 	}
-	return json_incref(printer->entries);
+	return json_pack("{s:I}", "revision", (json_int_t)result->store_revision);
 }
 
 static json_t *failed_object(const struct ctl_printer *printer, const struct coffer_result *result)
@@ -180,32 +204,74 @@ static json_t *failed_object(const struct ctl_printer *printer, const struct cof
 		/* A path of the command line that is not UTF-8 is left out. */
 		(void)json_object_set_new(object, "path", json_string(printer->path));
 	}
-	if (object != NULL && result->answer == COFFER_MISMATCH) {
+	if (object != NULL &&
+	    (result->answer == COFFER_MISMATCH || result->answer == COFFER_TOO_LATE)) {
 		(void)json_object_set_new(object, "revision", json_integer(result->revision));
 	}
 	return object;
 }
 
-static void print_json(struct ctl_printer *printer, const struct coffer_result *result)
+static bool flush(void)
 {
-	json_t *object = result->outcome == COFFER_DONE ? done_object(printer, result)
-	                                                : failed_object(printer, result);
-
-	if (object == NULL ||
-	    json_dumpf(object, stdout, JSON_ENCODE_ANY | JSON_PRESERVE_ORDER) != 0) {
-		printer->is_bad = true;
-	}
-	json_decref(object);
-	(void)putchar('\n');
+	return fflush(stdout) == 0 && ferror(stdout) == 0;
 }
 
 bool ctl_printer_end(struct ctl_printer *printer, const struct coffer_result *result)
 {
-	if (printer->is_json && !printer->is_bad) {
-		print_json(printer, result);
-	} else if (result->outcome == COFFER_DONE) {
+	const bool is_done = result->outcome == COFFER_DONE;
+	const bool is_list = printer->verb == COFFER_LIST || printer->verb == COFFER_FIND;
+
+	if (!printer->is_json && is_done) {
 		print_text(printer, result);
+	} else if (printer->is_json && !printer->is_bad && !(is_done && is_list)) {
+		printer->is_bad = !print_object(is_done ? done_object(printer, result)
+		                                        : failed_object(printer, result));
 	}
-	ctl_printer_abandon(printer);
-	return fflush(stdout) == 0 && ferror(stdout) == 0 && !printer->is_bad;
+	return flush() && !printer->is_bad;
+}
+
+/* --- events ------------------------------------------------------------------------------- */
+
+bool ctl_print_event(bool is_json, const struct coffer_event *event)
+{
+	json_t *object;
+
+	if (!is_json) {
+		(void)fwrite(event->path, 1, event->path_size, stdout);
+		(void)printf(" %lld %s %zu\n", (long long)event->revision,
+		             ctl_kind_text(event->kind), event->value_size);
+		(void)fwrite(event->value, 1, event->value_size, stdout);
+		(void)putchar('\n');
+		return flush();
+	}
+	object = json_pack("{s:s%, s:I, s:s, s:I}", "path", event->path, event->path_size,
+	                   "revision", (json_int_t)event->revision, "kind",
+	                   ctl_kind_text(event->kind), "previous", (json_int_t)event->previous);
+	if (object != NULL && event->kind == COFFER_EVENT_SET &&
+	    !add_value(object, event->value, event->value_size)) {
+		json_decref(object);
+		object = NULL;
+	}
+	return print_object(object) && flush();
+}
+
+bool ctl_print_no_event(int64_t next)
+{
+	return print_object(
+		       json_pack("{s:s, s:I}", "outcome", "no event", "next", (json_int_t)next)) &&
+	       flush();
+}
+
+bool ctl_print_sync(bool is_json, int64_t revision, unsigned written, unsigned removed,
+                    unsigned passed)
+{
+	if (!is_json) {
+		(void)printf("revision %lld written %u removed %u passed over %u\n",
+		             (long long)revision, written, removed, passed);
+		return flush();
+	}
+	return print_object(json_pack("{s:I, s:I, s:I, s:I}", "revision", (json_int_t)revision,
+	                              "written", (json_int_t)written, "removed",
+	                              (json_int_t)removed, "passed_over", (json_int_t)passed)) &&
+	       flush();
 }

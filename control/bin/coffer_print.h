@@ -4,23 +4,21 @@
 /*
  * coffer_print.h - results of `coffer` as text or JSON on standard output
  *
- *      init --> entry ... entry (ls, find) --> end
+ *      init --> entry ... entry (ls, find, walk) --> end
  *
- * Text goes out as it comes, JSON at the end, when it is known to be whole. What is not done
- * prints nothing as text, and as JSON an object with `outcome` and `answer`.
+ * JSON is one object on each line. What is not done prints nothing as text, and as JSON an object
+ * with `outcome` and `answer`. False, or not 0: not all of it could be written.
  */
 
 #include <stdbool.h>
-
-#include <jansson.h>
 
 #include "control/client/coffer.h"
 
 struct ctl_printer {
 	bool is_json, is_bad;
+	char separator; /* behind each name */
 	enum coffer_verb verb;
 	const char *path; /* borrowed; NULL: none */
-	json_t *entries;  /* owned until the end */
 };
 
 void ctl_printer_init(struct ctl_printer *printer, bool is_json, enum coffer_verb verb,
@@ -29,8 +27,20 @@ void ctl_printer_init(struct ctl_printer *printer, bool is_json, enum coffer_ver
 /* A coffer_entry_fn; context is the printer. */
 int ctl_printer_entry(void *context, const struct coffer_entry *entry);
 
-/* False: not all of it could be written. */
 bool ctl_printer_end(struct ctl_printer *printer, const struct coffer_result *result);
 
-/* The end without a result. */
-void ctl_printer_abandon(struct ctl_printer *printer);
+/*
+ * One change. As text: `PATH REVISION set|del SIZE`, newline, the value, newline. Goes out at
+ * once.
+ */
+bool ctl_print_event(bool is_json, const struct coffer_event *event);
+
+/* As JSON only: no event came; `next` is where to go on from. */
+bool ctl_print_no_event(int64_t next);
+
+/* As JSON or text: what `sync` did up to a revision. */
+bool ctl_print_sync(bool is_json, int64_t revision, unsigned written, unsigned removed,
+                    unsigned passed);
+
+/* "set", "del". */
+const char *ctl_kind_text(enum coffer_event_kind kind);

@@ -1,9 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Goal:   `coffer` does what its manual says: verbs, exit codes 0 to 5, text and JSON.
-Method: the program itself, against three servers over kernel UDP, none, and a minority."""
+"""Goal:   `coffer` does what its manual says: verbs, exit codes 0 to 7, text and JSON, its shell.
+Method: the program itself, against three servers over kernel UDP, none, and a minority; the shell
+        on a terminal of its own."""
 
+import base64
+import fcntl
+import os
+import pty
 import socket
+import subprocess
+import termios
 
 import harness
 from cluster import Kernel
@@ -18,6 +25,8 @@ class Shell:
 
     def run(self, *arguments, expect=0, **more):
         """Standard output of `coffer ARGUMENTS`; its exit code must be `expect`."""
+        if "input" not in more:
+            more.setdefault("stdin", subprocess.DEVNULL)
         done = self.tools.run([self.tools.coffer, *map(str, arguments)], env=self.environment,
                               text=False, **more)
         check(done.returncode == expect, f"coffer {' '.join(map(str, arguments))[:80]}: exit code",
@@ -28,7 +37,12 @@ class Shell:
         return done.stdout
 
     def json(self, *arguments, expect=0, **more):
-        return parse_json(self.run("-o", "json", *arguments, expect=expect, **more), arguments)
+        """The objects, one on each line; one alone where there is one."""
+        text = self.run("-o", "json", *arguments, expect=expect, **more).decode()
+        check(text == "" or text.endswith("\n"), "lines", text)
+        objects = [parse_json(line, arguments) for line in text.splitlines()]
+        check(all(isinstance(o, dict) for o in objects), "an object on each line", objects)
+        return objects[0] if len(objects) == 1 else objects
 
 
 def number(text):
@@ -64,6 +78,9 @@ def values_of_every_kind(shell):
     path.write_bytes(b"from a file\n")
     shell.run("set", "/file", f"@{path}")
     check(shell.run("get", "/file") == b"from a file\n", "@FILE")
+    shell.run("set", "/typed", input=b"without a word\n")
+    check(shell.run("get", "/typed") == b"without a word\n", "no value: standard input")
+    shell.run("add", "/typed", input=b"again", expect=1)
     shell.run("set", "/empty", "")
     check(shell.run("get", "/empty") == b"", "an empty value")
     shell.run("set", "/most", "-", input=b"m" * 32768)
@@ -80,6 +97,24 @@ def lists(shell):
     found = shell.run("find", "/d/**").decode().split()
     check(found == ["/d/one", "/d/sub/three", "/d/two"], "find", found)
     check(shell.run("find", "/nothing/**") == b"", "find of nothing")
+    walked = shell.run("walk", "/d/**").decode().split()
+    check(walked == found, "walk", walked)
+    below = b"/d\n/d/one\n/d/sub\n/d/sub/three\n/d/two\n"
+    check(shell.run("find", "/d") == below, "find of a directory goes depth first")
+    check(shell.run("find", "/d", "-0") == below.replace(b"\n", b"\0"), "find -0")
+    check(shell.run("walk", "-0", "/d/*") == b"/d/one\0/d/two\0", "walk -0")
+    check(shell.run("find", "/d/one") == b"/d/one\n", "find of a file")
+    check(shell.run("find", "/").startswith(b"/\n/"), "find of everything")
+    kinds = [(o["path"], o["type"]) for o in shell.json("find", "/d")]
+    check(kinds == [("/d", "directory"), ("/d/one", "file"), ("/d/sub", "directory"),
+                    ("/d/sub/three", "file"), ("/d/two", "file")], "find in JSON", kinds)
+    shell.run("find", "/absent", expect=1)
+    for number_of in range(300):  # in more than one page
+        shell.run("set", f"/pages/{number_of % 7}/{'x' * 200}{number_of:03}", "v")
+    paged = shell.run("find", "/pages").decode().split()
+    check(len(paged) == 1 + 7 + 300 and len(set(paged)) == len(paged), "pages", len(paged))
+    order = [p.split("/") for p in paged]
+    check(order == sorted(order), "tree order over pages")
     shell.run("ls", "/d/one", expect=4)
     shell.run("get", "/d", expect=4)
     shell.run("ls", "/absent", expect=1)
@@ -116,15 +151,102 @@ def answers_in_json(shell):
     check(1 <= self_of["node"] <= 3, "self names the server", self_of)
     failed = shell.json("set", "/j", "x", "--if-rev", "1", expect=1)
     check(isinstance(failed, dict) and failed, "a refusal is JSON too", failed)
-    for arguments in (("stat", "/j"), ("ls", "/"), ("find", "/**"), ("rev",), ("nop",)):
+    binary = bytes(range(256))
+    for size in (0, 1, 2, 3, 256):
+        value = binary[-size:] if size else b""
+        shell.run("set", "/j", "-", input=value)
+        got = shell.json("get", "/j")
+        check(got["size"] == size and (got["value_base64"] if size else got["value"]) ==
+              base64.b64encode(value).decode(), "what is no UTF-8 is in base 64", got)
+    for arguments in (("stat", "/j"), ("ls", "/"), ("find", "/**"), ("rev",), ("nop",),
+                      ("walk", "/j"), ("touch", "/j")):
         shell.json(*arguments)
 
 
+def touches(shell):
+    first = number(shell.run("touch", "/touched"))
+    check(shell.run("get", "/touched") == b"", "touch makes an empty file")
+    shell.run("set", "/touched", "-", input=b"\0body")
+    second = number(shell.run("touch", "/touched"))
+    check(second > first + 1 and shell.run("get", "/touched") == b"\0body", "and keeps a body")
+    check(shell.json("stat", "/touched")["revision"] == second, "at a new revision")
+    shell.run("touch", "/d", expect=4)
+    shell.run("touch", "bad", expect=4)
+
+
+def record(path, revision, kind, value=b""):
+    return b"%s %d %s %d\n%s\n" % (path.encode(), revision, kind.encode(), len(value), value)
+
+
+def changes(shell):
+    """wait, log, and a watch of what happened already."""
+    one = number(shell.run("set", "/seen/a b", "-", input=b"one\ntwo\n"))
+    shell.run("set", "/unseen", "x")
+    gone = number(shell.run("del", "/seen/a b"))
+    raw = bytes(range(256))
+    two = number(shell.run("set", "/seen/raw", "-", input=raw))
+    records = [record("/seen/a b", one, "set", b"one\ntwo\n"), record("/seen/a b", gone, "del"),
+               record("/seen/raw", two, "set", raw)]
+    check(shell.run("log", "/seen/**") == b"".join(records), "log, byte for byte")
+    check(shell.run("log", "/seen/**", "--from", gone) == b"".join(records[1:]), "log --from")
+    check(shell.run("log", "/seen/**", "--from", two + 100) == b"", "log of what will be")
+    check(len(shell.run("log")) > len(b"".join(records)), "log of everything")
+    check(shell.run("wait", "/seen/*", "--from", one) == records[0], "wait finds what was")
+    check(shell.run("wait", "/seen/*", "--from", gone + 1) == records[2], "wait --from")
+    told = shell.json("log", "/seen/**")
+    check(told == [
+        {"path": "/seen/a b", "revision": one, "kind": "set", "previous": 0, "value": "one\ntwo\n"},
+        {"path": "/seen/a b", "revision": gone, "kind": "del", "previous": one},
+        {"path": "/seen/raw", "revision": two, "kind": "set", "previous": gone,
+         "value_base64": base64.b64encode(raw).decode()}], "log in JSON", told)
+    shell.run("wait", "/never", "--timeout", "0.5", expect=6)
+    quiet = shell.json("wait", "/never", "--timeout", "0.5", expect=6)
+    check(quiet["outcome"] == "no event" and quiet["next"] > two, "no event in JSON", quiet)
+    for verb in ("wait", "watch", "log"):
+        shell.run(verb, "[", expect=4)
+    check(shell.json("watch", "[", expect=4)["answer"] == "malformed glob", "refused in JSON")
+    command = 'printf "%s %s %s %s:" "$COFFER_PATH" $COFFER_REVISION $COFFER_KIND ' \
+              f'$COFFER_PREVIOUS; cat; test $COFFER_REVISION != {two}'
+    said = shell.run("watch", "/seen/**", "--from", one, "--exec", command, "--stop", expect=7)
+    check(said == b"/seen/a b %d set 0:one\ntwo\n/seen/a b %d del %d:/seen/raw %d set %d:%s" %
+          (one, gone, one, two, gone, raw), "--exec", said[:300])
+
+
+def watches(shell):
+    """What comes while it is watched; a command that fails ends nothing without --stop."""
+    path = shell.cluster.folder / "watched"
+    failing = f"cat >> {path}; kill -9 $$"
+    output = open(path.with_suffix(".records"), "wb")
+    start = number(shell.run("rev")) + 1
+    running = [
+        subprocess.Popen([shell.tools.coffer, "watch", "/w/*", "--from", str(start), *more],
+                         env=shell.environment, stdout=output, stderr=output,
+                         preexec_fn=harness.die_with_parent) for more in
+        ((), ("--exec", failing))]
+    made = [number(shell.run("set", f"/w/{n}", f"{n};")) for n in range(20)]
+    wanted = b"".join(record(f"/w/{n}", r, "set", b"%d;" % n) for n, r in enumerate(made))
+    bodies = b"".join(b"%d;" % n for n in range(20))
+    try:
+        wait_for("all is told", lambda: path.exists() and path.read_bytes() == bodies)
+        wait_for("and printed", lambda: all(
+            line in path.with_suffix(".records").read_bytes() for line in wanted.splitlines()))
+        told = path.with_suffix(".records").read_bytes()
+        check(b"was ended by signal 9\n" in told, "a failure is told", told)
+        check(all(p.poll() is None for p in running), "and ends nothing")
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+        output.close()
+
+
 def wrong_use(shell):
-    for arguments in ((), ("frobnicate",), ("set",), ("set", "/a"), ("get",), ("get", "/a", "/b"),
+    for arguments in ((), ("frobnicate",), ("set",), ("get",), ("get", "/a", "/b"),
                       ("set", "/a", "v", "--if-rev", "many"), ("get", "/a", "--if-rev", "1"),
                       ("get", "/a", "--rev", "0"), ("set", "/a", "v", "--rev", "1"),
-                      ("rev", "--rev", "1"),
+                      ("rev", "--rev", "1"), ("get", "/a", "--from", "1"), ("set", "/a", "-0"),
+                      ("wait", "/a", "--exec", "true"), ("watch", "/a", "--stop"),
+                      ("watch", "/a", "--from", "0"), ("wait",), ("log", "/a", "/b"),
                       ("-o", "xml", "rev"), ("--no-such-option", "rev")):
         shell.run(*arguments, expect=2)
     for path in ("a", "/a/", "//a", "/a*", ""):
@@ -137,10 +259,116 @@ def wrong_use(shell):
 def test_verbs_and_exit_codes(tools):
     cluster = Kernel(tools, 3, relayed=False).up()
     for part in (writes_and_reads, values_of_every_kind, lists, former_revisions, answers_in_json,
-                 wrong_use):
+                 touches, changes, watches, wrong_use):
         part(Shell(cluster))
     check("coffer" in tools.run([tools.coffer, "--help"]).stdout, "--help")
     cluster.wait_level()
+    cluster.down()
+
+
+class Terminal:
+    """`coffer` without a verb, on a terminal of its own."""
+
+    def __init__(self, shell):
+        self.history = shell.cluster.folder / "history"
+        self.seen = b""
+        environment = {**shell.environment, "TERM": "dumb", "COFFER_HISTORY": str(self.history)}
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [shell.tools.coffer], stdin=slave, stdout=slave, stderr=slave, env=environment,
+            preexec_fn=lambda: (os.setsid(), fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
+                                harness.die_with_parent()))
+        os.close(slave)
+        os.set_blocking(self.master, False)
+        self.expect(b"coffer> ")
+
+    def type(self, text):
+        os.write(self.master, text)
+
+    def read(self):
+        """All that was shown and not expected yet."""
+        try:
+            self.seen += os.read(self.master, 65536)
+        except OSError:
+            pass  # nothing yet, or the other end is closed
+        return self.seen
+
+    def expect(self, wanted):
+        """Waits until it stands behind all that was expected before; returns what stood between."""
+
+        try:
+            wait_for(f"the shell shows {wanted}", lambda: wanted in self.read(), 20)
+        except harness.Failed as failed:
+            raise harness.Failed(f"{failed}: {self.seen[-500:]}") from None
+        before, self.seen = self.seen.split(wanted, 1)
+        return before
+
+    def run(self, line):
+        """What a line printed."""
+        self.type(line + b"\n")
+        self.expect(line + b"\r\n")
+        return self.expect(b"coffer> ")
+
+    def end(self, line):
+        self.type(line)
+        code = self.process.wait(20)
+        os.close(self.master)
+        return code
+
+
+def completes(terminal):
+    terminal.type(b"ge\t")
+    terminal.expect(b"get ")
+    terminal.type(b"/long\t")
+    terminal.expect(b"/longdirectory/")
+    terminal.type(b"\t")
+    terminal.expect(b"get /longdirectory/file-")  # what both have in common
+    terminal.type(b"t\t")
+    terminal.expect(b"wo ")
+    terminal.type(b"\n")
+    terminal.expect(b"\nsecondcoffer> ")
+
+
+def test_shell(tools):
+    """Lines typed on a terminal: verbs, errors, completion, history, Ctrl-C and Ctrl-D."""
+    cluster = Kernel(tools, 3, relayed=False).up()
+    shell = Shell(cluster)
+    shell.run("set", "/longdirectory/file-one", "first")
+    shell.run("set", "/longdirectory/file-two", "second")
+    terminal = Terminal(shell)
+    check(terminal.run(b"set '/with blank' \"some words\"").strip().isdigit(), "set in the shell")
+    check(terminal.run(b"get '/with blank'") == b"some words", "quotes")
+    for line, wanted in ((b"get /absent", b"not found"), (b"frobnicate", b"no such verb"),
+                         (b"get", b"an argument is missing"), (b"get --frob /a", b"--frob"),
+                         (b"get '/a", b"quote"), (b"rev --servers 1.2.3.4", b"belongs where")):
+        said = terminal.run(line)
+        check(wanted in said, "an error is told, and ends nothing", line, said)
+    check(b"Verbs:" in terminal.run(b"help"), "help")
+    check(b'"revision"' in terminal.run(b"-o json rev"), "options on a line")
+    check(terminal.run(b"rev").strip().isdigit(), "are of that line alone")
+    completes(terminal)
+    terminal.type(b"watch /longdirectory/*\n")
+    terminal.expect(b"watch /longdirectory/*\r\n")
+
+    def shows_a_change():
+        shell.run("touch", "/longdirectory/file-one")
+        return b"/longdirectory/file-one" in terminal.read()
+
+    wait_for("a watch in the shell", shows_a_change)
+    terminal.type(b"\x03")
+    terminal.expect(b"coffer> ")
+    check(terminal.run(b"rev").strip().isdigit(), "Ctrl-C ends a watch, not the shell")
+    terminal.type(b"get /unfinished")
+    terminal.expect(b"get /unfinished")
+    terminal.type(b"\x03")
+    terminal.expect(b"coffer> ")
+    check(terminal.run(b"get /longdirectory/file-one") == b"first", "Ctrl-C forgets a line")
+    check(terminal.end(b"\x04") == 0, "Ctrl-D ends it")
+    check(terminal.history.stat().st_mode & 0o777 == 0o600, "the history is for its owner")
+    terminal = Terminal(shell)
+    terminal.type(b"\x10\n")  # Ctrl-P: the line before
+    terminal.expect(b"\nfirstcoffer> ")
+    check(terminal.end(b"exit\n") == 0, "exit ends it")
     cluster.down()
 
 
@@ -186,4 +414,5 @@ def test_outcome_unknown(tools):
 
 
 if __name__ == "__main__":
-    harness.run([test_verbs_and_exit_codes, test_nobody_and_no_quorum, test_outcome_unknown])
+    harness.run([test_verbs_and_exit_codes, test_shell, test_nobody_and_no_quorum,
+                 test_outcome_unknown])

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-OPTION = re.compile(r"(?<![\w-])(-[a-zA-Z?]|--[a-z][a-z-]*)(?![\w-])")
+OPTION = re.compile(r"(?<![\w-])(-[a-zA-Z0-9?]|--[a-z][a-z-]*)(?![\w-])")
 VERB_SECTIONS = ("VERBS", "COMMANDS")
 
 

@@ -31,6 +31,7 @@ ROOF = {"control/bin/cofferd.c"}
 NARROW = [
     ("control/client/", ("store/", "control/client/")),
     ("control/bin/coffer.c", ("store/", "control/client/", "control/bin/")),
+    ("control/bin/coffer_", ("store/", "control/client/", "control/bin/")),
     ("tests/lincheck/", ("store/", "tests/lincheck/")),
     ("tests/sim/", ("store/", "consensus/", "tests/sim/", "tests/lincheck/")),
     ("tests/scenario/", ("store/", "consensus/", "tests/sim/", "tests/scenario/")),

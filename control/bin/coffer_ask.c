@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/bin/coffer_ask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	TOUCHES_MAX = 100 /* until nobody writes in between */
+};
+
+/* --- the value ---------------------------------------------------------------------------- */
+
+struct value {
+	/* One byte more than is allowed, so that too much is seen. */
+	uint8_t bytes[COFFER_VALUE_SIZE_MAX + 1];
+	const void *data;
+	size_t size;
+};
+
+/* Returns 0 or a negative errno. */
+static int read_all(int fd, struct value *value)
+{
+	value->data = value->bytes;
+	while (value->size < sizeof(value->bytes)) {
+		const ssize_t size =
+			read(fd, value->bytes + value->size, sizeof(value->bytes) - value->size);
+
+		if (size < 0 && errno != EINTR) {
+			return -errno;
+		}
+		if (size == 0) {
+			break;
+		}
+		value->size += size > 0 ? (size_t)size : 0;
+	}
+	return 0;
+}
+
+/* text  NULL: none was given. Returns an exit code; what is not CLI_DONE was said. */
+static int get_value(const char *text, struct value *value)
+{
+	const char *name = "standard input";
+	int fd = STDIN_FILENO;
+	int r = 0;
+
+	value->size = 0;
+	if (text == NULL || strcmp(text, "-") == 0) {
+		r = read_all(fd, value);
+	} else if (text[0] == '@') {
+		name = text + 1;
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+		r = fd < 0 ? -errno : read_all(fd, value);
+		if (fd >= 0) {
+			(void)close(fd); /* was only read */
+		}
+	} else {
+		value->data = text;
+		value->size = strlen(text);
+	}
+	if (r < 0) {
+		(void)fprintf(stderr, "coffer: %s: %s\n", name, strerror(-r));
+		return CLI_USAGE;
+	}
+	if (value->size > COFFER_VALUE_SIZE_MAX) {
+		(void)fprintf(stderr, "coffer: the value is larger than %d bytes\n",
+		              COFFER_VALUE_SIZE_MAX);
+		return CLI_REFUSED;
+	}
+	return CLI_DONE;
+}
+
+/* --- the request -------------------------------------------------------------------------- */
+
+/* Asks, with what all requests have in common filled in, and ends the verb. */
+static int ask(struct cli *cli, struct coffer_request *request)
+{
+	const struct cli_options *options = &cli->options;
+	struct ctl_printer printer;
+	struct coffer_result result;
+	int r;
+
+	request->flags = options->is_stale ? COFFER_STALE : 0;
+	request->path = options->argument_count != 0 ? options->arguments[0] : NULL;
+	request->timeout_ms = options->timeout_ms;
+	ctl_printer_init(&printer, options->is_json, request->verb, request->path);
+	r = coffer_call(cli->coffer, request, &result);
+	return cli_finish(cli, &printer, r, &result);
+}
+
+static int write_value(struct cli *cli, bool has_condition, int64_t if_rev)
+{
+	static struct value value;
+	struct coffer_request request = {
+		.verb = COFFER_SET,
+		.condition = has_condition ? COFFER_IF_EQUAL : COFFER_ALWAYS,
+		.rev = if_rev,
+	};
+	const char *text = cli->options.argument_count > 1 ? cli->options.arguments[1] : NULL;
+	const int r = get_value(text, &value);
+
+	if (r != CLI_DONE) {
+		return r;
+	}
+	request.value = value.data;
+	request.value_size = value.size;
+	return ask(cli, &request);
+}
+
+int cli_set(struct cli *cli)
+{
+	return write_value(cli, (cli->options.given & CLI_TAKES_IF_REV) != 0, cli->options.if_rev);
+}
+
+int cli_add(struct cli *cli)
+{
+	return write_value(cli, true, 0);
+}
+
+int cli_del(struct cli *cli)
+{
+	struct coffer_request request = {
+		.verb = COFFER_DELETE,
+		.condition = (cli->options.given & CLI_TAKES_IF_REV) != 0 ? COFFER_IF_EQUAL
+	                                                                  : COFFER_ALWAYS,
+		.rev = cli->options.if_rev,
+	};
+
+	return ask(cli, &request);
+}
+
+int cli_get(struct cli *cli)
+{
+	return ask(cli, &(struct coffer_request){.verb = COFFER_GET, .rev = cli->options.rev});
+}
+
+int cli_stat(struct cli *cli)
+{
+	return ask(cli, &(struct coffer_request){.verb = COFFER_STAT, .rev = cli->options.rev});
+}
+
+int cli_rev(struct cli *cli)
+{
+	return ask(cli, &(struct coffer_request){.verb = COFFER_REV});
+}
+
+int cli_nop(struct cli *cli)
+{
+	return ask(cli, &(struct coffer_request){.verb = COFFER_NOP});
+}
+
+int cli_self(struct cli *cli)
+{
+	return ask(cli, &(struct coffer_request){.verb = COFFER_SELF});
+}
+
+/* --- touch -------------------------------------------------------------------------------- */
+
+/* Writes what stands, if it still does. Returns as coffer_call(). */
+static int touch_once(struct cli *cli, struct coffer_result *result)
+{
+	static uint8_t value[COFFER_VALUE_SIZE_MAX];
+	const struct coffer_request get = {.verb = COFFER_GET,
+	                                   .path = cli->options.arguments[0],
+	                                   .timeout_ms = cli->options.timeout_ms};
+	struct coffer_request set = get;
+	int r = coffer_call(cli->coffer, &get, result);
+
+	set.verb = COFFER_SET;
+	set.condition = COFFER_IF_EQUAL;
+	if (r == COFFER_DONE && result->value_size <= sizeof(value)) {
+		if (result->value_size != 0) {
+			memcpy(value, result->value, result->value_size);
+		}
+		set.value = value;
+		set.value_size = result->value_size;
+		set.rev = result->revision;
+	} else if (r != COFFER_REFUSED || result->answer != COFFER_NOT_FOUND) {
+		return r == COFFER_DONE ? -EBADMSG : r;
+	}
+	return coffer_call(cli->coffer, &set, result);
+}
+
+int cli_touch(struct cli *cli)
+{
+	struct ctl_printer printer;
+	struct coffer_result result = {0};
+	int r;
+
+	for (unsigned i = 0; i < TOUCHES_MAX; i++) {
+		r = touch_once(cli, &result);
+		if (r != COFFER_REFUSED || result.answer != COFFER_MISMATCH) {
+			break;
+		}
+	}
+	ctl_printer_init(&printer, cli->options.is_json, COFFER_SET, cli->options.arguments[0]);
+	return cli_finish(cli, &printer, r, &result);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/bin/coffer_cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void say_unreached(const struct cli *cli, const struct coffer_result *result)
+{
+	if (result->heard) {
+		(void)fprintf(stderr,
+		              "coffer: no quorum: servers answered, but none could do it "
+		              "in time (%s)\n",
+		              coffer_answer_text(result->answer));
+	} else {
+		(void)fprintf(stderr, "coffer: no server answered in time at %s\n",
+		              cli_servers(&cli->options));
+	}
+}
+
+static void say_refused(const char *path, const struct coffer_result *result)
+{
+	path = path != NULL ? path : "";
+	if (result->answer == COFFER_TOO_LATE) {
+		(void)fprintf(stderr, "coffer: %s: %s; the oldest that can be read is %lld\n", path,
+		              coffer_answer_text(result->answer), (long long)result->revision);
+	} else if (result->answer != COFFER_MISMATCH) {
+		(void)fprintf(stderr, "coffer: %s%s%s\n", path, path[0] != '\0' ? ": " : "",
+		              coffer_answer_text(result->answer));
+	} else if (result->revision == 0) {
+		(void)fprintf(stderr, "coffer: %s: the condition is false: there is no such file\n",
+		              path);
+	} else {
+		(void)fprintf(stderr, "coffer: %s: the condition is false: its revision is %lld\n",
+		              path, (long long)result->revision);
+	}
+}
+
+int cli_conclude(const struct cli *cli, const char *path, const struct coffer_result *result)
+{
+	switch (result->outcome) {
+	case COFFER_DONE:
+		return CLI_DONE;
+	case COFFER_REFUSED:
+		say_refused(path, result);
+		return result->answer == COFFER_MISMATCH || result->answer == COFFER_NOT_FOUND
+		               ? CLI_FALSE
+		               : CLI_REFUSED;
+	case COFFER_UNREACHED:
+		say_unreached(cli, result);
+		return CLI_NOBODY;
+	case COFFER_UNKNOWN:
+		break;
+	}
+	(void)fprintf(stderr, "coffer: no final answer in time (%s): it may have happened or not\n",
+	              result->heard ? coffer_answer_text(result->answer) : "nobody answered");
+	return CLI_UNKNOWN;
+}
+
+int cli_conclude_error(int error)
+{
+	(void)fprintf(stderr, "coffer: %s\n", coffer_error_text(error));
+	return error == -EBADMSG ? CLI_NOBODY : CLI_USAGE;
+}
+
+int cli_fail_output(void)
+{
+	(void)fprintf(stderr, "coffer: cannot write to standard output\n");
+	return CLI_USAGE;
+}
+
+int cli_finish(const struct cli *cli, struct ctl_printer *printer, int r,
+               const struct coffer_result *result)
+{
+	int code;
+
+	if (r < 0) {
+		return cli_conclude_error(r);
+	}
+	code = cli_conclude(cli, printer->path, result);
+	if (!ctl_printer_end(printer, result)) {
+		const int failed = cli_fail_output();
+
+		return code == CLI_DONE ? failed : code;
+	}
+	return code;
+}

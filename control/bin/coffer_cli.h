@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * coffer_cli.h - what the verbs of `coffer` have in common
+ *
+ * A verb is a function that gets the handle and the options, says on standard error what went
+ * wrong, and returns an exit code (enum cli_exit).
+ */
+
+#include <stdbool.h>
+
+#include "control/bin/coffer_options.h"
+#include "control/bin/coffer_print.h"
+#include "control/client/coffer.h"
+
+struct cli {
+	struct coffer *coffer; /* borrowed */
+	struct cli_options options;
+};
+
+/* Says what went wrong with a request about `path` (NULL: none), and gives the exit code. */
+int cli_conclude(const struct cli *cli, const char *path, const struct coffer_result *result);
+
+/* The same of a negative errno of the library. */
+int cli_conclude_error(int error);
+
+/*
+ * The end of a verb: `r` is what coffer_call() or coffer_each() returned. Prints the result, says
+ * what went wrong, and gives the exit code.
+ */
+int cli_finish(const struct cli *cli, struct ctl_printer *printer, int r,
+               const struct coffer_result *result);
+
+/* Says that standard output is gone, and returns CLI_USAGE. */
+int cli_fail_output(void);

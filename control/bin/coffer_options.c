@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/bin/coffer_options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	OPTION_IF_REV = 256,
+	OPTION_REV,
+	OPTION_FROM,
+	OPTION_EXEC,
+	OPTION_STOP,
+	OPTION_ONCE,
+	OPTION_SERVERS,
+	OPTION_TIMEOUT,
+	OPTION_STALE,
+	TIMEOUT_SECONDS_MAX = 86400,
+};
+
+const char *argp_program_version = "coffer " COFFER_VERSION;
+
+static const char DOC[] =
+	"Reads and writes the files that Coffer's servers agree on. Without a verb, on a terminal: "
+	"a shell.\v"
+	"Verbs:\n"
+	"  set PATH [VALUE]    writes a file, prints its new revision\n"
+	"  add PATH [VALUE]    the same, if there is no such file (--if-rev 0)\n"
+	"  touch PATH          writes what the file holds once more, or an empty file\n"
+	"  get PATH            prints a file's value, nothing else\n"
+	"  del PATH            removes a file, prints the revision of that change\n"
+	"  stat PATH           tells of a file or directory\n"
+	"  ls PATH             lists a directory\n"
+	"  find PATH|GLOB      lists all below PATH, or as walk\n"
+	"  walk GLOB           lists the files whose path matches (? * **)\n"
+	"  wait GLOB           prints the next change that matches\n"
+	"  watch GLOB          prints every change that matches\n"
+	"  log [GLOB]          prints the changes that are kept, up to now\n"
+	"  rev                 prints the store's revision\n"
+	"  nop                 goes through agreement, changes nothing\n"
+	"  self                tells who answers, and who leads\n"
+	"\n"
+	"VALUE is taken as it stands; `-`, or none, reads it from standard input, `@FILE` from a "
+	"file. `--` ends the options.\n"
+	"\n"
+	"Exit codes: 0 done; 1 condition false, or not there; 2 wrong use; 3 no quorum, or nobody "
+	"reached; 4 refused; 5 deadline passed, outcome unknown; 6 no event in time; 7 the command "
+	"failed.";
+
+static const struct argp_option OPTIONS[] = {
+	{"output", 'o', "text|json", 0, "How to print (text)", 0},
+	{"servers", OPTION_SERVERS, "HOST[:PORT],...", 0, "Servers to ask ($COFFER_SERVERS)", 0},
+	{"timeout", OPTION_TIMEOUT, "SECONDS", 0,
+         "Time for the whole request (5); wait: for an event (no limit)", 0},
+	{"if-rev", OPTION_IF_REV, "R", 0,
+         "set, del: only if the file's revision is R; 0: if there is none", 0},
+	{"rev", OPTION_REV, "R", 0, "get, stat, ls, find, walk: as of right after the change R", 0},
+	{"from", OPTION_FROM, "R", 0, "wait, watch, log: changes of revision R and later", 0},
+	{"exec", OPTION_EXEC, "COMMAND", 0, "watch: run for each change, in place of printing", 0},
+	{"stop", OPTION_STOP, NULL, 0, "watch: end when the command fails", 0},
+	{"null", '0', NULL, 0, "ls, find, walk: a zero byte behind each name, no newline", 0},
+	{"stale", OPTION_STALE, NULL, 0, "Reads: what any one server has will do", 0},
+	{0},
+};
+
+struct parsing {
+	struct cli_options *options;
+	bool is_bad; /* where argp_error() comes back */
+};
+
+static bool parse_number(const char *text, int64_t minimum, int64_t *ret_number)
+{
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (end == text || *end != '\0' || errno != 0 || number < minimum) {
+		return false;
+	}
+	*ret_number = number;
+	return true;
+}
+
+static bool parse_seconds(const char *text, uint32_t *ret_ms)
+{
+	char *end;
+	double seconds;
+
+	errno = 0;
+	seconds = strtod(text, &end);
+	if (end == text || *end != '\0' || errno != 0 || !(seconds >= 0.001) ||
+	    !(seconds <= TIMEOUT_SECONDS_MAX)) {
+		return false;
+	}
+	*ret_ms = (uint32_t)(seconds * 1000);
+	return true;
+}
+
+static error_t fail(struct argp_state *state, const char *option, const char *argument,
+                    const char *why)
+{
+	struct parsing *parsing = state->input;
+
+	argp_error(state, "%s%s%s", option, argument, why);
+	parsing->is_bad = true;
+	return 0;
+}
+
+static error_t parse_argument(struct argp_state *state, const char *argument)
+{
+	struct cli_options *options = ((struct parsing *)state->input)->options;
+
+	if (options->verb == NULL) {
+		options->verb = argument;
+	} else if (options->argument_count < CLI_ARGUMENTS_MAX) {
+		options->arguments[options->argument_count++] = argument;
+	} else {
+		return fail(state, "too many arguments: ", argument, "");
+	}
+	return 0;
+}
+
+static error_t parse_revision(int key, const char *argument, struct argp_state *state)
+{
+	struct cli_options *options = ((struct parsing *)state->input)->options;
+
+	switch (key) {
+	case OPTION_IF_REV:
+		options->given |= CLI_TAKES_IF_REV;
+		return parse_number(argument, -1, &options->if_rev)
+		               ? 0
+		               : fail(state, "--if-rev ", argument, ": must be a revision");
+	case OPTION_REV:
+		options->given |= CLI_TAKES_REV;
+		return parse_number(argument, 1, &options->rev)
+		               ? 0
+		               : fail(state, "--rev ", argument, ": must be a revision, from 1");
+	case OPTION_FROM:
+		options->given |= CLI_TAKES_FROM;
+		return parse_number(argument, 1, &options->from)
+		               ? 0
+		               : fail(state, "--from ", argument, ": must be a revision, from 1");
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct cli_options *options = ((struct parsing *)state->input)->options;
+
+	switch (key) {
+	case 'o':
+		options->is_json = strcmp(argument, "json") == 0;
+		if (!options->is_json && strcmp(argument, "text") != 0) {
+			return fail(state, "-o ", argument, ": must be text or json");
+		}
+		return 0;
+	case '0':
+		options->given |= CLI_TAKES_NULL;
+		return 0;
+	case OPTION_SERVERS:
+		options->servers = argument;
+		return 0;
+	case OPTION_TIMEOUT:
+		return parse_seconds(argument, &options->timeout_ms)
+		               ? 0
+		               : fail(state, "--timeout ", argument,
+		                      ": must be seconds, 0.001 to 86400");
+	case OPTION_EXEC:
+		options->given |= CLI_TAKES_EXEC;
+		options->exec = argument;
+		return 0;
+	case OPTION_STOP:
+		options->given |= CLI_TAKES_EXEC;
+		options->stops = true;
+		return 0;
+	case OPTION_ONCE:
+		options->given |= CLI_TAKES_ONCE;
+		return 0;
+	case OPTION_STALE:
+		options->is_stale = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_argument(state, argument);
+	default:
+		return parse_revision(key, argument, state);
+	}
+}
+
+int cli_options_parse(struct cli_options *options, int count, char **words, bool is_shell)
+{
+	const struct argp argp = {OPTIONS, parse, "VERB [ARGUMENT...]", DOC, NULL, NULL, NULL};
+	struct parsing parsing = {.options = options};
+	const char *servers = options->servers;
+
+	argp_err_exit_status = CLI_USAGE;
+	if (argp_parse(&argp, count, words, is_shell ? ARGP_NO_EXIT : 0, NULL, &parsing) != 0 ||
+	    parsing.is_bad) {
+		return CLI_USAGE;
+	}
+	if (is_shell && options->servers != servers) {
+		return cli_fail_usage("--servers", "belongs where the shell is started");
+	}
+	return CLI_DONE;
+}
+
+int cli_fail_usage(const char *what, const char *why)
+{
+	(void)fprintf(stderr, "coffer: %s: %s; try coffer --help\n", what, why);
+	return CLI_USAGE;
+}
+
+const char *cli_servers(const struct cli_options *options)
+{
+	const char *servers =
+		options->servers != NULL ? options->servers : getenv("COFFER_SERVERS");
+
+	return servers != NULL ? servers : "";
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/bin/coffer_verbs.h"
+
+#include <string.h>
+
+#include "control/bin/coffer_ask.h"
+#include "control/bin/coffer_tree.h"
+#include "control/bin/coffer_watch.h"
+
+static const struct cli_verb VERBS[] = {
+	{"set", 1, 2, CLI_TAKES_IF_REV, cli_set},
+	{"add", 1, 2, 0, cli_add},
+	{"touch", 1, 1, 0, cli_touch},
+	{"get", 1, 1, CLI_TAKES_REV, cli_get},
+	{"del", 1, 1, CLI_TAKES_IF_REV, cli_del},
+	{"stat", 1, 1, CLI_TAKES_REV, cli_stat},
+	{"ls", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, cli_ls},
+	{"find", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, cli_find},
+	{"walk", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, cli_walk},
+	{"wait", 1, 1, CLI_TAKES_FROM, cli_wait},
+	{"watch", 1, 1, CLI_TAKES_FROM | CLI_TAKES_EXEC, cli_watch},
+	{"log", 0, 1, CLI_TAKES_FROM, cli_log},
+	{"rev", 0, 0, 0, cli_rev},
+	{"nop", 0, 0, 0, cli_nop},
+	{"self", 0, 0, 0, cli_self},
+};
+
+static const struct {
+	unsigned takes;
+	const char *why;
+} NOT_TAKEN[] = {
+	{CLI_TAKES_IF_REV, "takes no --if-rev"}, {CLI_TAKES_REV, "takes no --rev"},
+	{CLI_TAKES_FROM, "takes no --from"},     {CLI_TAKES_EXEC, "takes no --exec, no --stop"},
+	{CLI_TAKES_NULL, "takes no --null"},     {CLI_TAKES_ONCE, "takes no --once"},
+};
+
+const struct cli_verb *cli_verb_at(size_t index)
+{
+	return index < sizeof(VERBS) / sizeof(VERBS[0]) ? &VERBS[index] : NULL;
+}
+
+/* What is wrong with the use of a verb, or NULL. */
+static const char *misuse(const struct cli_verb *verb, const struct cli_options *options)
+{
+	if (options->argument_count < verb->arguments_min) {
+		return "an argument is missing";
+	}
+	if (options->argument_count > verb->arguments_max) {
+		return "too many arguments";
+	}
+	for (size_t i = 0; i < sizeof(NOT_TAKEN) / sizeof(NOT_TAKEN[0]); i++) {
+		if ((options->given & ~verb->takes & NOT_TAKEN[i].takes) != 0) {
+			return NOT_TAKEN[i].why;
+		}
+	}
+	return options->stops && options->exec == NULL ? "--stop is for --exec" : NULL;
+}
+
+const struct cli_verb *cli_verb_find(const struct cli_options *options)
+{
+	const struct cli_verb *verb;
+	const char *why;
+
+	if (options->verb == NULL) {
+		(void)cli_fail_usage("no verb", "say what to do");
+		return NULL;
+	}
+	for (size_t i = 0; (verb = cli_verb_at(i)) != NULL; i++) {
+		if (strcmp(verb->name, options->verb) != 0) {
+			continue;
+		}
+		why = misuse(verb, options);
+		if (why != NULL) {
+			(void)cli_fail_usage(verb->name, why);
+			return NULL;
+		}
+		return verb;
+	}
+	(void)cli_fail_usage(options->verb, "no such verb");
+	return NULL;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * coffer_verbs.h - the verbs of `coffer`: their names, arguments and options
+ */
+
+#include <stddef.h>
+
+#include "control/bin/coffer_cli.h"
+
+struct cli_verb {
+	const char *name;
+	unsigned arguments_min, arguments_max;
+	unsigned takes; /* CLI_TAKES_... */
+	int (*run)(struct cli *cli);
+};
+
+/* The verb that `options` names, or NULL: then it was said why. */
+const struct cli_verb *cli_verb_find(const struct cli_options *options);
+
+/* The verb number `index`, or NULL. */
+const struct cli_verb *cli_verb_at(size_t index);
