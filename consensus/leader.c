@@ -4,6 +4,10 @@
 #include "consensus/quorum.h"
 #include "store/base/check.h"
 
+enum {
+	TELL_AFTER_NS = 100 * 1000, /* longer than a busy leader needs for its next ACCEPT */
+};
+
 static void await(struct paxos_core *core, struct paxos_follower *follower,
                   enum paxos_follower_state state)
 {
@@ -86,6 +90,7 @@ void paxos_leader_accepted(struct paxos_core *core, struct paxos_leader *leader,
 		follower->incarnation = msg->incarnation;
 		follower->start = msg->start;
 		follower->behind = false;
+		follower->told = 0;
 		if (!same || msg->length > follower->link.length) {
 			follower->link.length = msg->length;
 		}
@@ -186,6 +191,44 @@ static bool is_due(struct paxos_core *core, struct paxos_follower *follower)
 	return true;
 }
 
+/*
+ * What is decided goes out with the next ACCEPT; where none follows soon, alone. Only the follower's
+ * readers and watchers wait for it: a leader that is busy has it told by what it sends anyway.
+ */
+static void tell_decided(struct paxos_core *core, struct paxos_follower *follower, unsigned peer)
+{
+	struct paxos_msg msg = {
+		.kind = PAXOS_MSG_DECIDED,
+		.ballot = core->accepted,
+		.decided = core->decided,
+	};
+
+	if (follower->told == core->decided) {
+		follower->told_at_ns = 0;
+	} else if (follower->told_at_ns == 0) {
+		follower->told_at_ns = core->now_ns + TELL_AFTER_NS;
+	} else if (core->now_ns >= follower->told_at_ns) {
+		paxos_core_send(core, peer, &msg, false);
+		follower->told = core->decided;
+		follower->told_at_ns = 0;
+	}
+}
+
+static void tend_level(struct paxos_core *core, struct paxos_leader *leader, unsigned peer)
+{
+	struct paxos_follower *follower = &leader->followers[peer];
+	const uint64_t number = follower->link.next_number;
+
+	if (follower->behind && is_due(core, follower)) {
+		send_sync(core, leader, peer, follower->link.length);
+	}
+	follower->behind = !paxos_link_send(core, &follower->link, peer);
+	if (follower->link.next_number != number) {
+		follower->told = core->decided;
+	}
+	tell_decided(core, follower, peer);
+}
+
 static void tend(struct paxos_core *core, struct paxos_leader *leader, unsigned peer)
 {
 	struct paxos_follower *follower = &leader->followers[peer];
@@ -214,10 +257,7 @@ static void tend(struct paxos_core *core, struct paxos_leader *leader, unsigned 
 		}
 		break;
 	case PAXOS_LEVEL:
-		if (follower->behind && is_due(core, follower)) {
-			send_sync(core, leader, peer, follower->link.length);
-		}
-		follower->behind = !paxos_link_send(core, &follower->link, peer);
+		tend_level(core, leader, peer);
 		break;
 	default:
 		must(false);
@@ -247,6 +287,10 @@ uint64_t paxos_leader_deadline_ns(const struct paxos_core *core, const struct pa
 		}
 		if (follower->state == PAXOS_LEVEL && !follower->behind) {
 			due_ns = paxos_link_deadline_ns(&follower->link);
+		}
+		if (follower->state == PAXOS_LEVEL && follower->told_at_ns != 0 &&
+		    follower->told_at_ns < due_ns) {
+			due_ns = follower->told_at_ns;
 		}
 		deadline_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
 	}

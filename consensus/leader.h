@@ -29,6 +29,8 @@ struct paxos_follower {
 	bool behind;       /* LEVEL, but needs a snapshot */
 	uint64_t again_ns; /* when PREPARE or SYNC goes out again */
 	uint64_t wait_ns;
+	uint64_t told;       /* LEVEL: decided, as last sent */
+	uint64_t told_at_ns; /* when to tell more, if nothing else does; 0: all is told */
 	struct paxos_link link;
 };
 

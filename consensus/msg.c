@@ -88,6 +88,7 @@ static const uint8_t kinds[PAXOS_MSG_COUNT][13] = {
 	[PAXOS_MSG_STOPPED] = {MASK, LENGTH},
 	[PAXOS_MSG_ASK] = {ROUND, BODY},
 	[PAXOS_MSG_TOLD] = {ROUND, BODY},
+	[PAXOS_MSG_DECIDED] = {BALLOT, DECIDED},
 };
 
 static void put_field(struct wire_writer *writer, const struct paxos_msg *msg, enum field field)
@@ -181,7 +182,7 @@ const char *paxos_msg_text(enum paxos_msg_kind kind)
 		[PAXOS_MSG_ENTRIES] = "entries",     [PAXOS_MSG_STATE] = "state",
 		[PAXOS_MSG_HANDOVER] = "handover",   [PAXOS_MSG_DEAD] = "dead",
 		[PAXOS_MSG_STOPPED] = "stopped",     [PAXOS_MSG_ASK] = "ask",
-		[PAXOS_MSG_TOLD] = "told",
+		[PAXOS_MSG_TOLD] = "told",           [PAXOS_MSG_DECIDED] = "decided",
 	};
 
 	return kind > 0 && kind < PAXOS_MSG_COUNT ? texts[kind] : "?";

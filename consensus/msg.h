@@ -14,6 +14,7 @@
  *      PREPARE_ASK    I am not prepared for your ballot                PREPARE
  *      SYNC           your log from `index` on shall be this           ACCEPTED, FETCH
  *      ACCEPT         append these entries                             ACCEPTED, NACK, PREPARE_ASK
+ *      DECIDED        so much is decided                               nobody
  *      FETCH          give me entries, or a snapshot                   ENTRIES, STATE
  *      HANDOVER       from the leader of `ballot`: it is over, stand;  PREPARE
  *                     to it: hand over to `target`, please             HANDOVER
@@ -51,6 +52,7 @@ enum paxos_msg_kind {
 	PAXOS_MSG_STOPPED,
 	PAXOS_MSG_ASK,
 	PAXOS_MSG_TOLD,
+	PAXOS_MSG_DECIDED,
 	PAXOS_MSG_COUNT
 };
 

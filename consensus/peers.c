@@ -319,6 +319,14 @@ static void on_sync(struct paxos_replica *replica, const struct paxos_msg *msg)
 	paxos_acceptor_told(core, &replica->acceptor, msg->ballot, msg->decided);
 }
 
+/* What an ACCEPT would tell, where there is nothing to accept. */
+static void on_decided(struct paxos_replica *replica, const struct paxos_msg *msg)
+{
+	if (is_promised(&replica->core, msg)) {
+		paxos_acceptor_told(&replica->core, &replica->acceptor, msg->ballot, msg->decided);
+	}
+}
+
 static void on_accept(struct paxos_replica *replica, const struct paxos_msg *msg)
 {
 	struct paxos_core *core = &replica->core;
@@ -406,6 +414,9 @@ static void dispatch(struct paxos_replica *replica, const struct paxos_msg *msg)
 		break;
 	case PAXOS_MSG_TOLD:
 		on_told(replica, msg);
+		break;
+	case PAXOS_MSG_DECIDED:
+		on_decided(replica, msg);
 		break;
 	case PAXOS_MSG_COUNT:
 	default:
@@ -497,6 +508,7 @@ static bool is_for_all(const struct paxos_msg *msg)
 	case PAXOS_MSG_SYNC:
 	case PAXOS_MSG_ACCEPT:
 	case PAXOS_MSG_ACCEPTED:
+	case PAXOS_MSG_DECIDED:
 	case PAXOS_MSG_HANDOVER:
 	case PAXOS_MSG_DEAD:
 	case PAXOS_MSG_COUNT:

@@ -151,6 +151,34 @@ static void test_level_follower_stays_so_while_it_lives(void **state)
 	assert_true(paxos_ballot_equal(core_expect(&core, 1, PAXOS_MSG_PREPARE).ballot, own));
 }
 
+/* The decision that no ACCEPT has told is told alone, and once, after a moment. */
+static void test_what_is_decided_is_told_soon(void **state)
+{
+	struct paxos_msg msg;
+
+	(void)state;
+	acknowledge(1, L0);
+	leader.followers[2].again_ns = UINT64_MAX;
+	core.now_ns = 2000 * MS;
+	core_append_nops(&core, 1);
+	paxos_leader_tick(&core, &leader);
+	assert_int_equal(core_expect(&core, 1, PAXOS_MSG_ACCEPT).decided, 2); /* told with it */
+	core_empty_outbox(&core);
+	core_apply(&core, L0);
+	paxos_leader_tick(&core, &leader);
+	core_expect_none(&core, PAXOS_EFFECT_SEND);
+	assert_true(paxos_leader_deadline_ns(&core, &leader) <= core.now_ns + MS / 5);
+
+	core.now_ns += MS / 5;
+	paxos_leader_tick(&core, &leader);
+	msg = core_expect(&core, 1, PAXOS_MSG_DECIDED);
+	assert_int_equal(msg.decided, L0);
+	assert_true(paxos_ballot_equal(msg.ballot, own));
+	core_empty_outbox(&core);
+	paxos_leader_tick(&core, &leader);
+	core_expect_none(&core, PAXOS_EFFECT_SEND);
+}
+
 /* Where the SYNC that answers server 2's promise begins. */
 static uint64_t sync_after(struct paxos_ballot accepted, uint64_t length, uint64_t decided)
 {
@@ -249,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_late_promise_changes_no_log, begin, end),
 		cmocka_unit_test_setup_teardown(test_level_follower_stays_so_while_it_lives, begin,
 	                                        end),
+		cmocka_unit_test_setup_teardown(test_what_is_decided_is_told_soon, begin, end),
 		cmocka_unit_test_setup_teardown(test_sync_begins_where_logs_are_alike, begin, end),
 		cmocka_unit_test_setup_teardown(test_sync_from_before_the_log_names_a_snapshot,
 	                                        begin, end),
