@@ -319,14 +319,6 @@ static void on_sync(struct paxos_replica *replica, const struct paxos_msg *msg)
 	paxos_acceptor_told(core, &replica->acceptor, msg->ballot, msg->decided);
 }
 
-/* What an ACCEPT would tell, where there is nothing to accept. */
-static void on_decided(struct paxos_replica *replica, const struct paxos_msg *msg)
-{
-	if (is_promised(&replica->core, msg)) {
-		paxos_acceptor_told(&replica->core, &replica->acceptor, msg->ballot, msg->decided);
-	}
-}
-
 static void on_accept(struct paxos_replica *replica, const struct paxos_msg *msg)
 {
 	struct paxos_core *core = &replica->core;
@@ -416,7 +408,10 @@ static void dispatch(struct paxos_replica *replica, const struct paxos_msg *msg)
 		on_told(replica, msg);
 		break;
 	case PAXOS_MSG_DECIDED:
-		on_decided(replica, msg);
+		if (is_promised(&replica->core, msg)) {
+			paxos_acceptor_told(&replica->core, &replica->acceptor, msg->ballot,
+			                    msg->decided);
+		}
 		break;
 	case PAXOS_MSG_COUNT:
 	default:
