@@ -193,7 +193,7 @@ static bool is_due(struct paxos_core *core, struct paxos_follower *follower)
 
 /*
  * What is decided goes out with the next ACCEPT; where none follows soon, alone. Only the
- * follower's readers and watchers wait for it, and a busy leader tells it with what it sends anyway.
+ * follower's readers and watchers wait for it; a busy leader tells it with what it sends anyway.
  */
 static void tell_decided(struct paxos_core *core, struct paxos_follower *follower, unsigned peer)
 {
