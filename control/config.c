@@ -393,6 +393,17 @@ static int check_members(struct reading *reading)
 	return 0;
 }
 
+static int check_gateway(struct reading *reading)
+{
+	struct ctl_config *config = &reading->config;
+
+	config->gateway_given = line_named(reading, "gateway") != 0;
+	if (!config->gateway_given) {
+		config->gateway = config->listen;
+	}
+	return 0;
+}
+
 static int check_listen(struct reading *reading)
 {
 	struct ctl_config *config = &reading->config;
@@ -528,7 +539,8 @@ int ctl_config_parse(struct ctl_config *ret_config, const char *file, struct sli
 {
 	struct reading reading = {.file = file, .reason = ret_reason};
 	int (*const steps[])(struct reading *) = {fill_defaults, check_servers, check_members,
-	                                          check_listen,  check_ports,   check_rest};
+	                                          check_listen,  check_gateway, check_ports,
+	                                          check_rest};
 	int r;
 
 	r = take_lines(&reading, text);

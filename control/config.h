@@ -70,8 +70,13 @@ struct ctl_config {
 	uint64_t segment_mb, snapshot_mb, data_max_mb;
 	uint64_t quota_mb, sessions_max, watches_max;
 	uint64_t priority;
-	uint64_t promote_ns; /* 0: never */
-	uint64_t restart;    /* 0, 1 */
+	uint64_t promote_ns;        /* 0: never */
+	uint64_t restart;           /* 0, 1 */
+	struct ctl_address gateway; /* is_none: no gateway */
+	bool gateway_given;         /* by the file, else it is `listen` */
+	uint64_t gateway_connections;
+	char rw_secret[CTL_PATH_SIZE_MAX]; /* "none" or the path of a file */
+	char ro_secret[CTL_PATH_SIZE_MAX];
 };
 
 enum ctl_key_type {

@@ -116,6 +116,17 @@ static const struct ctl_key keys[] = {
          "Time after which the leader replaces a voter that is silent by a learner that is level; "
          "the silent one may come back as a learner. 0: never, an operator does it. The same on "
          "all servers."},
+	{"gateway", CTL_KEY_ADDRESS, AT(gateway), "listen", 0, 0, NULL,
+         "TCP address at which clients of Doozer are served by Doozer's own protocol; the address "
+         "of `listen` if not given. none switches it off."},
+	{"gateway_connections", CTL_KEY_NUMBER, AT(gateway_connections), "10000", 1, 60000, NULL,
+         "Connections to the gateway at most; those beyond are closed at once."},
+	{"rw_secret", CTL_KEY_TEXT, AT(rw_secret), "none", 0, CTL_PATH_SIZE_MAX - 1, NULL,
+         "File whose first line is the secret that a client of the gateway has to know to read and "
+         "write; none: the environment's COFFER_RWSECRET, or else no secret, so anybody may."},
+	{"ro_secret", CTL_KEY_TEXT, AT(ro_secret), "none", 0, CTL_PATH_SIZE_MAX - 1, NULL,
+         "Likewise COFFER_ROSECRET: the secret to read. It takes an rw_secret to be of use: "
+         "without one anybody may write, and read."},
 	{"restart", CTL_KEY_CHOICE, AT(restart), "no", 0, 0, "no|yes",
          "Whether the supervisor starts a server again that was killed or broke a promise, in 0.1 "
          "s "

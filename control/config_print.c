@@ -34,6 +34,7 @@ static const struct {
                      "server.2 = 10.0.0.2:8046\n"
                      "server.3 = 10.0.0.3:8046"},
 	{"listen", "listen = 10.0.0.1:8046"},
+	{"gateway", "gateway = 10.0.0.1:8046"},
 	{"port.N", "port.1 = link /dev/shm/coffer-1-2 first peer 2\n"
                    "port.2 = ethdev 0000:01:00.0 address 10.0.0.1/24 gateway 10.0.0.254"},
 };

@@ -11,6 +11,7 @@
 
 #include "control/admin.h"
 #include "control/change_words.h"
+#include "control/gateway_start.h"
 #include "control/grace.h"
 #include "control/inside.h"
 #include "control/snapshot_desk.h"
@@ -39,6 +40,7 @@ struct ctl_loop {
 	struct ctl_slow_udp *slow;
 	struct ctl_snapshot_desk *snapshots;
 	struct ctl_insides insides;
+	struct ctl_gateway *gateway;
 	struct ctl_grace *grace;
 	uint64_t grace_told;
 	uint64_t dropped_told; /* of the mailbox, as logged last */
@@ -59,6 +61,9 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	if (trace.kind == PAXOS_TRACE_CONFIGURATION &&
 	    (trace.b >> (loop->config.config->node - 1) & 1) != 0) {
 		loop->config.member(loop->config.context);
+		if (loop->gateway != NULL) {
+			ctl_gateway_member(loop->gateway);
+		}
 	}
 	if (trace.kind == PAXOS_TRACE_REMOVED) {
 		loop->end = PAXOS_END_REMOVED;
@@ -493,6 +498,19 @@ int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *conf
 		}
 		warn_of_small_buffers(loop);
 	}
+	r = ctl_gateway_start(&loop->gateway,
+	                      &(struct ctl_gateway_config){
+				      .inside = {.loop = &loop->uv,
+	                                         .mailbox = config->mailbox,
+	                                         .insides = &loop->insides,
+	                                         .config = config->config},
+				      .incarnation = config->incarnation,
+				      .member = config->is_member,
+			      },
+	                      config->logger, ret_reason);
+	if (r < 0) {
+		goto close_loop;
+	}
 	config->mailbox->control_bell =
 		(struct paxos_bell){.ring = ring_bell, .context = &loop->mail_bell};
 	*ret_loop = loop;
@@ -528,6 +546,14 @@ void ctl_loop_counters(const struct ctl_loop *loop, struct ctl_slow_udp_counters
 	}
 }
 
+bool ctl_loop_gateway(const struct ctl_loop *loop, struct ctl_gateway_counters *ret_counters)
+{
+	if (loop->gateway != NULL) {
+		ctl_gateway_counters(loop->gateway, ret_counters);
+	}
+	return loop->gateway != NULL;
+}
+
 /* Handles that were never made have no loop yet. */
 static void close_handle(uv_handle_t *handle)
 {
@@ -557,6 +583,7 @@ void ctl_loop_close(struct ctl_loop *loop)
 	close_handle((uv_handle_t *)&loop->hangup);
 	ctl_admin_close(loop->admin);
 	ctl_slow_udp_close(loop->slow);
+	ctl_gateway_close(loop->gateway);
 	ctl_snapshot_desk_close(loop->snapshots);
 	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 	must(uv_loop_close(&loop->uv) == 0);

@@ -6,7 +6,8 @@
  *
  *      management socket  \                        / PAXOS_MAIL_CLIENT, STATUS_ASK, GRACE,
  *      slow UDP socket      >---  control thread  <  RESIGN, TRANSFER, SNAPSHOT_ASK, _DONE
- *      signals, log        /                       \ <--- REPLY, STATUS, TRACE, SNAPSHOT
+ *      gateway (TCP)       /                       \ <--- REPLY, STATUS, TRACE, SNAPSHOT
+ *      signals, log       /
  *
  * It is the one producer of mail to the worker. Mail from the worker is taken in batches before
  * the loop sleeps and whenever the bell wakes it.
@@ -22,6 +23,7 @@
 
 #include "consensus/mailbox.h"
 #include "control/config.h"
+#include "control/gateway.h"
 #include "control/logger.h"
 #include "control/reason.h"
 #include "control/slow_udp.h"
@@ -35,6 +37,8 @@ struct ctl_loop_config {
 	struct paxos_mailbox *mailbox;
 	struct store *store; /* for the snapshots that are open at the close */
 	int folder;          /* the data folder, for snapshots */
+	uint64_t incarnation;
+	bool is_member; /* it has been let in before */
 	struct ctl_logger *logger;
 	/* A worker's PAXOS_MAIL_STATUS as an object; NULL if it makes no sense. */
 	json_t *(*status)(void *context, struct slice bytes);
@@ -60,6 +64,9 @@ int ctl_loop_run(struct ctl_loop *loop, enum paxos_end *ret_end, struct ctl_reas
 
 /* The slow path's counters; all zero with transport kernel or `listen = none`. */
 void ctl_loop_counters(const struct ctl_loop *loop, struct ctl_slow_udp_counters *ret_counters);
+
+/* False: there is no gateway. */
+bool ctl_loop_gateway(const struct ctl_loop *loop, struct ctl_gateway_counters *ret_counters);
 
 /* After the worker was stopped. NULL is fine. */
 void ctl_loop_close(struct ctl_loop *loop);

@@ -129,6 +129,25 @@ static void add_dataplane(json_t *status, const struct server *server)
 	ctl_status_add(status, "drops", "slow_mailbox", slow.dropped_mailbox);
 }
 
+static void add_gateway(json_t *object, const struct server *server)
+{
+	struct ctl_gateway_counters gateway;
+
+	if (!ctl_loop_gateway(server->loop, &gateway)) {
+		return;
+	}
+	ctl_status_add(object, "counters", "gateway_connections", gateway.connections);
+	ctl_status_add(object, "counters", "gateway_accepted", gateway.accepted);
+	ctl_status_add(object, "counters", "gateway_requests", gateway.requests);
+	ctl_status_add(object, "counters", "gateway_answers", gateway.answers);
+	ctl_status_add(object, "counters", "gateway_waits", gateway.waits);
+	ctl_status_add(object, "drops", "gateway_refused", gateway.refused);
+	ctl_status_add(object, "drops", "gateway_malformed", gateway.malformed);
+	ctl_status_add(object, "drops", "gateway_long", gateway.long_frames);
+	ctl_status_add(object, "drops", "gateway_kept", gateway.kept);
+	ctl_status_add(object, "drops", "gateway_unread", gateway.unread);
+}
+
 /* The bytes are our own worker's: struct paxos_status, then perhaps its counters. */
 static json_t *make_status(void *context, struct slice bytes)
 {
@@ -162,6 +181,7 @@ static json_t *make_status(void *context, struct slice bytes)
 		ctl_journal_counters(server->boot.journal, &journal);
 		ctl_status_add_journal(object, &journal);
 	}
+	add_gateway(object, server);
 	if (server->dp != NULL) {
 		add_dataplane(object, server);
 	} else {
@@ -397,6 +417,8 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
 	loop.store = server->boot.store;
 	loop.folder = server->boot.home.folder;
+	loop.incarnation = server->boot.home.superblock.incarnation;
+	loop.is_member = server->boot.home.superblock.member;
 	r = r < 0 ? r : ctl_loop_open(&server->loop, &loop, ret_reason);
 	if (r == 0 && is_disk(server)) {
 		r = ctl_journal_start(server->boot.journal, &server->mailbox, ret_reason);

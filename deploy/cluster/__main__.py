@@ -199,6 +199,8 @@ def command_up(options):
     except BaseException:
         take_away(cluster, processes, True)
         raise
+    if cluster["transport"] != "veth":  # there the kernel has no address of a server
+        say(f"  clients of Doozer: {servers_text(cluster).replace(',', ' ')} (TCP, any of them)")
     say('it runs; to speak with it: eval "$(deploy/local env)" and then'
         f" `coffer get {DEMO_PATH}`; to end it: deploy/local down")
 

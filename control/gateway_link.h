@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * gateway_link.h - a connection of the gateway, and what it has asked; private to it
+ *
+ *      gateway.c        listens; bytes in and out; closing
+ *      gateway_verbs.c  taking requests: rights, form, what is answered at once
+ *      gateway_asks.c   what the cluster is asked, and its answers
+ *
+ * What a closed link has asked goes on as an orphan until it comes back.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "control/gateway_codec.h"
+#include "control/gateway_types.h"
+#include "store/limits.h"
+
+/* A listing that goes on: a page of it, at one revision. */
+struct ctl_gateway_cursor {
+	int32_t verb;
+	store_rev_t rev;
+	uint32_t base, count; /* offsets it holds: base to base + count - 1 */
+	bool has_more;
+	struct slice path, page, last; /* in `memory`; last: the last name on the page */
+	uint8_t memory[];
+};
+
+struct ctl_gateway_link {
+	struct ctl_gateway *gateway;
+	uv_tcp_t tcp;
+	struct ctl_gateway_link *next, *previous; /* of all */
+	struct ctl_gateway_link *turn;            /* next that waits for its turn */
+	struct ctl_gateway_ask *asks;
+	struct ctl_gateway_cursor *cursor; /* owned, or NULL */
+	uint8_t *kept;                     /* what came and was not taken; owned, or NULL */
+	uint32_t kept_size;
+	uint32_t ask_count, wait_count;
+	bool may_read, may_write;
+	bool is_member; /* as the server was when it was accepted */
+	bool is_closing;
+	bool is_held;  /* waits for its turn */
+	bool is_fence; /* an answer that nothing may overtake is due */
+	bool is_reading;
+	uint8_t stalled; /* sweeps without an answer taken */
+};
+
+enum ctl_gateway_stage {
+	CTL_ASK_REQUEST = 0, /* the request itself is under way */
+	CTL_ASK_WATCH,       /* a watch: WAIT, or a read of a revision that has not come */
+	CTL_ASK_TURN,        /* that revision came; waits for its turn to be read */
+	CTL_ASK_PAGE,        /* WALK, GETDIR: the page is under way, then perhaps the file */
+	CTL_ASK_JUDGE,       /* a write that cannot succeed: what stands there is asked for */
+};
+
+/* A request of a client that is not answered yet. */
+struct ctl_gateway_ask {
+	struct ctl_gateway *gateway;
+	struct ctl_gateway_link *link;           /* NULL: it is closed, nobody wants the answer */
+	struct ctl_gateway_ask *next, *previous; /* of the link, or of those without one */
+	struct ctl_gateway_ask *turn;            /* next that waits for its turn */
+	enum ctl_gateway_stage stage;
+	bool has_tag, has_rev;
+	int32_t tag, verb, offset;
+	store_rev_t rev;
+	store_rev_t found; /* WALK: of the file */
+	uint64_t watch;
+	uint16_t path_size, file_size;
+	uint8_t *file; /* WALK: its path; behind `path` */
+	uint8_t path[];
+};
+
+struct ctl_gateway {
+	struct ctl_gateway_config config;
+	char rw_secret[CTL_GATEWAY_SECRET_MAX], ro_secret[CTL_GATEWAY_SECRET_MAX];
+	struct ctl_inside *inside;
+	uv_tcp_t listener;
+	uv_timer_t sweep;
+	unsigned handles_open; /* listener, sweep, links */
+	bool is_closing;
+	struct ctl_gateway_link *links;
+	struct ctl_gateway_link *turn_first, *turn_last;
+	struct ctl_gateway_ask *ask_first, *ask_last; /* wait for their turn */
+	struct ctl_gateway_ask *orphans;              /* under way, and nobody waits for them */
+	uint64_t kept_bytes;
+	struct ctl_gateway_counters counters;
+	uint8_t in[CTL_DOOZER_FRAME_MAX];
+	uint8_t out[CTL_DOOZER_REPLY_MAX];
+};
+
+/* --- gateway.c -------------------------------------------------------------------------------- */
+
+/* Sends a reply; may close the link. */
+void ctl_gateway_reply(struct ctl_gateway_link *link, const Doozer__Response *response);
+
+/* Something of the cluster came back: whoever waits may go on. */
+void ctl_gateway_go_on(struct ctl_gateway *gateway);
+
+/* Goes on with the frames of a link that nothing holds any more. */
+void ctl_gateway_resume(struct ctl_gateway_link *link);
+
+/* Rights for a secret: true if it is one. */
+bool ctl_gateway_access(struct ctl_gateway_link *link, struct slice secret);
+
+/* --- gateway_verbs.c -------------------------------------------------------------------------- */
+
+/* Takes a request. False: not now; it is to come again when the link has its turn. */
+bool ctl_gateway_take(struct ctl_gateway_link *link, const Doozer__Request *request);
+
+/* --- gateway_asks.c --------------------------------------------------------------------------- */
+
+/* Asks the cluster on behalf of a request that was judged. 0, -EAGAIN: not now; or -ENOMEM. */
+int ctl_gateway_ask(struct ctl_gateway_link *link, const Doozer__Request *request);
+
+/* What waits for its turn inside of the gateway. False: there still is some. */
+bool ctl_gateway_take_turns(struct ctl_gateway *gateway);
+
+/* Gives up what a link has asked, as it is closed. */
+void ctl_gateway_forget(struct ctl_gateway_link *link);
+
+/* Frees the orphans, when the client inside is closed. */
+void ctl_gateway_free_orphans(struct ctl_gateway *gateway);
+
+/* --- parts of a reply ------------------------------------------------------------------------- */
+
+static inline ProtobufCBinaryData ctl_doozer_bytes(struct slice bytes)
+{
+	return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *)(uintptr_t)bytes.data};
+}
+
+static inline void ctl_doozer_set_error(Doozer__Response *response, enum ctl_doozer_error error,
+                                        struct slice detail)
+{
+	response->has_err_code = true;
+	response->err_code = (int32_t)error;
+	response->has_err_detail = detail.size != 0;
+	response->err_detail = ctl_doozer_bytes(detail);
+}
+
+static inline void ctl_doozer_set_rev(Doozer__Response *response, store_rev_t rev)
+{
+	response->has_rev = true;
+	response->rev = rev;
+}
+
+static inline void ctl_doozer_set_value(Doozer__Response *response, struct slice value)
+{
+	response->has_value = true;
+	response->value = ctl_doozer_bytes(value);
+}
+
+static inline void ctl_doozer_set_len(Doozer__Response *response, uint32_t len)
+{
+	response->has_len = true;
+	response->len = (int32_t)len;
+}

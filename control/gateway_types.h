@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * gateway_types.h - bounds, configuration and counters of the gateway; gateway.h is the manual
+ *
+ * Apart so that what the gateway is made of need not include it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/inside.h"
+
+enum {
+	CTL_GATEWAY_SECRET_MAX = 256,
+	CTL_GATEWAY_WAITS_MAX = 1024,       /* of one connection */
+	CTL_GATEWAY_ASKS_MAX = 2048,        /* outstanding of one connection, waits too */
+	CTL_GATEWAY_KEPT_FREE = 4096,       /* bytes of a half frame that any may keep */
+	CTL_GATEWAY_KEPT_MAX = 64 << 20,    /* what is kept beyond that, of all together */
+	CTL_GATEWAY_OUT_PAUSE = 64 << 10,   /* answers not taken: nothing is read meanwhile */
+	CTL_GATEWAY_OUT_MAX = 2 << 20,      /* answers not taken: closed */
+	CTL_GATEWAY_STALLED_MS = 30 * 1000, /* answers waiting and none taken: closed */
+};
+
+struct ctl_gateway;
+
+struct ctl_gateway_config {
+	struct ctl_inside_config inside;
+	struct ctl_address listen;
+	unsigned connections_max;
+	const char *rw_secret, *ro_secret; /* "": none; copied */
+	uint64_t incarnation;              /* of this server, for its name */
+	bool member;                       /* it has been let in */
+};
+
+struct ctl_gateway_counters {
+	uint64_t connections; /* open now */
+	uint64_t accepted, requests, answers;
+	uint64_t refused;     /* connections: there were as many as may be */
+	uint64_t malformed;   /* closed: no message */
+	uint64_t long_frames; /* closed */
+	uint64_t kept;        /* closed: no room for its half frame */
+	uint64_t unread;      /* closed: it does not take its answers */
+	uint64_t waits;       /* outstanding now */
+};

@@ -1,0 +1,414 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   clients of Doozer find Doozer: the captured bytes of a real one are answered alike, but
+        for what control/DOOZER.md names; hostile ones cost little and harm nobody.
+Method: the cases of tests/doozer played in order to real servers, with revisions and the server's
+        name translated to this run's; raw sockets; clients with the habits of Doozer's own."""
+
+import re
+import socket
+import struct
+import threading
+import time
+
+import doozer
+import harness
+from cluster import Kernel
+from doozer import Connection, answer, cases, fields, frame, message, request
+from harness import check, wait_for
+
+SILENT_S = 0.4
+# Case -> the heading of DOOZER.md that explains why it is answered otherwise.
+DIFFERENCES = {
+    "GET /ctl/err after failed set": "A failed write leaves no trace",
+    "WAIT error event": "A failed write leaves no trace",
+    "WAIT nop in past (glob /)": "A NOP is no event",
+    "GET at rev 1": "What stands in /ctl",
+    "GET at rev 0": "What stands in /ctl",
+    "STAT root": "What stands in /ctl",
+    "GETDIR root": "What stands in /ctl",
+    "WAIT rev 0": "What stands in /ctl",
+    "WAIT rev -7": "What stands in /ctl",
+    "GET no leading slash, any first byte": "Paths",
+    "DEL below a file /q/f/z": "Defects that were not copied",
+    "GET /q/f after DEL /q/f/z": "Defects that were not copied",
+    "STAT of emptied dir": "Defects that were not copied",
+    "tag as bytes (wrong wire type)": "Malformed input",
+    "ro: GET": "What stands in /ctl",
+    "GET without ACCESS": "What stands in /ctl",
+    "GET empty path": "Defects that were not copied",
+    "GETDIR empty path": "Defects that were not copied",
+    "frame length 0x7fffffff, no body": "Malformed input",
+}
+used = set()
+
+
+def address_of(cluster, number=1):
+    return cluster.client_address(number)
+
+
+class Player:
+    """Plays cases; translates the revisions of the captured run to those of this one."""
+
+    def __init__(self, address):
+        self.address = address
+        self.connection = Connection(address)
+        self.revs = {}
+        self.id = self.connection.call("SELF")["value"]
+        check(re.fullmatch(rb"[A-Z2-7]{16}", self.id), "a server's name", self.id)
+
+    def rev(self, captured):
+        if captured <= 0 or captured > 10**6:
+            return captured
+        return self.revs.get(captured, self.revs.get(captured - 1, captured - 2) + 1)
+
+    def outgoing(self, data):
+        """The request of this run; what is no whole message stays as it is."""
+        try:
+            out, rest = b"", data
+            while rest:
+                size = struct.unpack(">I", rest[:4])[0]
+                check(len(rest) >= 4 + size, "whole")
+                parts = [(n, w, self.rev(v) if n == 9 and w == 0 else v)
+                         for n, w, v in fields(rest[4:4 + size])]
+                out += frame(message(parts))
+                rest = rest[4 + size:]
+            return out
+        except (ValueError, struct.error, harness.Failed):
+            return data
+
+    def expected(self, case, got):
+        """The reply of this run: of a SET or REV its revision is learnt, else translated."""
+        parts = fields(case.reply[4:])
+        mine = {n: v for n, _, v in fields(got[4:])} if got else {}
+        verbs = {v for n, _, v in fields(case.request[4:]) if n == 2}
+        is_told = bool({2, 5} & verbs)
+        out = []
+        for number, wire, value in parts:
+            if number == 3 and wire == 0 and value > 0:
+                if is_told and number in mine:
+                    self.revs.update({value: mine[number]})
+                value = self.rev(value)
+            if number == 6 and re.fullmatch(rb"[A-Z2-7]{16}", value):
+                value = self.id
+            out.append((number, wire, value))
+        return frame(message(out))
+
+    def judge(self, case, got):
+        if case.is_silent:
+            good = got is None
+        elif case.is_closed:
+            good = got == b""
+        else:
+            good = bool(got) and got == self.expected(case, got)
+        if case.name in DIFFERENCES:
+            check(not good, "named as a difference, and is none", case.name)
+            used.add(case.name)
+            return
+        check(good, f"case {case.name!r}", "request", case.request.hex(), "captured",
+              case.reply.hex(), "expected", self.expected(case, got).hex() if case.reply else "",
+              "got", got.hex() if got else got)
+
+    def ask(self, case, connection=None):
+        connection = connection or self.connection
+        connection.send(self.outgoing(case.request))
+        return connection.read(SILENT_S if case.is_silent or case.name in DIFFERENCES else None)
+
+    def play(self, case):
+        fresh = case.is_silent or case.is_closed or case.name in DIFFERENCES
+        if not fresh:
+            self.judge(case, self.ask(case))
+            return
+        alone = Connection(self.address)
+        self.judge(case, self.ask(case, alone))
+        alone.close()
+
+
+def play_waits(player, rest):
+    """A case that is released, or not, by the one that stands before it."""
+    write, wait = rest.pop(0), rest.pop(0)
+    waiter = Connection(player.address)
+    waiter.send(player.outgoing(wait.request))
+    player.play(write)
+    player.judge(wait, waiter.read(SILENT_S if wait.is_silent else None))
+    waiter.close()
+
+
+def play_pair(player, rest):
+    """Two requests at once that are answered in their order."""
+    first, second = rest.pop(0), rest.pop(0)
+    connection = Connection(player.address)
+    connection.send(player.outgoing(first.request))
+    player.judge(first, connection.read())
+    player.judge(second, connection.read())
+    connection.close()
+
+
+def play_pipelined(player, rest):
+    """A SET and a GET at once: any order, and the GET may see the file or not."""
+    case = rest.pop(0)
+    rest.pop(0)
+    connection = Connection(player.address)
+    connection.send(player.outgoing(case.request))
+    replies = {r["tag"]: r for r in (answer(connection.read()[4:]) for _ in range(2))}
+    check(replies[1].keys() == {"tag", "rev"}, "the SET is answered", replies)
+    check((replies[2]["rev"], replies[2]["value"]) in ((0, b""), (replies[1]["rev"], b"z")),
+          "the GET is of before or after it", replies)
+    connection.close()
+
+
+def test_every_verb_as_captured(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    player = Player(address_of(cluster))
+    for section, listed in cases("single-node.txt").items():
+        rest = list(listed)
+        while rest:
+            if "other conn" in rest[0].name or rest[0].name == "SET before watch rev reached":
+                play_waits(player, rest)
+            elif "first reply" in rest[0].name and "same tag" in rest[0].name:
+                play_pair(player, rest)
+            elif "pipelined" in rest[0].name:
+                play_pipelined(player, rest)
+            else:
+                player.play(rest.pop(0))
+    cluster.down()
+
+
+def write_many(connection, count, path):
+    """`count` changes, a hundred at a time."""
+    for at in range(0, count, 100):
+        connection.send(b"".join(request("SET", tag=n, path=path, value="x", rev=-1)
+                                 for n in range(min(100, count - at))))
+        for _ in range(min(100, count - at)):
+            check("rev" in answer(connection.read()[4:]), "a write")
+
+
+def judge_plainly(case, got):
+    check(got == case.reply, f"case {case.name!r}", case.reply.hex(), got)
+
+
+def test_what_is_forgotten_as_captured(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    player = Player(address_of(cluster))
+    write_many(player.connection, 65536 + 200, "/old")
+    for case in cases("access-slave-history-crash.txt")["history cleaned: -hist 5"]:
+        if case.name != "REV":
+            player.connection.send(case.request)  # its old revision is old here, too
+            judge_plainly(case, player.connection.read())
+    cluster.down()
+
+
+def play_secrets(tools, section, rw, ro):
+    settings = []
+    for key, secret in (("rw_secret", rw), ("ro_secret", ro)):
+        if secret:
+            path = tools.folder / f"{key}-{len(list(tools.folder.iterdir()))}"
+            path.write_text(secret + "\n")
+            settings.append(f"{key} = {path}")
+    cluster = Kernel(tools, 1, settings, relayed=False).up()
+    player = Player(address_of(cluster))
+    for case in cases("access-slave-history-crash.txt")[section]:
+        name = case.name
+        if name.startswith(("rw: SET", "still rw: SET", "SET without")):
+            got = player.ask(case)
+            wanted = doozer.answer(case.reply[4:])
+            check(answer(got[4:]).keys() == wanted.keys(), name, got)
+        elif name.startswith("no access: REV"):
+            check("rev" in answer(player.ask(case)[4:]), name)
+        else:
+            player.judge(case, player.ask(case))
+    cluster.down()
+
+
+def test_secrets_as_captured(tools):
+    play_secrets(tools, "secrets: DOOZER_RWSECRET=w DOOZER_ROSECRET=r", "w", "r")
+    play_secrets(tools, "only DOOZER_RWSECRET=w", "w", "")
+    play_secrets(tools, "only DOOZER_ROSECRET=r", "", "r")
+
+
+def test_what_crashed_doozer_does_not(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    player = Player(address_of(cluster))
+    for case in cases("access-slave-history-crash.txt")["crashers (each on a fresh server)"]:
+        player.play(case)
+        check("rev" in player.connection.call("REV"), "it lives")
+    for size in (2980, 2990, 3100, 32768):
+        check("rev" in player.connection.call("SET", path="/big", value="x" * size, rev=-1),
+              "a value of", size)
+        check(len(player.connection.call("GET", path="/big")["value"]) == size, "is read")
+    told = player.connection.call("SET", path="/big", value="x" * 32769, rev=-1)
+    check(told["err_code"] == 127 and b"32768" in told["err_detail"], "too large", told)
+    cluster.down()
+
+
+def test_every_difference_is_written_down(tools):
+    text = (doozer.DATA.parent.parent / "control" / "DOOZER.md").read_text()
+    headings = set(re.findall(r"^## (.*)$", text, re.M))
+    for case, heading in DIFFERENCES.items():
+        check(heading in headings, "DOOZER.md has the heading", heading)
+        check(case in used, "a difference that none of the cases shows", case)
+
+
+def test_listing_goes_on_at_its_revision(tools):
+    cluster = Kernel(tools, 3, relayed=False).up()
+    writer = Connection(address_of(cluster, 1))
+    for n in range(200):
+        check("rev" in writer.call("SET", path=f"/d/{n:03}/x", value=str(n), rev=0), "a write")
+    for at in (1, 2, 3):  # any server, the followers too
+        reader = Connection(address_of(cluster, at))
+        rev = reader.call("REV")["rev"]
+        check("rev" in writer.call("SET", path="/d/0000/new", value="n", rev=-1), "meanwhile")
+        names, paths = [], []
+        for offset in range(201):
+            name = reader.call("GETDIR", path="/d", offset=offset, rev=rev)
+            file = reader.call("WALK", path="/d/**", offset=offset, rev=rev)
+            if "err_code" in name:
+                check(name["err_code"] == file["err_code"] == 8, "RANGE ends both", name, file)
+                break
+            names.append(name["path"].decode())
+            paths.append(file["path"].decode())
+            check(file["flags"] == 4 and file["rev"] <= rev, "a file of then", file)
+        check(names == sorted(names) and len(names) == 200 + (at > 1), "all names", len(names))
+        check(paths == [p for p in paths if p.startswith("/d/")] and len(paths) == len(names),
+              "all files", len(paths))
+        check("rev" in writer.call("DEL", path="/d/0000/new", rev=-1) or True, "and back")
+        check("rev" in writer.call("SET", path="/d/0000/new", value="n", rev=-1), "again")
+    cluster.down()
+
+
+def test_garbage_and_borders(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    address = address_of(cluster)
+    for data in (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\0\1\0\1",
+                 b"\0\0\0\1\x80", b"\0\0\0\2\x0f\0", frame(b"\xff" * 100)):
+        bad = Connection(address)
+        bad.send(data)
+        check(bad.read() == b"", "closed", data[:8].hex())
+    half = Connection(address)
+    half.send(request("REV", tag=1)[:3])
+    late = Connection(address)
+    for byte in request("REV", tag=2):
+        late.send(bytes([byte]))
+    check(answer(late.read()[4:])["tag"] == 2, "a frame that comes byte by byte")
+    half.send(request("REV", tag=1)[3:])
+    check(answer(half.read()[4:])["tag"] == 1, "the other half")
+    for verb in (0, 4, 8, 10, 11, 12, 13, 98, 100, 2**31 - 1, -1):
+        check(late.call(verb)["err_code"] == 2, "unknown verb", verb)
+    drops = cluster.status(1)["drops"]
+    check(drops["gateway_long"] == 4 and drops["gateway_malformed"] == 3, "counted", drops)
+    cluster.down()
+
+
+def test_many_waits_and_a_closed_connection_drops_them(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    many, other = Connection(address_of(cluster)), Connection(address_of(cluster))
+    many.send(b"".join(request("WAIT", tag=n, path=f"/w/{n}", rev=1) for n in range(500)))
+    wait_for("they wait", lambda: cluster.status(1)["counters"]["gateway_waits"] == 500, 10)
+    for n in range(0, 500, 2):
+        check("rev" in other.call("SET", path=f"/w/{n}", value=f"v{n}", rev=-1), "a write")
+    got = {}
+    for _ in range(250):
+        event = answer(many.read()[4:])
+        got[event["tag"]] = event
+    check(sorted(got) == list(range(0, 500, 2)), "each is told once", len(got))
+    check(all(e["value"] == f"v{n}".encode() for n, e in got.items()), "its own")
+    many.close()
+    wait_for("dropped", lambda: cluster.status(1)["counters"]["gateway_waits"] == 0, 10)
+    cluster.down()
+
+
+def test_who_never_reads_is_closed_and_others_go_on(tools):
+    cluster = Kernel(tools, 1, relayed=False).up()
+    address = address_of(cluster)
+    good, deaf = Connection(address), socket.create_connection(address, 5)
+    check("rev" in good.call("SET", path="/big", value="x" * 32768, rev=-1), "a large file")
+    check("rev" in good.call("SET", path="/w/0", value="y" * 32768, rev=-1), "and one waited for")
+    # As many waits as may be, each with a large answer: nobody can stop those by not reading.
+    deaf.sendall(b"".join(request("WAIT", tag=n, path="/w/*", rev=1) for n in range(1024)))
+
+    def is_closed():
+        check("rev" in good.call("REV"), "others are served")
+        return cluster.status(1)["drops"]["gateway_unread"] >= 1
+
+    wait_for("the deaf one is closed", is_closed, 60)
+    deaf.close()
+    cluster.down()
+
+
+def test_ten_thousand_idle_connections_cost_little(tools):
+    import resource
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(10000, hard - 200)
+    if hard < 2000:
+        raise harness.Skip("too few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    cluster = Kernel(tools, 1, relayed=False).up()
+    address = address_of(cluster)
+    count = min(count, 9900)
+
+    def memory_kb():
+        text = open(f"/proc/{cluster.status(1)['pid']}/status").read()
+        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+
+    before = memory_kb()
+    idle = [socket.create_connection(address, 10) for _ in range(count)]
+    wait_for("open", lambda: cluster.status(1)["counters"]["gateway_connections"] >= count, 20)
+    used_kb = (memory_kb() - before) / count
+    check(used_kb < 4, "KiB of each idle connection", used_kb)
+    good = Connection(address)
+    check("rev" in good.call("SET", path="/still", value="1", rev=-1), "it serves")
+    for one in idle:
+        one.close()
+    wait_for("closed", lambda: cluster.status(1)["counters"]["gateway_connections"] == 1, 20)
+    cluster.down()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_clients_with_doozers_habits(tools):
+    """The Go client: tags from 0, the lowest free one, and it reads fields without a look whether
+    they are there. pydoozer: tags from 0, head and body with one recv each."""
+    cluster = Kernel(tools, 3, relayed=False).up()
+    go = Connection(address_of(cluster, 2))
+    go.send(request("SET", tag=0, path="/app/lead", value="me", rev=0))
+    check(answer(go.read()[4:])["tag"] == 0, "tag 0 is echoed")
+    go.send(request("WAIT", tag=0, path="/app/*", rev=1) + request("GET", tag=1, path="/app/lead"))
+    replies = {r["tag"]: r for r in (answer(go.read()[4:]), answer(go.read()[4:]))}
+    check({"rev", "path", "flags"} <= set(replies[0]) and replies[1]["value"] == b"me", "both")
+    python = socket.create_connection(address_of(cluster, 3), 10)
+    python.sendall(request("GET", tag=0, path="/app/none"))
+    size = struct.unpack(">I", python.recv(4))[0]
+    check(answer(python.recv(size)) == {"tag": 0, "rev": 0, "value": b""}, "missing, in one piece")
+    stop = threading.Event()
+    seen = []
+
+    def watch():  # as doozer-journal: WAIT from the last revision + 1
+        connection, rev = Connection(address_of(cluster, 3), 60), 1
+        while not stop.is_set():
+            event = connection.call("WAIT", path="/app/**", rev=rev)
+            seen.append(event["rev"])
+            rev = event["rev"] + 1
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    revs = [go.call("SET", path=f"/app/{n}", value="v", rev=-1)["rev"] for n in range(50)]
+    wait_for("the watcher keeps up", lambda: len(seen) >= 51, 20)
+    stop.set()
+    check("rev" in go.call("SET", path="/app/end", value="v", rev=-1), "the last")
+    watcher.join(20)
+    check(seen[1:51] == revs, "nothing is missed, nothing twice", seen, revs)
+    leader = cluster.leader()
+    cluster.kill(leader)
+    other = Connection(address_of(cluster, next(n for n in (1, 2, 3) if n != leader)), 30)
+    check("rev" in other.call("SET", path="/app/after", value="v", rev=-1), "a failover is borne")
+    cluster.start(leader)
+    cluster.down()
+
+
+if __name__ == "__main__":
+    harness.run([test_every_verb_as_captured, test_what_is_forgotten_as_captured,
+                 test_secrets_as_captured, test_what_crashed_doozer_does_not,
+                 test_every_difference_is_written_down, test_listing_goes_on_at_its_revision,
+                 test_garbage_and_borders, test_many_waits_and_a_closed_connection_drops_them,
+                 test_who_never_reads_is_closed_and_others_go_on,
+                 test_ten_thousand_idle_connections_cost_little,
+                 test_clients_with_doozers_habits])
