@@ -61,6 +61,7 @@ TESTS = {
     36: "tests/unit/test_acceptor",
     39: "tests/scenario/test_disk",
     40: "tests/scenario/test_disk",
+    42: "tests/unit/test_turnover",
 }
 
 
