@@ -304,7 +304,8 @@ static int fill_defaults(struct reading *reading)
 			               reading->file, keys[i].name, keys[i].name);
 			return -EINVAL;
 		}
-		if (keys[i].type != CTL_KEY_ADDRESS) {
+		/* Other addresses are named in words, and filled in by their checks. */
+		if (keys[i].type != CTL_KEY_ADDRESS || strcmp(keys[i].fallback, "none") == 0) {
 			must(parse_value(&reading->config, &keys[i], 0, keys[i].fallback) == NULL);
 		}
 	}

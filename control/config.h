@@ -77,6 +77,8 @@ struct ctl_config {
 	uint64_t gateway_connections;
 	char rw_secret[CTL_PATH_SIZE_MAX]; /* "none" or the path of a file */
 	char ro_secret[CTL_PATH_SIZE_MAX];
+	struct ctl_address web; /* is_none: no web view */
+	uint64_t web_edit;      /* 0, 1 */
 };
 
 enum ctl_key_type {

@@ -131,6 +131,14 @@ static const struct ctl_key keys[] = {
          "Whether the supervisor starts a server again that was killed or broke a promise, in 0.1 "
          "s "
          "at first, in 10 s at last. no leaves that to the service manager."},
+	{"web", CTL_KEY_ADDRESS, AT(web), "none", 0, 0, NULL,
+         "TCP address of the web view: a page with the live tree, /health, /metrics and "
+         "/status.json. There is no password, so take an address that only those reach who may "
+         "read everything, such as 127.0.0.1:8000. It is refused beside secrets. none: there is no "
+         "web "
+         "view."},
+	{"web_edit", CTL_KEY_CHOICE, AT(web_edit), "no", 0, 0, "no|yes",
+         "Whether files can be changed by the web view, by everybody who can reach it."},
 };
 
 const struct ctl_key *ctl_config_keys(unsigned *ret_count)

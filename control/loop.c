@@ -15,7 +15,9 @@
 #include "control/grace.h"
 #include "control/inside.h"
 #include "control/snapshot_desk.h"
+#include "control/told.h"
 #include "control/udp.h"
+#include "control/web.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
 
@@ -41,6 +43,7 @@ struct ctl_loop {
 	struct ctl_snapshot_desk *snapshots;
 	struct ctl_insides insides;
 	struct ctl_gateway *gateway;
+	struct ctl_web *web;
 	struct ctl_grace *grace;
 	uint64_t grace_told;
 	uint64_t dropped_told; /* of the mailbox, as logged last */
@@ -58,6 +61,7 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	must(bytes.size == sizeof(trace)); /* our own worker's */
 	memcpy(&trace, bytes.data, sizeof(trace));
 	ctl_log_trace(loop->config.logger, &trace);
+	ctl_web_stir(loop->web);
 	if (trace.kind == PAXOS_TRACE_CONFIGURATION &&
 	    (trace.b >> (loop->config.config->node - 1) & 1) != 0) {
 		loop->config.member(loop->config.context);
@@ -71,43 +75,14 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	}
 }
 
-static void take_told(struct ctl_loop *loop, const struct paxos_mail *mail)
+static void take_status(struct ctl_loop *loop, const struct paxos_mail *mail)
 {
-	struct paxos_told told;
-	char sentence[sizeof(told.text) + 64];
+	json_t *status = loop->config.status(loop->config.context, mail->bytes);
 
-	must(mail->bytes.size == sizeof(told));
-	memcpy(&told, mail->bytes.data, sizeof(told));
-	if (told.verdict == PAXOS_CHANGE_DONE) {
-		ctl_admin_answer(loop->admin, &mail->address,
-		                 json_pack("{s:s}", "told", told.text));
-		return;
-	}
-	(void)snprintf(sentence, sizeof(sentence), "%s%s",
-	               told.verdict == PAXOS_CHANGE_WAITS ? "not done yet, ask again: " : "",
-	               told.text);
-	ctl_admin_refuse(loop->admin, &mail->address, sentence);
-}
-
-static void take_transferred(struct ctl_loop *loop, const struct paxos_mail *mail)
-{
-	static const char *const refusals[PAXOS_TRANSFER_COUNT] = {
-		[PAXOS_TRANSFER_NO_LEADER] = "nobody leads now; try again",
-		[PAXOS_TRANSFER_NOT_LEVEL] =
-			"that server is not heard, or lacks what is decided; see status",
-		[PAXOS_TRANSFER_NO_MEMBER] = "the cluster has no such server",
-	};
-	struct paxos_mail_transferred told;
-
-	must(mail->bytes.size == sizeof(told));
-	memcpy(&told, mail->bytes.data, sizeof(told));
-	must(told.transfer > 0 && told.transfer < PAXOS_TRANSFER_COUNT);
-	if (refusals[told.transfer] != NULL) {
-		ctl_admin_refuse(loop->admin, &mail->address, refusals[told.transfer]);
+	if (ctl_web_is_for(&mail->address)) {
+		ctl_web_status(loop->web, status);
 	} else {
-		ctl_admin_answer(loop->admin, &mail->address,
-		                 json_pack("{s:i, s:b}", "former", told.former + 1, "done",
-		                           told.transfer == PAXOS_TRANSFER_LEADS));
+		ctl_admin_answer(loop->admin, &mail->address, status);
 	}
 }
 
@@ -123,8 +98,7 @@ static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 		}
 		break;
 	case PAXOS_MAIL_STATUS:
-		ctl_admin_answer(loop->admin, &mail->address,
-		                 loop->config.status(loop->config.context, mail->bytes));
+		take_status(loop, mail);
 		break;
 	case PAXOS_MAIL_TRACE:
 		take_trace(loop, mail->bytes);
@@ -137,10 +111,10 @@ static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 	case PAXOS_MAIL_SNAPSHOT:
 		return ctl_snapshot_desk_mail(loop->snapshots, mail);
 	case PAXOS_MAIL_TRANSFERRED:
-		take_transferred(loop, mail);
+		ctl_told_transferred(loop->admin, mail);
 		break;
 	case PAXOS_MAIL_TOLD:
-		take_told(loop, mail);
+		ctl_told_change(loop->admin, mail);
 		break;
 	case PAXOS_MAIL_CLIENT: /* these go the other way */
 	case PAXOS_MAIL_STATUS_ASK:
@@ -278,16 +252,21 @@ static void on_hangup(uv_signal_t *signal, int number)
 
 static const char worker_full[] = "the worker takes no more mail; try again";
 
-static const char *begin_status(void *context, const struct paxos_address *address,
-                                const struct ctl_admin_request *request)
+static bool ask_status(void *context, const struct paxos_address *address)
 {
 	struct ctl_loop *loop = context;
 	const struct paxos_mail mail = {.kind = PAXOS_MAIL_STATUS_ASK, .address = *address};
 
+	return paxos_mailbox_put_to_worker(loop->config.mailbox, &mail);
+}
+
+static const char *begin_status(void *context, const struct paxos_address *address,
+                                const struct ctl_admin_request *request)
+{
 	if (request->count != 0) {
 		return "status takes no arguments";
 	}
-	return paxos_mailbox_put_to_worker(loop->config.mailbox, &mail) ? NULL : worker_full;
+	return ask_status(context, address) ? NULL : worker_full;
 }
 
 static const char *begin_leader(void *context, const struct paxos_address *address,
@@ -425,6 +404,19 @@ static int open_snapshots(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 	return r;
 }
 
+static int open_web(struct ctl_loop *loop, struct ctl_reason *ret_reason)
+{
+	const struct ctl_web_config web = {
+		.config = loop->config.config,
+		.mailbox = loop->config.mailbox,
+		.insides = &loop->insides,
+		.ask = ask_status,
+		.context = loop,
+	};
+
+	return ctl_web_open(&loop->web, &loop->uv, &web, ret_reason);
+}
+
 /* libuv's inits fail only without descriptors or memory, which a start may meet. */
 static int init_handles(struct ctl_loop *loop)
 {
@@ -511,6 +503,10 @@ int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *conf
 	if (r < 0) {
 		goto close_loop;
 	}
+	r = config->config->web.is_none ? 0 : open_web(loop, ret_reason);
+	if (r < 0) {
+		goto close_loop;
+	}
 	config->mailbox->control_bell =
 		(struct paxos_bell){.ring = ring_bell, .context = &loop->mail_bell};
 	*ret_loop = loop;
@@ -585,7 +581,9 @@ void ctl_loop_close(struct ctl_loop *loop)
 	ctl_slow_udp_close(loop->slow);
 	ctl_gateway_close(loop->gateway);
 	ctl_snapshot_desk_close(loop->snapshots);
+	ctl_web_close(loop->web);
 	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 	must(uv_loop_close(&loop->uv) == 0);
+	ctl_web_free(loop->web);
 	free(loop);
 }

@@ -14,6 +14,7 @@ from host import MEMORY_MB, NETWORK
 
 PROGRAMS = ("cofferd", "coffer", "cofferctl", "coffer-bench")
 PORT_BASES = range(8101, 9101, 10)
+WEB_PORT_OFFSET = 1000  # from a server's UDP port to the TCP port of its page
 
 
 def build():
@@ -58,14 +59,34 @@ def is_free(address, port):
     return True
 
 
+def is_free_tcp(address, port):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def web_of(cluster, number):
+    """Address of a server's page; None in a network namespace, where no browser is."""
+    if cluster["transport"] == "veth":
+        return None
+    host, port = cluster["addresses"][str(number)].split(":")
+    return f"{host}:{int(port) + WEB_PORT_OFFSET}"
+
+
 def choose_addresses(cluster):
     if cluster["transport"] == "veth":
         return
     for base in PORT_BASES:
-        if all(is_free("127.0.0.1", base + number - 1) for number in numbers(cluster)):
+        if all(is_free("127.0.0.1", base + number - 1)
+               and is_free_tcp("127.0.0.1", base + number - 1 + WEB_PORT_OFFSET)
+               for number in numbers(cluster)):
             break
     else:
-        raise Failure("no free UDP ports on 127.0.0.1 from 8101 on")
+        raise Failure("no free ports on 127.0.0.1: UDP from 8101 on, TCP from 9101 on")
     if base != PORT_BASES[0]:
         say(f"ports: 8101 ... are taken by somebody else; using {base} ...")
     cluster["addresses"] = {str(number): f"127.0.0.1:{base + number - 1}"
@@ -107,6 +128,8 @@ def config_text(cluster, number):
         "segment_mb = 16",
         f"listen = {listen}",
     ]
+    if web_of(cluster, number) is not None:
+        lines += [f"web = {web_of(cluster, number)}", "web_edit = yes"]
     if dpdk:
         lines += [f"no_huge = {'yes' if cluster['no_huge'] else 'no'}", f"memory_mb = {MEMORY_MB}"]
     return "\n".join(lines + ports_of(cluster, number)) + "\n"

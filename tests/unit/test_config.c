@@ -42,6 +42,7 @@ static void test_what_is_not_given_has_its_default(void **state)
 	assert_int_equal(config.servers[2].port, 8103);
 	assert_int_equal(config.listen.port, 8102);
 	assert_false(config.listen.is_none);
+	assert_true(config.web.is_none);
 	assert_int_equal(config.transport, CTL_TRANSPORT_KERNEL);
 	assert_int_equal(config.poll, CTL_POLL_ADAPTIVE);
 	assert_string_equal(config.log, "stderr");
