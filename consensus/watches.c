@@ -188,7 +188,7 @@ static void settle(struct paxos_watches *watches, uint32_t handle, const struct 
 	struct paxos_watch *watch = paxos_watch_at(&watches->table, handle);
 	uint64_t due_ns = watch->expires_ns;
 
-	if (page->count != 0) {
+	if (page->count != 0 && !mutant(46)) {
 		watch->state = PAXOS_WATCH_SENT;
 		watch->clear = page->first - 1;
 		due_ns = now_ns + watch->resend_ns;
@@ -238,7 +238,8 @@ static void hear(struct paxos_watches *watches, struct paxos_watch *watch, store
 {
 	if (from < watch->acked) {
 		watch->clear = from - 1; /* it begins anew */
-	} else if (watch->state == PAXOS_WATCH_QUIET && watch->clear >= watches->lost &&
+	} else if (watch->state == PAXOS_WATCH_QUIET &&
+	           (watch->clear >= watches->lost || mutant(47)) &&
 	           watch->clear < watches->fanned) {
 		watch->clear = watches->fanned;
 	}
@@ -386,7 +387,7 @@ static void visit(struct paxos_watches *watches, uint32_t handle, const struct s
 	if (watch->state != PAXOS_WATCH_QUIET || watch->clear >= event->revision) {
 		return;
 	}
-	if (watch->clear >= watches->lost) {
+	if (watch->clear >= watches->lost || mutant(47)) {
 		if (!store_glob_match(paxos_watch_glob(watch), event->path)) {
 			return;
 		}

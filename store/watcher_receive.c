@@ -127,12 +127,31 @@ static bool on_page(struct watcher *watcher, struct watcher_slot *slot, unsigned
 
 /* --- refusals ------------------------------------------------------------------------------- */
 
+/*
+ * This server keeps no events that old, or takes no part and keeps none: the watch is lost if no
+ * other does.
+ */
+static void on_no_help(struct watcher *watcher, struct watcher_slot *slot)
+{
+	unsigned other;
+
+	slot->too_late |= (uint32_t)1 << slot->server;
+	other = watcher_other_server(watcher, slot->server, slot->too_late);
+	if (other < watcher->config.servers) {
+		watcher_slot_queue(watcher, slot, other, WATCHER_ASK);
+	} else {
+		watcher_slot_end(watcher, slot, STORE_TOO_LATE);
+	}
+}
+
 /* NOT_LEADER, NO_QUORUM: others may keep it. */
 static void on_referral(struct watcher *watcher, struct watcher_slot *slot)
 {
 	const unsigned other = watcher_other_server(watcher, slot->server, 0);
 
-	if (other < watcher->config.servers && slot->hops + 1u < watcher->config.servers) {
+	if (slot->too_late != 0) {
+		on_no_help(watcher, slot);
+	} else if (other < watcher->config.servers && slot->hops + 1u < watcher->config.servers) {
 		slot->hops++;
 		watcher_slot_queue(watcher, slot, other, WATCHER_ASK);
 	} else {
@@ -143,30 +162,21 @@ static void on_referral(struct watcher *watcher, struct watcher_slot *slot)
 
 static void on_overloaded(struct watcher *watcher, struct watcher_slot *slot)
 {
-	const unsigned other = watcher_other_server(watcher, slot->server, 0);
+	const unsigned other = watcher_other_server(watcher, slot->server, slot->too_late);
 
 	watcher_slot_wait(watcher, slot, other < watcher->config.servers ? other : slot->server);
 }
 
 /* A server that was restarted keeps less than others: it is lost only if they say so too. */
-static bool on_too_late(struct watcher *watcher, struct watcher_slot *slot, unsigned server,
-                        store_rev_t oldest)
+static bool on_too_late(struct watcher *watcher, struct watcher_slot *slot, store_rev_t oldest)
 {
-	unsigned other;
-
 	if (oldest <= slot->next) {
 		return false;
 	}
-	slot->too_late |= (uint32_t)1 << server;
 	if (slot->oldest == 0 || oldest < slot->oldest) {
 		slot->oldest = oldest;
 	}
-	other = watcher_other_server(watcher, server, slot->too_late);
-	if (other < watcher->config.servers) {
-		watcher_slot_queue(watcher, slot, other, WATCHER_ASK);
-	} else {
-		watcher_slot_end(watcher, slot, STORE_TOO_LATE);
-	}
+	on_no_help(watcher, slot);
 	return true;
 }
 
@@ -181,7 +191,7 @@ static bool on_refusal(struct watcher *watcher, struct watcher_slot *slot, unsig
 	}
 	watcher->counters.refused++;
 	if (answer->answer == STORE_TOO_LATE) {
-		return on_too_late(watcher, slot, server, answer->revision);
+		return on_too_late(watcher, slot, answer->revision);
 	}
 	if (answer->answer == STORE_NOT_LEADER || answer->answer == STORE_NO_QUORUM) {
 		on_referral(watcher, slot);

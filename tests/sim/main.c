@@ -53,7 +53,8 @@ static const struct {
 	{TALLY_DISK_FAILURES, 100},   {TALLY_FOUND_OUT, 50},        {TALLY_HELIXES, 8},
 	{TALLY_CONFIGURATIONS, 1500}, {TALLY_REMOVED, 300},         {TALLY_LOST_AMID, 15},
 	{TALLY_MENDED_AMID, 2},       {TALLY_FAILED_AMID, 15},      {TALLY_READS_PAST, 10000},
-	{TALLY_TOO_LATE, 500},
+	{TALLY_TOO_LATE, 500},        {TALLY_WATCH_PAGES, 50000},   {TALLY_WATCH_EVENTS, 50000},
+	{TALLY_WATCH_KNOWN, 5000},    {TALLY_WATCH_MOVED, 10000},   {TALLY_WATCH_LOST, 300},
 };
 
 /* --- one seed -------------------------------------------------------------------------------- */

@@ -39,6 +39,7 @@ MUTANTS = {
     25: "packet of an old incarnation heard",
     28: "grace period skipped",
     29: "reply before the root is published",
+    30: "wait resumes one revision late",
     31: "promise of an old incarnation counted",
     32: "server without memory takes part without REJOIN",
     33: "read by lease before L0 is applied",

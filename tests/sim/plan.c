@@ -126,6 +126,26 @@ static void draw_user(struct plan *plan, struct user_options *user)
 	user->weights[LEDGER_INCREMENT] += 4;
 }
 
+/* In half of the seeds. */
+static void draw_lookout(struct plan *plan, struct lookout_options *lookout)
+{
+	const uint64_t heartbeat_ns = plan->heartbeat_ns;
+	struct watcher_config *watcher = &lookout->watcher;
+
+	if (prng_chance(&plan->prng, 1, 2)) {
+		return;
+	}
+	lookout->watches = (unsigned)between(plan, 1, LOOKOUT_WATCHES_MAX);
+	lookout->whim_ns = heartbeat_ns * between(plan, 5, 200);
+	watcher->ttl_ms = (uint32_t)(heartbeat_ns / 1000000 * between(plan, 30, 300));
+	watcher->age_max_ms = (uint32_t)(heartbeat_ns / 1000000 * between(plan, 10, 100));
+	watcher->probe_ns = heartbeat_ns * between(plan, 4, 50);
+	watcher->silent_ns = heartbeat_ns * between(plan, 4, 50);
+	watcher->resend_first_ns = between(plan, heartbeat_ns / 10, 4 * heartbeat_ns);
+	watcher->resend_min_ns = heartbeat_ns / 10;
+	watcher->resend_max_ns = heartbeat_ns * between(plan, 4, 40);
+}
+
 void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limits)
 {
 	struct world_options *options = &plan->options;
@@ -158,6 +178,8 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 	draw_paxos(plan, &options->server.paxos);
 	draw_net(plan, &options->net);
 	draw_user(plan, &options->user);
+	draw_lookout(plan, &options->user.lookout);
+	options->server.paxos.watches_max = (uint32_t)ONE_OF(plan, 30, 64);
 	options->server.poll_ns = ONE_OF(plan, US(1), US(50), plan->heartbeat_ns / 10);
 	options->server.grace_ns = plan->heartbeat_ns * between(plan, 0, 20) + 1;
 	options->server.disk_ns = ONE_OF(plan, US(100), plan->heartbeat_ns / 4, plan->heartbeat_ns);
@@ -169,7 +191,7 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 	}
 	if (options->spares != 0) {
 		plan->weights[PLAN_CHANGE] += 120; /* most are refused, or overtaken */
-		plan->weights[PLAN_HURT] += 100;
+		plan->weights[PLAN_HURT] += 250;
 	} else {
 		plan->weights[PLAN_CHANGE] = 0;
 	}
@@ -708,6 +730,7 @@ static void calm(struct plan *plan, struct world *world)
 	}
 	for (unsigned i = 0; i < world->options.clients; i++) {
 		world->users[i].is_quiet = true;
+		lookout_calm(&world->users[i].lookout, &world->stage);
 	}
 }
 
@@ -816,6 +839,7 @@ static void close_books(struct world *world)
 	(void)demand(world, checker_agrees(&stage->checker, stage->now_ns, stores),
 	             "servers have not applied all that was decided");
 	ledger_close(&stage->ledger, stage->now_ns);
+	watchbook_close(&stage->watchbook, stage->now_ns);
 }
 
 bool plan_run(struct plan *plan, struct world *world)
@@ -848,7 +872,9 @@ bool plan_run(struct plan *plan, struct world *world)
 	plan->calm_stands = stands(world) - stands_before;
 	if (!demand(world, keeps_still(world, 30 * plan->heartbeat_ns),
 	            "elections go on although nothing is wrong") ||
-	    !demand(world, world_until(world, world_agrees, bound_ns), "servers do not agree")) {
+	    !demand(world, world_until(world, world_agrees, bound_ns), "servers do not agree") ||
+	    !demand(world, world_until(world, world_has_seen_all, bound_ns),
+	            "a watch was not given all")) {
 		return false;
 	}
 	close_books(world);

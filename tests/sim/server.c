@@ -406,6 +406,9 @@ static void receive(struct server *server, struct stage *stage, uint64_t local_n
 		scroll_put(&stage->scroll, stage->now_ns, SCROLL_ARRIVE, server->node,
 		           packet->source, bytes.size, stage_kind(bytes));
 		packets++;
+		if (packet->source < NET_CLIENT) {
+			server->heard_local_ns = local_ns;
+		}
 		if (chance_ppm(&stage->prng, server->options->aside_ppm) &&
 		    packet->source >= NET_CLIENT &&
 		    aside_read(stage, server->replica, server->store, local_ns, server->node,
@@ -490,6 +493,8 @@ static void obey(struct server *server, struct stage *stage, const struct paxos_
 		break;
 	case PAXOS_EFFECT_REPLY:
 		memcpy(&target, effect->address.bytes, sizeof(target));
+		watchbook_sent(&stage->watchbook, stage->now_ns, server->node, server->store,
+		               server->local_ns - server->heard_local_ns, effect->bytes);
 		stage_send(stage, stage->now_ns + server->stall_ns, server->node, target,
 		           effect->bytes);
 		break;
@@ -590,6 +595,14 @@ static void note_state(struct server *server, struct stage *stage)
 	}
 }
 
+/* A leader that alone may vote is a majority. */
+static void note_alone(struct server *server, const struct paxos_status *status)
+{
+	if (status->role == PAXOS_LEADER && paxos_count(status->voters) == 1) {
+		server->heard_local_ns = server->local_ns;
+	}
+}
+
 /* Takes all effects. False if the server dies among them. */
 static bool take_effects(struct server *server, struct stage *stage)
 {
@@ -600,6 +613,7 @@ static bool take_effects(struct server *server, struct stage *stage)
 	checker_turned(&stage->checker, stage->now_ns, server->node, server->replica,
 	               server->store);
 	note_state(server, stage);
+	note_alone(server, &stage->checker.server[server->node].status);
 	if (server->crash_after >= 0 && server->options->paxos.durability == PAXOS_MEMORY &&
 	    !checker_may_forget(&stage->checker, server->node)) {
 		server->crash_after = -1; /* since that was drawn, it has become one too many */
@@ -660,6 +674,7 @@ void server_turn_due(struct server *server, struct stage *stage, uint64_t tag)
 		server->paused_ns = 0;
 	}
 	begin_slow_read(server);
+	server->local_ns = local_ns;
 	receive(server, stage, local_ns);
 	folder_tell(&server->folder, stage, server->node, server->replica, local_ns);
 	paxos_replica_tick(server->replica, local_ns);

@@ -50,6 +50,8 @@ struct server_counts {
 struct server {
 	unsigned node;
 	const struct server_options *options; /* borrowed */
+	uint64_t local_ns;                    /* of the last turn */
+	uint64_t heard_local_ns; /* when it was told something of a majority, at the latest */
 	bool is_up;
 	bool joins;          /* its machine was empty when the cluster ran already */
 	bool is_removed;     /* it was told that it is no member, and has ended */

@@ -14,6 +14,7 @@
 #include "tests/sim/net.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/scroll.h"
+#include "tests/sim/watchbook.h"
 
 struct stage {
 	uint64_t now_ns; /* true time; servers have clocks of their own */
@@ -24,6 +25,7 @@ struct stage {
 	struct scroll scroll;
 	struct ledger ledger;
 	struct checker checker;
+	struct watchbook watchbook;
 	uint32_t impaired;    /* set: servers that lack something of what they stood by */
 	bool harms;           /* more may be made so; a minority at most */
 	uint64_t changing_ns; /* until then a change of the members that was asked for may begin */

@@ -30,6 +30,12 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_READS_ASIDE] = "reads aside",
 	[TALLY_READS_PAST] = "reads of the past",
 	[TALLY_TOO_LATE] = "and too late",
+	[TALLY_WATCH_PAGES] = "watch pages",
+	[TALLY_WATCH_EVENTS] = "watch events",
+	[TALLY_WATCH_KNOWN] = "pages known before",
+	[TALLY_WATCH_MOVED] = "watches moved",
+	[TALLY_WATCH_LOST] = "watches too late",
+	[TALLY_WATCH_REFUSED] = "watches refused",
 	[TALLY_DUPLICATES] = "duplicate requests",
 	[TALLY_SNAPSHOTS] = "snapshots",
 	[TALLY_REJOINS] = "rejoins",
@@ -138,6 +144,26 @@ static void tally_server(const struct server *server, uint64_t *counts)
 	tally_folder(server, counts);
 }
 
+static void tally_watches(const struct world *world, uint64_t *counts)
+{
+	const struct watchbook *book = &world->stage.watchbook;
+
+	counts[TALLY_WATCH_PAGES] = book->pages;
+	counts[TALLY_WATCH_EVENTS] = book->events;
+	counts[TALLY_WATCH_LOST] = book->lost;
+	counts[TALLY_WATCH_REFUSED] = book->refused;
+	for (unsigned i = 0; i < world->options.clients; i++) {
+		const struct watcher *watcher = world->users[i].lookout.watcher;
+		struct watcher_counters counters;
+
+		if (watcher != NULL) {
+			watcher_counters(watcher, &counters);
+			counts[TALLY_WATCH_KNOWN] += counters.known;
+			counts[TALLY_WATCH_MOVED] += counters.moved;
+		}
+	}
+}
+
 void tally_world(const struct world *world, struct tally *ret_tally)
 {
 	const struct stage *stage = &world->stage;
@@ -157,6 +183,7 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	counts[TALLY_UNKNOWN] = ledger->unknown;
 	counts[TALLY_READS_PAST] = ledger->past;
 	counts[TALLY_TOO_LATE] = ledger->too_late;
+	tally_watches(world, counts);
 	counts[TALLY_LEADER_CHANGES] = stage->checker.leader_changes;
 	counts[TALLY_DIGESTS] = stage->checker.compared;
 	counts[TALLY_PACKETS] = net->sent;

@@ -16,10 +16,12 @@ void user_init(struct user *user, unsigned index, const struct user_options *opt
 	config.secret = prng_next(&stage->prng);
 	must(client_new(&user->client, &config) == 0);
 	user->next_ns = stage->now_ns + chance_exponential(&stage->prng, options->think_ns);
+	lookout_init(&user->lookout, index, &options->lookout, stage);
 }
 
 void user_deinit(struct user *user)
 {
+	lookout_deinit(&user->lookout);
 	client_free(user->client);
 	user->client = NULL;
 }
@@ -31,6 +33,9 @@ static void plan_wake(struct user *user, struct stage *stage)
 
 	if (!user->is_quiet && user->open < user->options->outstanding && user->next_ns < when_ns) {
 		when_ns = user->next_ns;
+	}
+	if (lookout_deadline_ns(&user->lookout) < when_ns) {
+		when_ns = lookout_deadline_ns(&user->lookout);
 	}
 	if (when_ns < stage->now_ns) {
 		when_ns = stage->now_ns;
@@ -248,7 +253,12 @@ void user_arrival(struct user *user, struct stage *stage, const struct packet *p
 
 	scroll_put(&stage->scroll, stage->now_ns, SCROLL_ARRIVE, NET_CLIENT + user->index,
 	           packet->source, bytes.size, stage_kind(bytes));
-	if (packet->source < user->options->client.servers) {
+	if (packet->source >= user->options->client.servers) {
+		return;
+	}
+	if (watcher_is_for(bytes)) {
+		lookout_arrival(&user->lookout, stage, packet->source, bytes);
+	} else {
 		client_receive(user->client, stage->now_ns, packet->source, bytes);
 	}
 	take_effects(user, stage);
@@ -261,6 +271,7 @@ void user_wake_due(struct user *user, struct stage *stage, uint64_t tag)
 	}
 	user->wake_ns = UINT64_MAX;
 	client_tick(user->client, stage->now_ns);
+	lookout_tick(&user->lookout, stage);
 	take_effects(user, stage);
 	act(user, stage);
 	plan_wake(user, stage);

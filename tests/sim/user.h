@@ -6,7 +6,7 @@
  *
  * A user turns a real store/client over the simulated network. By itself it does what its
  * options say: reads, writes, conditions from what it last saw, increments. A story may also
- * submit operations by hand. Every operation goes into the ledger.
+ * submit operations by hand. Every operation goes into the ledger. Beside that it may have watches.
  *
  * Threads: one.
  */
@@ -16,6 +16,7 @@
 
 #include "store/client.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/lookout.h"
 #include "tests/sim/stage.h"
 
 struct user_options {
@@ -26,6 +27,7 @@ struct user_options {
 	unsigned weights[LEDGER_KIND_COUNT]; /* how often each kind of operation is drawn */
 	uint32_t stale_ppm;                  /* reads that any server may answer */
 	uint32_t value_max;                  /* bytes; most values are much shorter */
+	struct lookout_options lookout;
 };
 
 struct user {
@@ -39,6 +41,7 @@ struct user {
 	store_rev_t revs[LEDGER_KEYS_MAX]; /* what it last saw of each key */
 	uint64_t values[LEDGER_KEYS_MAX];
 	uint64_t submitted;
+	struct lookout lookout; /* its watches, over the same sockets */
 };
 
 void user_init(struct user *user, unsigned index, const struct user_options *options,

@@ -44,6 +44,9 @@ void world_options_default(struct world_options *options)
 	client->cluster = paxos->cluster;
 	client->requests_max = 16;
 	client->ttl_ms = 10000;
+	watcher_config_default(&options->user.lookout.watcher);
+	options->user.lookout.watcher.cluster = paxos->cluster;
+	options->user.lookout.watcher.watches_max = 2 * LOOKOUT_WATCHES_MAX;
 	options->user.think_ns = MS(1);
 	options->user.deadline_min_ns = MS(60000);
 	options->user.deadline_max_ns = MS(60000);
@@ -64,6 +67,7 @@ struct world *world_new(const struct world_options *options)
 	world->options.server.paxos.founders = paxos_first(options->servers);
 	world->options.server.servers = world_servers(world);
 	world->options.user.client.servers = world_servers(world);
+	world->options.user.lookout.watcher.servers = world_servers(world);
 	stage->now_ns = MS(1);
 	prng_init(&stage->prng, options->seed);
 	scroll_init(&stage->scroll, options->verbose);
@@ -72,6 +76,7 @@ struct world *world_new(const struct world_options *options)
 	ledger_init(&stage->ledger, &stage->scroll, options->keys, options->counters);
 	checker_init(&stage->checker, &stage->scroll, &stage->ledger, world_servers(world),
 	             options->server.paxos.durability, &options->server.store);
+	watchbook_init(&stage->watchbook, &stage->scroll, &stage->ledger);
 	stage->checker.founders = paxos_first(options->servers);
 	for (unsigned i = 0; i < world_servers(world); i++) {
 		server_init(&world->servers[i], i, &world->options.server, stage);
@@ -103,6 +108,7 @@ void world_free(struct world *world)
 		server_deinit(&world->servers[i], stage);
 	}
 	checker_deinit(&stage->checker);
+	watchbook_deinit(&stage->watchbook);
 	ledger_deinit(&stage->ledger);
 	net_deinit(&stage->net);
 	queue_deinit(&stage->queue);
@@ -417,6 +423,19 @@ bool world_has_leader(const struct world *world)
 bool world_is_quiet(const struct world *world)
 {
 	return world->stage.ledger.open == 0;
+}
+
+bool world_has_seen_all(const struct world *world)
+{
+	const struct stage *stage = &world->stage;
+
+	for (unsigned i = 0; i < world->options.clients; i++) {
+		if (!lookout_has_seen(&world->users[i].lookout, stage,
+		                      (store_rev_t)stage->ledger.change_count)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /*

@@ -120,6 +120,9 @@ bool world_has_leader(const struct world *world);
 /* No operation is under way. */
 bool world_is_quiet(const struct world *world);
 
+/* Every watch was given all that was decided. */
+bool world_has_seen_all(const struct world *world);
+
 /*
  * All members are up, take part (learners: follow), have applied the same, one of them leads, and
  * who is no member any more has ended, unless nobody whom it knows of is there to tell it.

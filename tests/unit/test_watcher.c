@@ -266,6 +266,30 @@ static void test_lost_only_when_all_say_so(void **state)
 	watcher_free(fake.watcher);
 }
 
+static void test_who_takes_no_part_keeps_nobody_from_being_lost(void **state)
+{
+	struct watch_fake fake;
+	struct watch_sent sent;
+	struct watcher_effect effect;
+
+	(void)state;
+	(void)fake_watched(&fake, 3, 10, &sent);
+	fake_answer(&fake, &sent, (struct proto_answer){.answer = STORE_NO_QUORUM});
+	sent = fake_ask(&fake);
+	for (unsigned i = 0; i < 2; i++) {
+		fake_answer(&fake, &sent,
+		            (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 50});
+		sent = fake_ask(&fake);
+	}
+	fake_answer(&fake, &sent, (struct proto_answer){.answer = STORE_NO_QUORUM});
+	assert_true(watcher_take(fake.watcher, &effect));
+	assert_int_equal(effect.kind, WATCHER_EFFECT_END);
+	assert_int_equal(effect.answer, STORE_TOO_LATE);
+	assert_int_equal(effect.oldest, 50);
+	fake_silent(&fake);
+	watcher_free(fake.watcher);
+}
+
 static void test_refusals_end_or_lead_elsewhere(void **state)
 {
 	struct watch_fake fake;
@@ -629,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_a_server_that_is_slow_for_a_moment_is_not_left),
 		cmocka_unit_test(test_nobody_there_is_asked_with_pauses),
 		cmocka_unit_test(test_lost_only_when_all_say_so),
+		cmocka_unit_test(test_who_takes_no_part_keeps_nobody_from_being_lost),
 		cmocka_unit_test(test_refusals_end_or_lead_elsewhere),
 		cmocka_unit_test(test_a_server_out_of_touch_is_left_if_others_are_not),
 		cmocka_unit_test(test_watches_spread_again_when_a_server_comes_back),
