@@ -71,6 +71,17 @@ static bool set(struct kit_store *kit, unsigned file)
 	return run(kit, &op);
 }
 
+static bool remove_file(struct kit_store *kit, unsigned file)
+{
+	char path[KEY_SIZE];
+	const struct store_op op = {.verb = STORE_VERB_DELETE,
+	                            .condition = STORE_IF_EQUAL,
+	                            .rev = STORE_REV_ANY,
+	                            .path = path_of(path, file)};
+
+	return run(kit, &op);
+}
+
 static void publish(struct kit_store *kit)
 {
 	store_publish(kit->store);
@@ -146,6 +157,19 @@ bool kit_store_set(struct kit_store *kit, unsigned batch)
 	return good;
 }
 
+bool kit_store_remake(struct kit_store *kit, unsigned batch)
+{
+	bool good = true;
+
+	for (unsigned i = 0; i < batch; i++) {
+		const unsigned file = (unsigned)prng_below(&kit->prng, kit->files);
+
+		good = remove_file(kit, file) && set(kit, file) && good;
+	}
+	publish(kit);
+	return good;
+}
+
 bool kit_store_set_first(struct kit_store *kit, unsigned times)
 {
 	bool good = true;
@@ -162,13 +186,7 @@ bool kit_store_delete_all(struct kit_store *kit)
 	bool good = true;
 
 	for (unsigned i = 0; i < kit->files && good; i++) {
-		char path[KEY_SIZE];
-		const struct store_op op = {.verb = STORE_VERB_DELETE,
-		                            .condition = STORE_IF_EQUAL,
-		                            .rev = STORE_REV_ANY,
-		                            .path = path_of(path, i)};
-
-		good = run(kit, &op);
+		good = remove_file(kit, i);
 		publish(kit);
 	}
 	return good;

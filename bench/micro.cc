@@ -4,6 +4,7 @@
  *
  *      tree_get      a lookup in the published root
  *      tree_set      sets in a batch, published and cleaned up; items are sets
+ *      tree_remake   the same of files that are deleted and made again
  *      past_*        reads as of so many changes ago: one file that all of them changed, and walks
  *                    over files that all of them made, or deleted: to the end, where one is
  *                    found, and a page
@@ -50,7 +51,7 @@ static void tree_get(benchmark::State &state)
 	kit_store_free(kit);
 }
 
-static void tree_set(benchmark::State &state)
+static void change(benchmark::State &state, bool (*step)(struct kit_store *, unsigned))
 {
 	const unsigned batch = static_cast<unsigned>(state.range(1));
 	struct kit_store *kit = nullptr;
@@ -60,13 +61,23 @@ static void tree_set(benchmark::State &state)
 		return;
 	}
 	for (auto _ : state) {
-		if (!kit_store_set(kit, batch)) {
-			fail(state, "a set was refused");
+		if (!step(kit, batch)) {
+			fail(state, "a change was refused");
 			break;
 		}
 	}
 	state.SetItemsProcessed(state.iterations() * batch);
 	kit_store_free(kit);
+}
+
+static void tree_set(benchmark::State &state)
+{
+	change(state, kit_store_set);
+}
+
+static void tree_remake(benchmark::State &state)
+{
+	change(state, kit_store_remake);
 }
 
 static constexpr unsigned kChanges = 65536;
@@ -161,6 +172,7 @@ template <typename Step> static void codec(benchmark::State &state, Step step)
 
 BENCHMARK(tree_get)->Arg(1000)->Arg(100000);
 BENCHMARK(tree_set)->Args({1000, 1})->Args({1000, 64})->Args({100000, 1})->Args({100000, 64});
+BENCHMARK(tree_remake)->Args({100000, 1})->Args({100000, 64});
 BENCHMARK_CAPTURE(
 	past, get, [](struct kit_store *kit) { return kit_store_set_first(kit, kChanges); },
 	[](struct kit_store *kit) { return kit_store_get_back(kit, kChanges); });

@@ -53,6 +53,8 @@ MUTANTS = {
     41: "death note believed without the secret of its start",
     42: "next configuration begun under an incarnation named in it",
     43: "log not cut at the step into the next configuration",
+    44: "past of a file that came again left out",
+    45: "files that are gone missing from the past",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.
