@@ -238,8 +238,7 @@ static void hear(struct paxos_watches *watches, struct paxos_watch *watch, store
 {
 	if (from < watch->acked) {
 		watch->clear = from - 1; /* it begins anew */
-	} else if (watch->state == PAXOS_WATCH_QUIET &&
-	           (watch->clear >= watches->lost || mutant(47)) &&
+	} else if (watch->state == PAXOS_WATCH_QUIET && watch->clear >= watches->lost &&
 	           watch->clear < watches->fanned) {
 		watch->clear = watches->fanned;
 	}

@@ -55,6 +55,8 @@ MUTANTS = {
     43: "log not cut at the step into the next configuration",
     44: "past of a file that came again left out",
     45: "files that are gone missing from the past",
+    46: "page of a watch taken for acknowledged when it is sent",
+    47: "quiet watch goes on over events that the ring has lost",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.
