@@ -38,6 +38,7 @@ static const char DOC[] =
 	"  wait GLOB           prints the next change that matches\n"
 	"  watch GLOB          prints every change that matches\n"
 	"  log [GLOB]          prints the changes that are kept, up to now\n"
+	"  sync DIR GLOB       keeps a folder equal to the files that match\n"
 	"  rev                 prints the store's revision\n"
 	"  nop                 goes through agreement, changes nothing\n"
 	"  self                tells who answers, and who leads\n"
@@ -59,7 +60,8 @@ static const struct argp_option OPTIONS[] = {
 	{"rev", OPTION_REV, "R", 0, "get, stat, ls, find, walk: as of right after the change R", 0},
 	{"from", OPTION_FROM, "R", 0, "wait, watch, log: changes of revision R and later", 0},
 	{"exec", OPTION_EXEC, "COMMAND", 0, "watch: run for each change, in place of printing", 0},
-	{"stop", OPTION_STOP, NULL, 0, "watch: end when the command fails", 0},
+	{"stop", OPTION_STOP, NULL, 0, "watch, sync: end when the command fails", 0},
+	{"once", OPTION_ONCE, NULL, 0, "sync: end as soon as the folder is equal", 0},
 	{"null", '0', NULL, 0, "ls, find, walk: a zero byte behind each name, no newline", 0},
 	{"stale", OPTION_STALE, NULL, 0, "Reads: what any one server has will do", 0},
 	{0},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/bin/coffer_ask.h"
+#include "control/bin/coffer_sync.h"
 #include "control/bin/coffer_tree.h"
 #include "control/bin/coffer_watch.h"
 
@@ -20,6 +21,7 @@ static const struct cli_verb VERBS[] = {
 	{"wait", 1, 1, CLI_TAKES_FROM, cli_wait},
 	{"watch", 1, 1, CLI_TAKES_FROM | CLI_TAKES_EXEC, cli_watch},
 	{"log", 0, 1, CLI_TAKES_FROM, cli_log},
+	{"sync", 2, 2, CLI_TAKES_EXEC | CLI_TAKES_ONCE, cli_sync},
 	{"rev", 0, 0, 0, cli_rev},
 	{"nop", 0, 0, 0, cli_nop},
 	{"self", 0, 0, 0, cli_self},
