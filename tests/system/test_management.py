@@ -185,6 +185,10 @@ def restore(tools, copy, damaged, old_id):
     done = tools.run([tools.coffer, "set", "/d/7", "new", "--if-rev", str(old)],
                      env=cluster.environment())
     check(done.returncode == 0 and int(done.stdout) > 2**40, "revisions go on higher", done)
+    for verb in (("get", "/d/8", "--rev"), ("ls", "/d", "--rev"), ("wait", "/d/**", "--from")):
+        done = tools.run([tools.coffer, *verb, str(old)], env=cluster.environment())
+        check(done.returncode == 4 and "kept" in done.stderr,
+              "older history is too late", done)
     cluster.kill_all()
     for number in cluster.nodes:
         cluster.start(number, wait=False)
