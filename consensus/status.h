@@ -56,6 +56,7 @@ struct paxos_peer_status {
 	struct paxos_ballot rank_accepted; /* of the log it acknowledged last, as far as heard */
 	uint64_t rank_length;
 	struct store_address address; /* as replicated; ip 0: not known */
+	uint64_t named;               /* incarnation, as replicated; 0: not named yet */
 	uint64_t learned;             /* leader: how far a learner has followed */
 };
 

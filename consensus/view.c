@@ -40,6 +40,7 @@ static void see_peers(const struct paxos_replica *replica, struct paxos_status *
 			.round_trip_ns = follower->link.round_trip_ns,
 			.resent = follower->link.resent,
 			.address = store_members(core->store)->member[i].address,
+			.named = store_members(core->store)->member[i].incarnation,
 			.learned = replica->learned[i],
 		};
 		if (core->role == PAXOS_LEADER) {

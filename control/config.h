@@ -27,6 +27,7 @@ enum {
 	CTL_CONFIG_SIZE_MAX = 64 * 1024, /* of the file */
 	CTL_LINE_SIZE_MAX = 1024,
 	CTL_PORTS_MAX = 16,
+	CTL_NAME_SIZE_MAX = 64, /* of a cluster's name, the end included */
 };
 
 enum ctl_transport {
@@ -47,8 +48,9 @@ enum ctl_poll {
 /* Numbers are uint64_t and choices are uint64_t too, so that one row of the table fits each. */
 struct ctl_config {
 	uint64_t cluster;
-	uint64_t node;  /* number from 1 */
-	uint64_t count; /* of servers; counted, no key */
+	char name[CTL_NAME_SIZE_MAX]; /* of the cluster, in /ctl */
+	uint64_t node;                /* number from 1 */
+	uint64_t count;               /* of servers; counted, no key */
 	struct ctl_address servers[STORE_NODES_MAX];
 	uint64_t members; /* set of servers, server 1 is bit 0: who founds the cluster */
 	char data[CTL_PATH_SIZE_MAX];
@@ -79,6 +81,7 @@ struct ctl_config {
 	char ro_secret[CTL_PATH_SIZE_MAX];
 	struct ctl_address web; /* is_none: no web view */
 	uint64_t web_edit;      /* 0, 1 */
+	uint64_t pulse_ns;      /* 0: never */
 };
 
 enum ctl_key_type {
@@ -87,6 +90,7 @@ enum ctl_key_type {
 	CTL_KEY_MILLIS,  /* decimal with up to six places, kept in ns; min and max are ns */
 	CTL_KEY_CHOICE,  /* one word of `choices`, kept as its place */
 	CTL_KEY_TEXT,    /* a path */
+	CTL_KEY_NAME,    /* letters, digits, "." and "-" */
 	CTL_KEY_ADDRESS, /* IPV4:PORT, or none */
 	CTL_KEY_CORES,   /* 0,1,2 or empty */
 	CTL_KEY_SET,     /* 1 2 3 or empty; bits, kept as uint64_t */

@@ -22,6 +22,9 @@ static const struct ctl_key keys[] = {
 	{"cluster", CTL_KEY_HEX64, AT(cluster), NULL, 1, UINT64_MAX, NULL,
          "Id of the cluster, the same on all its servers and different from every other cluster's. "
          "Datagrams of another cluster are refused. Any random number will do."},
+	{"name", CTL_KEY_NAME, AT(name), "local", 0, CTL_NAME_SIZE_MAX - 1, NULL,
+         "What people call the cluster: /ctl/name, and the folder of its servers in /ctl/ns. The "
+         "same on all servers."},
 	{"node", CTL_KEY_NUMBER, AT(node), NULL, 1, STORE_NODES_MAX, NULL,
          "Number of this server: the N of its own server.N."},
 	{"server.N", CTL_KEY_SERVER, AT(servers), NULL, 1, STORE_NODES_MAX, NULL,
@@ -127,6 +130,9 @@ static const struct ctl_key keys[] = {
 	{"ro_secret", CTL_KEY_TEXT, AT(ro_secret), "none", 0, CTL_PATH_SIZE_MAX - 1, NULL,
          "Likewise COFFER_ROSECRET: the secret to read. It takes an rw_secret to be of use: "
          "without one anybody may write, and read."},
+	{"pulse_ms", CTL_KEY_MILLIS, AT(pulse_ns), "1000", 0, 3600000 * MS, NULL,
+         "How often this server writes the revision it has applied to /ctl/node/ID/applied, if it "
+         "moved. 0: never."},
 	{"restart", CTL_KEY_CHOICE, AT(restart), "no", 0, 0, "no|yes",
          "Whether the supervisor starts a server again that was killed or broke a promise, in 0.1 "
          "s "
@@ -165,6 +171,7 @@ void ctl_config_range_text(const struct ctl_key *key, char *ret_text, size_t siz
 		(void)snprintf(ret_text, size, "1 to 16 hexadecimal digits");
 		break;
 	case CTL_KEY_TEXT:
+	case CTL_KEY_NAME:
 		(void)snprintf(ret_text, size, "at most %" PRIu64 " bytes", key->max);
 		break;
 	case CTL_KEY_SERVER:

@@ -66,6 +66,18 @@ const char *ctl_value_number(const char *text, uint64_t *ret_value)
 	return NULL;
 }
 
+const char *ctl_value_name(const char *text, size_t size_max, char *ret_name)
+{
+	const size_t size = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                                 "0123456789.-");
+
+	if (size == 0 || size > size_max || text[size] != '\0') {
+		return "a name of letters, digits, dots and dashes";
+	}
+	memcpy(ret_name, text, size + 1);
+	return NULL;
+}
+
 const char *ctl_value_millis(const char *text, uint64_t *ret_ns)
 {
 	static const char expected[] = "milliseconds, such as 10 or 0.5";

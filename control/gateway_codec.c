@@ -89,18 +89,6 @@ bool ctl_doozer_glob_is_good(struct slice glob)
 
 /* --- names and errors ------------------------------------------------------------------------- */
 
-/* RFC 4648, section 6; 80 bits make 16 characters without padding. */
-void ctl_doozer_node_id(uint64_t incarnation, unsigned node, char ret_id[CTL_DOOZER_NODE_ID])
-{
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-	__extension__ unsigned __int128 bits =
-		(unsigned __int128)incarnation << 16 | (node & 0xffff);
-
-	for (unsigned i = CTL_DOOZER_NODE_ID; i-- > 0; bits >>= 5) {
-		ret_id[i] = alphabet[(unsigned)(bits & 31)];
-	}
-}
-
 enum ctl_doozer_error ctl_doozer_error_of(enum store_answer answer, const char **ret_detail)
 {
 	static const struct {

@@ -25,7 +25,6 @@ enum {
 	CTL_DOOZER_HEAD = 4,
 	CTL_DOOZER_FRAME_MAX = 64 * 1024, /* of a message, without its length */
 	CTL_DOOZER_REPLY_MAX = 40 * 1024, /* no reply is longer */
-	CTL_DOOZER_NODE_ID = 16,          /* bytes that name a server */
 };
 
 enum ctl_doozer_verb {
@@ -75,12 +74,6 @@ size_t ctl_doozer_reply(const Doozer__Response *response, void *memory);
 
 bool ctl_doozer_path_is_good(struct slice path);
 bool ctl_doozer_glob_is_good(struct slice glob);
-
-/*
- * How a server is called: Base32 of its incarnation (64 bits) and its number (16). No zero byte is
- * written behind it.
- */
-void ctl_doozer_node_id(uint64_t incarnation, unsigned node, char ret_id[CTL_DOOZER_NODE_ID]);
 
 /* Doozer's error for an answer that refuses, and a detail (static) where it is OTHER, else NULL. */
 enum ctl_doozer_error ctl_doozer_error_of(enum store_answer answer, const char **ret_detail);

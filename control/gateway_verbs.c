@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/gateway_link.h"
+#include "control/node_id.h"
 
 static Doozer__Response begin_reply(bool has_tag, int32_t tag)
 {
@@ -104,14 +105,15 @@ static bool is_refused(struct ctl_gateway_link *link, const Doozer__Request *req
 /* What needs no other server. True if it was that. */
 static bool take_at_once(struct ctl_gateway_link *link, const Doozer__Request *request)
 {
+	const struct ctl_config *config = link->gateway->config.inside.config;
 	Doozer__Response response = begin_reply(request->has_tag, request->tag);
-	char id[CTL_DOOZER_NODE_ID];
+	char id[CTL_NODE_ID_SIZE];
 
 	switch (request->verb) {
 	case DOOZER_SELF:
-		ctl_doozer_node_id(link->gateway->config.incarnation,
-		                   (unsigned)link->gateway->config.inside.config->node, id);
-		ctl_doozer_set_value(&response, slice_make(id, sizeof(id)));
+		ctl_node_id(config->cluster, (unsigned)config->node - 1,
+		            link->gateway->config.incarnation, id);
+		ctl_doozer_set_value(&response, slice_text(id));
 		break;
 	case DOOZER_ACCESS:
 		if (!ctl_gateway_access(link,

@@ -14,6 +14,7 @@
 #include "control/gateway_start.h"
 #include "control/grace.h"
 #include "control/inside.h"
+#include "control/keeper.h"
 #include "control/snapshot_desk.h"
 #include "control/told.h"
 #include "control/udp.h"
@@ -44,6 +45,7 @@ struct ctl_loop {
 	struct ctl_insides insides;
 	struct ctl_gateway *gateway;
 	struct ctl_web *web;
+	struct ctl_keeper *keeper; /* of /ctl */
 	struct ctl_grace *grace;
 	uint64_t grace_told;
 	uint64_t dropped_told; /* of the mailbox, as logged last */
@@ -62,6 +64,7 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	memcpy(&trace, bytes.data, sizeof(trace));
 	ctl_log_trace(loop->config.logger, &trace);
 	ctl_web_stir(loop->web);
+	ctl_keeper_stir(loop->keeper, trace.kind);
 	if (trace.kind == PAXOS_TRACE_CONFIGURATION &&
 	    (trace.b >> (loop->config.config->node - 1) & 1) != 0) {
 		loop->config.member(loop->config.context);
@@ -89,6 +92,9 @@ static void take_status(struct ctl_loop *loop, const struct paxos_mail *mail)
 /* False: it has to wait. */
 static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 {
+	if (ctl_keeper_mail(loop->keeper, mail)) {
+		return true;
+	}
 	switch (mail->kind) {
 	case PAXOS_MAIL_REPLY:
 		if (paxos_address_inside_of(&mail->address) != 0) {
@@ -202,10 +208,9 @@ static void on_check(uv_check_t *check)
 	paxos_mailbox_control_wakes(loop->config.mailbox);
 }
 
-/* A bell wakes the loop; the work is done before it sleeps again. */
 static void on_bell(uv_async_t *bell)
 {
-	(void)bell;
+	(void)bell; /* it wakes the loop; the work is done before it sleeps again */
 }
 
 static void ring_bell(void *context)
@@ -325,15 +330,6 @@ static const char *begin_snapshot(void *context, const struct paxos_address *add
 	return ctl_snapshot_desk_save(loop->snapshots, address, request->arguments[1]);
 }
 
-static void log_snapshot(struct ctl_loop *loop, const char *event,
-                         const struct ctl_snapshot_saved *saved, char ret_digest[33])
-{
-	(void)snprintf(ret_digest, 33, "%016" PRIx64 "%016" PRIx64, saved->digest.high,
-	               saved->digest.low);
-	ctl_log(loop->config.logger, CTL_INFO, event, CTL_NUMBER("index", saved->index),
-	        CTL_TEXT("digest", ret_digest), CTL_NUMBER("took_us", saved->took_ns / 1000));
-}
-
 static void on_saved(void *context, const struct paxos_address *address,
                      const struct ctl_snapshot_saved *saved)
 {
@@ -344,7 +340,7 @@ static void on_saved(void *context, const struct paxos_address *address,
 		ctl_admin_refuse(loop->admin, address, saved->reason.text);
 		return;
 	}
-	log_snapshot(loop, "snapshot_saved", saved, digest);
+	ctl_snapshot_log(loop->config.logger, "snapshot_saved", saved, digest);
 	ctl_admin_answer(loop->admin, address,
 	                 json_pack("{s:I, s:s, s:f}", "index", (json_int_t)saved->index, "digest",
 	                           digest, "took_ms", (double)saved->took_ns / 1e6));
@@ -359,7 +355,7 @@ static void on_kept(void *context, const struct ctl_snapshot_saved *saved)
 		ctl_log(loop->config.logger, CTL_ERROR, "snapshot_failed",
 		        CTL_NUMBER("index", saved->index), CTL_TEXT("why", saved->reason.text));
 	} else {
-		log_snapshot(loop, "snapshot_written", saved, digest);
+		ctl_snapshot_log(loop->config.logger, "snapshot_written", saved, digest);
 	}
 }
 
@@ -415,6 +411,19 @@ static int open_web(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 	};
 
 	return ctl_web_open(&loop->web, &loop->uv, &web, ret_reason);
+}
+
+static int open_keeper(struct ctl_loop *loop, struct ctl_reason *ret_reason)
+{
+	const struct ctl_keeper_config keeper = {.loop = &loop->uv,
+	                                         .mailbox = loop->config.mailbox,
+	                                         .insides = &loop->insides,
+	                                         .config = loop->config.config,
+	                                         .store = loop->config.store,
+	                                         .logger = loop->config.logger,
+	                                         .version = loop->config.version};
+
+	return ctl_keeper_open(&loop->keeper, &keeper, ret_reason);
 }
 
 /* libuv's inits fail only without descriptors or memory, which a start may meet. */
@@ -504,6 +513,7 @@ int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *conf
 		goto close_loop;
 	}
 	r = config->config->web.is_none ? 0 : open_web(loop, ret_reason);
+	r = r < 0 ? r : open_keeper(loop, ret_reason);
 	if (r < 0) {
 		goto close_loop;
 	}
@@ -577,6 +587,7 @@ void ctl_loop_close(struct ctl_loop *loop)
 	close_handle((uv_handle_t *)&loop->term);
 	close_handle((uv_handle_t *)&loop->interrupt);
 	close_handle((uv_handle_t *)&loop->hangup);
+	ctl_keeper_close(loop->keeper);
 	ctl_admin_close(loop->admin);
 	ctl_slow_udp_close(loop->slow);
 	ctl_gateway_close(loop->gateway);

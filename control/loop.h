@@ -35,11 +35,12 @@ enum {
 struct ctl_loop_config {
 	const struct ctl_config *config;
 	struct paxos_mailbox *mailbox;
-	struct store *store; /* for the snapshots that are open at the close */
+	struct store *store; /* for the snapshots that are open at the close, and /ctl */
 	int folder;          /* the data folder, for snapshots */
 	uint64_t incarnation;
 	bool is_member; /* it has been let in before */
 	struct ctl_logger *logger;
+	const char *version;
 	/* A worker's PAXOS_MAIL_STATUS as an object; NULL if it makes no sense. */
 	json_t *(*status)(void *context, struct slice bytes);
 	void (*member)(void *context); /* this server votes in the present configuration */

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -274,4 +276,13 @@ void ctl_snapshot_desk_close(struct ctl_snapshot_desk *desk)
 	if (desk->works == 0) {
 		end(desk);
 	}
+}
+
+void ctl_snapshot_log(struct ctl_logger *logger, const char *event,
+                      const struct ctl_snapshot_saved *saved, char ret_digest[33])
+{
+	(void)snprintf(ret_digest, 33, "%016" PRIx64 "%016" PRIx64, saved->digest.high,
+	               saved->digest.low);
+	ctl_log(logger, CTL_INFO, event, CTL_NUMBER("index", saved->index),
+	        CTL_TEXT("digest", ret_digest), CTL_NUMBER("took_us", saved->took_ns / 1000));
 }

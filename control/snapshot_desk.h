@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #include "consensus/mailbox.h"
+#include "control/logger.h"
 #include "control/snapshot_file.h"
 
 struct ctl_snapshot_desk;
@@ -68,3 +69,7 @@ bool ctl_snapshot_desk_tell(struct ctl_snapshot_desk *desk);
  * nothing is left in it; the memory is freed then. NULL is fine.
  */
 void ctl_snapshot_desk_close(struct ctl_snapshot_desk *desk);
+
+/* Logs a copy, and writes its digest as text. */
+void ctl_snapshot_log(struct ctl_logger *logger, const char *event,
+                      const struct ctl_snapshot_saved *saved, char ret_digest[33]);

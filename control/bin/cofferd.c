@@ -404,6 +404,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 		.config = &server->config,
 		.mailbox = &server->mailbox,
 		.logger = &server->logger,
+		.version = COFFER_VERSION,
 		.status = make_status,
 		.member = note_member,
 		.context = server,

@@ -296,6 +296,19 @@ class Cluster:
                      for n, s in last.items()}
             raise Failed(f"{failed}: {short}") from None
 
+    def wait_ctl(self, limit_s=LEVEL_LIMIT_S):
+        """With `pulse_ms = 0`: /ctl is written, and nothing more comes of itself; how many."""
+        files = 2 + 7 * len(self.members)  # name, config; five of each node, its seat, its name
+
+        def is_there():
+            done = self.tools.run(self.command([self.tools.coffer, "find", "/ctl/**"]),
+                                  env=self.environment())
+            return done.returncode == 0 and len(done.stdout.split()) == files
+
+        wait_for("/ctl is written", is_there, limit_s, 0.05)
+        self.wait_level()
+        return files
+
     def wait_caught_up(self, number):
         """While traffic goes on: the server has applied what the leader had when asked first."""
         target = self.status(self.leader())["applied"]

@@ -104,19 +104,6 @@ static void test_grammar_is_doozers(void **state)
 	}
 }
 
-static void test_server_has_sixteen_letters(void **state)
-{
-	char id[CTL_DOOZER_NODE_ID + 1] = {0};
-
-	(void)state;
-	ctl_doozer_node_id(0, 0, id);
-	assert_string_equal(id, "AAAAAAAAAAAAAAAA");
-	ctl_doozer_node_id(UINT64_MAX, 0xffff, id);
-	assert_string_equal(id, "7777777777777777");
-	ctl_doozer_node_id(0, 33, id);
-	assert_string_equal(id, "AAAAAAAAAAAAAABB");
-}
-
 static void test_every_refusal_has_an_error(void **state)
 {
 	const char *detail = NULL;
@@ -140,7 +127,6 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_message_is_refused),
 		cmocka_unit_test(test_reply_has_its_zeros),
 		cmocka_unit_test(test_grammar_is_doozers),
-		cmocka_unit_test(test_server_has_sixteen_letters),
 		cmocka_unit_test(test_every_refusal_has_an_error),
 	};
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/tree.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "store/base/check.h"
+
+void ctl_tree_glob(unsigned i, const char *name, char ret_glob[CTL_TREE_PATH_SIZE])
+{
+	static const char *const globs[CTL_TREE_GLOBS] = {
+		"/ctl/*", "/ctl/cal/*", "/ctl/node/*/*", "/ctl/join/*", NULL,
+	};
+
+	must(i < CTL_TREE_GLOBS);
+	if (globs[i] != NULL) {
+		(void)snprintf(ret_glob, CTL_TREE_PATH_SIZE, "%s", globs[i]);
+	} else {
+		(void)snprintf(ret_glob, CTL_TREE_PATH_SIZE, "/ctl/ns/%.63s/*", name);
+	}
+}
+
+void ctl_address_text(struct store_address address, char ret_text[CTL_ADDRESS_TEXT_SIZE])
+{
+	(void)snprintf(ret_text, CTL_ADDRESS_TEXT_SIZE, "%u.%u.%u.%u:%u", address.ip >> 24 & 255,
+	               address.ip >> 16 & 255, address.ip >> 8 & 255, address.ip & 255,
+	               (unsigned)address.port);
+}
+
+const struct ctl_tree_file *ctl_tree_find(const struct ctl_tree *tree, const char *path)
+{
+	for (unsigned i = 0; i < tree->count; i++) {
+		if (strcmp(tree->files[i].path, path) == 0) {
+			return &tree->files[i];
+		}
+	}
+	return NULL;
+}
+
+void ctl_tree_set(struct ctl_tree_plan *plan, store_rev_t revision, const char *path,
+                  const char *value)
+{
+	struct ctl_tree_action *action = &plan->actions[plan->count];
+
+	if (plan->count == CTL_TREE_ACTIONS_MAX) {
+		return;
+	}
+	must(strlen(path) < sizeof(action->path));
+	must(value == NULL || strlen(value) < sizeof(action->value));
+	plan->count++;
+	action->is_delete = value == NULL;
+	action->revision = revision;
+	(void)snprintf(action->path, sizeof(action->path), "%s", path);
+	(void)snprintf(action->value, sizeof(action->value), "%s", value != NULL ? value : "");
+}
