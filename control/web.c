@@ -540,6 +540,10 @@ void ctl_web_close(struct ctl_web *web)
 void ctl_web_free(struct ctl_web *web)
 {
 	if (web != NULL) {
+		/* On a loop that is not its own it is destroyed in two parts: this is the second. */
+		if (web->lws != NULL) {
+			lws_context_destroy(web->lws);
+		}
 		json_decref(web->status);
 		ctl_web_desk_free(web->desk);
 		free(web);
