@@ -482,6 +482,28 @@ static bool has_secret(const char *path, const char *variable)
 	return strcmp(path, "none") != 0 || (secret != NULL && *secret != '\0');
 }
 
+/* libwebsockets shares a port without a word, or tries again later. 0 or a negative errno. */
+static int try_listening(const struct ctl_address *address)
+{
+	const struct sockaddr_in name = {
+		.sin_family = AF_INET,
+		.sin_port = htons(address->port),
+		.sin_addr.s_addr = htonl(address->ip),
+	};
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	int r = 0;
+
+	if (fd < 0) {
+		return -errno;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0 || listen(fd, 1) < 0) {
+		r = -errno;
+	}
+	(void)close(fd);
+	return r;
+}
+
 int ctl_web_open(struct ctl_web **ret_web, uv_loop_t *loop, const struct ctl_web_config *config,
                  struct ctl_reason *ret_reason)
 {
@@ -503,7 +525,8 @@ int ctl_web_open(struct ctl_web **ret_web, uv_loop_t *loop, const struct ctl_web
 	(void)gethostname(web->name, sizeof(web->name) - 1);
 	must(uv_timer_init(loop, &web->timer) == 0);
 	web->timer.data = web;
-	web->lws = make_context(web, loop);
+	r = try_listening(&config->config->web);
+	web->lws = r < 0 ? NULL : make_context(web, loop);
 	*ret_web = web;
 	if (web->lws == NULL) {
 		ctl_reason_say(
@@ -511,7 +534,7 @@ int ctl_web_open(struct ctl_web **ret_web, uv_loop_t *loop, const struct ctl_web
 			"web = port %u: cannot listen there; name an address of this machine "
 			"and a port that nobody uses, or none",
 			(unsigned)config->config->web.port);
-		return -EADDRINUSE;
+		return r < 0 ? r : -EADDRINUSE;
 	}
 	r = open_desk(web, loop, ret_reason);
 	if (r < 0) {
@@ -540,7 +563,7 @@ void ctl_web_close(struct ctl_web *web)
 void ctl_web_free(struct ctl_web *web)
 {
 	if (web != NULL) {
-		/* On a loop that is not its own it is destroyed in two parts: this is the second. */
+		/* On a loop that is not its own it goes in two parts: this is the second. */
 		if (web->lws != NULL) {
 			lws_context_destroy(web->lws);
 		}

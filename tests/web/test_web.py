@@ -208,6 +208,18 @@ def test_http(tools):
     cluster.down()
 
 
+def test_port_in_use(tools):
+    cluster = Served(tools)
+    with socket.socket() as other:
+        other.bind((cluster.client_address(1)[0], PORT))
+        other.listen()
+        cluster.prepare()
+        cluster.write_config(1)
+        done = tools.run([tools.cofferd, "-c", cluster.nodes[1].config, "--new-cluster"],
+                         cwd=cluster.folder)
+    check(done.returncode == 1 and "web = port" in done.stderr, "it starts", done.stderr)
+
+
 def test_hostile(tools):
     cluster = Served(tools, edit=False)
     cluster.up()
@@ -394,4 +406,4 @@ def test_many(tools):
     cluster.down()
 
 
-harness.run([test_http, test_hostile, test_page, test_many])
+harness.run([test_http, test_port_in_use, test_hostile, test_page, test_many])
