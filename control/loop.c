@@ -51,7 +51,6 @@ struct ctl_loop {
 	uint64_t dropped_told; /* of the mailbox, as logged last */
 	uint64_t dropped_told_ms;
 	bool stopping;
-	bool shell_ended;
 	enum paxos_end end; /* 0: none came */
 };
 
@@ -81,9 +80,7 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 
 static void take_status(struct ctl_loop *loop, const struct paxos_mail *mail)
 {
-	/* Of a shell that is no more nothing can be told. */
-	json_t *status =
-		loop->shell_ended ? NULL : loop->config.status(loop->config.context, mail->bytes);
+	json_t *status = loop->config.status(loop->config.context, mail->bytes);
 
 	if (ctl_web_is_for(&mail->address)) {
 		ctl_web_status(loop->web, status);
@@ -578,7 +575,6 @@ void ctl_loop_close(struct ctl_loop *loop)
 	}
 	must(loop->grace == NULL);
 	if (loop->admin != NULL) {
-		loop->shell_ended = true;
 		drain(loop); /* what the worker said last */
 	}
 	loop->config.mailbox->control_bell = (struct paxos_bell){0};

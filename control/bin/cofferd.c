@@ -66,6 +66,7 @@ struct server {
 	void *rings;
 	void *records; /* disk: the ring to the journal */
 	struct ctl_loop *loop;
+	bool shell_ended; /* its counters are no more */
 	struct ctl_udp_worker *udp_worker;
 	struct dp *dp;
 };
@@ -157,7 +158,7 @@ static json_t *make_status(void *context, struct slice bytes)
 	json_t *object;
 	char text[17];
 
-	if (bytes.size < sizeof(status)) {
+	if (server->shell_ended || bytes.size < sizeof(status)) {
 		return NULL;
 	}
 	memcpy(&status, bytes.data, sizeof(status));
@@ -441,6 +442,7 @@ static void end(struct server *server)
 	ctl_journal_stop(server->boot.journal); /* before the worker: see journal.h */
 	dp_stop(server->dp);
 	ctl_udp_worker_stop(server->udp_worker);
+	server->shell_ended = true;
 	ctl_loop_close(server->loop);
 	if (server->rings != NULL) {
 		paxos_errand_close(server->boot.store, &server->mailbox);
