@@ -17,6 +17,7 @@ from cluster import Kernel
 from harness import Process, check, wait_for
 
 FILES = 1000
+KEPT = 65536  # changes, by a server
 
 
 class World:
@@ -224,6 +225,31 @@ def test_a_thousand_files(tools):
     world.cluster.down()
 
 
+def test_walks_again_where_the_past_is_gone(tools):
+    """Stopped while more is written than the servers keep."""
+    world = World(tools)
+    world.set("/t/a", "one")
+    world.set("/t/gone", "one")
+    process = world.start()
+    world.wait_equal()
+    process.signal(signal.SIGSTOP)
+    world.set("/t/a", "two")
+    world.run("del", "/t/gone")
+    done = tools.run([tools.options.bench, "write", "--clients", "8", "--outstanding", "64",
+                      "--requests", str(KEPT + 5000), "--warm-up", "0"], env=world.environment)
+    check(done.returncode == 0, "more is written than is kept", done.stderr)
+    done = world.run("log", "/t/**", "--from", "1", expect=4)
+    check("the oldest that can be read is" in done.stderr, "log --from", done.stderr)
+    check(world.run("log", "/t/**").stdout == "", "log begins with the oldest there is")
+    process.signal(signal.SIGCONT)
+    world.wait_equal()
+    check("walking again" in process.errors(), "it says so", process.errors())
+    world.set("/t/a", "three")
+    world.wait_equal()
+    process.kill()
+    world.cluster.down()
+
+
 if __name__ == "__main__":
     harness.run([test_follows, test_leaves_foreign_files_alone, test_killed_before_every_step,
-                 test_a_thousand_files])
+                 test_a_thousand_files, test_walks_again_where_the_past_is_gone])
