@@ -368,8 +368,10 @@ static int take_links(const char *prefix, struct post_config *post)
 
 static int find_servers(const struct arguments *arguments, struct post_config *post)
 {
+	const char *secret = getenv("COFFER_SECRET");
 	const char *list = arguments->servers;
 
+	post->key = store_key_of(slice_text(secret != NULL ? secret : ""));
 	if (arguments->links != NULL) {
 		return take_links(arguments->links, post);
 	}

@@ -394,11 +394,13 @@ static int open_both(struct fan *fan)
 	client.timeout_ns = config->timeout_ns;
 	client.seed = config->seed;
 	client.secret = chance[0];
+	client.key = config->post.key;
 	watcher_config_default(&watcher);
 	watcher.servers = config->post.count;
 	watcher.watches_max = config->watches;
 	watcher.seed = ~config->seed;
 	watcher.secret = chance[1];
+	watcher.key = config->post.key;
 	fan->is_held = calloc(config->watches, sizeof(*fan->is_held));
 	if (fan->is_held == NULL) {
 		return -ENOMEM;

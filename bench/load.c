@@ -531,6 +531,7 @@ static int make_clients(struct load *load)
 	client.servers = config->post.count;
 	client.requests_max = config->outstanding;
 	client.timeout_ns = config->timeout_ns;
+	client.key = config->post.key;
 	load->credit_size = (uint64_t)config->clients * config->outstanding;
 	load->credits = calloc(load->credit_size, sizeof(*load->credits));
 	load->clients = calloc(config->clients, sizeof(*load->clients));

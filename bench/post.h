@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "store/base/slice.h"
+#include "store/rights.h"
 
 enum {
 	POST_PEERS_MAX = 16,
@@ -28,7 +29,8 @@ enum {
 
 struct post_config {
 	bool is_link;
-	unsigned count; /* of peers */
+	unsigned count;       /* of peers */
+	struct store_key key; /* of who asks; for those who make the datagrams */
 	/* kernel UDP */
 	struct sockaddr_in own; /* port 0: any */
 	struct sockaddr_in peers[POST_PEERS_MAX];

@@ -6,6 +6,7 @@
 void paxos_config_default(struct paxos_config *config)
 {
 	config->durability = PAXOS_MEMORY;
+	config->keys = (struct store_keys){0};
 	config->priority = 128;
 	config->heartbeat_ns = 10 * 1000000ull;
 	config->lease_ns = 60 * 1000000ull;
@@ -35,5 +36,6 @@ bool paxos_config_is_good(const struct paxos_config *config)
 	       config->window <= PAXOS_WINDOW_MAX && config->drift_ppm <= 1000000 &&
 	       config->assemblies >= 1 &&
 	       config->undurable_bytes <= PAXOS_UNDURABLE_MAX - (1 << 20) &&
-	       config->incarnation != 0 && config->session_ttl_ms_min <= config->session_ttl_ms_max;
+	       (config->keys.rw.is_set || !config->keys.ro.is_set) && config->incarnation != 0 &&
+	       config->session_ttl_ms_min <= config->session_ttl_ms_max;
 }

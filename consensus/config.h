@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "store/op.h"
+#include "store/rights.h"
 
 enum {
 	PAXOS_WINDOW_MAX = 64,         /* ACCEPT datagrams in flight to one follower */
@@ -44,8 +45,9 @@ struct paxos_config {
 	/* Disk: the folder lost what it knew (replica.h). May stay set: records tell who joined. */
 	bool rejoining;
 	enum paxos_durability durability;
-	uint8_t priority; /* in elections; higher stands earlier */
-	uint64_t secret;  /* of this start, shared with its supervisor (note.h); 0: has none */
+	uint8_t priority;       /* in elections; higher stands earlier */
+	struct store_keys keys; /* that clients have to know: none, rw, or both */
+	uint64_t secret; /* of this start, shared with its supervisor (note.h); 0: has none */
 
 	uint64_t heartbeat_ns; /* between two heartbeats; 10 ms where cores are shared */
 	uint64_t lease_ns;     /* constant of the cluster; 0 = off: every read is a quorum round */

@@ -478,6 +478,14 @@ static void on_read(struct paxos_core *core, struct paxos_desk *desk,
 
 /* --- a request --------------------------------------------------------------------------- */
 
+static void deny(struct paxos_core *core, struct paxos_desk *desk,
+                 const struct paxos_address *address, const struct proto_head *head,
+                 enum proto_verb verb)
+{
+	paxos_core_drop(core, PAXOS_DROP_DENIED);
+	refuse(core, desk, address, head, verb, STORE_DENIED);
+}
+
 void paxos_desk_request(struct paxos_core *core, struct paxos_desk *desk,
                         const struct paxos_leader *leader, const struct paxos_address *address,
                         const struct store_datagram *datagram, uint64_t next_round)
@@ -495,6 +503,11 @@ void paxos_desk_request(struct paxos_core *core, struct paxos_desk *desk,
 	if (datagram->cluster != 0 && datagram->cluster != core->config.cluster) {
 		paxos_core_drop(core, PAXOS_DROP_CLUSTER);
 		refuse(core, desk, address, &head, PROTO_NONE, STORE_WRONG_CLUSTER);
+		return;
+	}
+	/* Of several pieces only writes are. No stranger's piece gets into one of them. */
+	if (head.segments > 1 && (datagram->rights & STORE_MAY_WRITE) == 0) {
+		deny(core, desk, address, &head, PROTO_NONE);
 		return;
 	}
 	switch (assembly_add(desk->assembly, core->now_ns, head.secret, &head, piece, &message,
@@ -515,6 +528,10 @@ void paxos_desk_request(struct paxos_core *core, struct paxos_desk *desk,
 		paxos_core_drop(core, PAXOS_DROP_REQUEST);
 		refuse(core, desk, address, &head, PROTO_NONE,
 		       bad_verb ? STORE_BAD_VERB : STORE_BAD_REQUEST);
+		return;
+	}
+	if (!store_rights_allow(datagram->rights, request.verb)) {
+		deny(core, desk, address, &head, request.verb);
 		return;
 	}
 	request.head = head;

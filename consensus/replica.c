@@ -128,7 +128,8 @@ void paxos_replica_receive(struct paxos_replica *replica, uint64_t now_ns,
 {
 	struct paxos_core *core = &replica->core;
 	struct store_datagram datagram;
-	const enum store_datagram_fault fault = store_datagram_open(bytes, &datagram);
+	const enum store_datagram_fault fault =
+		store_rights_open(&core->config.keys, bytes, &datagram);
 
 	core->now_ns = mutant(11) ? core->now_ns : now_ns;
 	core->counted.datagrams_in++;

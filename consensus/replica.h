@@ -162,5 +162,8 @@ struct paxos_lease_view;
 /* What workers beyond 0 load to answer reads (consensus/reader.h). Lives as long as the replica. */
 const struct paxos_lease_view *paxos_replica_lease_view(const struct paxos_replica *replica);
 
+/* What clients have to know. Never changes. */
+const struct store_keys *paxos_replica_keys(const struct paxos_replica *replica);
+
 /* Of the watches that the replica's own thread keeps. Lives as long as the replica. */
 const struct paxos_watch_counters *paxos_replica_watches(const struct paxos_replica *replica);

@@ -28,6 +28,7 @@ enum paxos_drop {
 	PAXOS_DROP_NOTE,          /* a death note of another start, or with a wrong secret */
 	PAXOS_DROP_OUTBOX,        /* our own, because the outbox was full; will be sent again */
 	PAXOS_DROP_ROLLED_BACK,   /* of a server that has less than it acknowledged before */
+	PAXOS_DROP_DENIED,        /* a request without the right tag (answered) */
 	PAXOS_DROP_COUNT
 };
 

@@ -104,6 +104,11 @@ const struct paxos_lease_view *paxos_replica_lease_view(const struct paxos_repli
 	return &replica->desk.view;
 }
 
+const struct store_keys *paxos_replica_keys(const struct paxos_replica *replica)
+{
+	return &replica->core.config.keys;
+}
+
 const struct paxos_watch_counters *paxos_replica_watches(const struct paxos_replica *replica)
 {
 	return paxos_watches_counters(replica->desk.watches);
@@ -160,6 +165,7 @@ const char *paxos_drop_text(enum paxos_drop drop)
 		[PAXOS_DROP_NOTE] = "note",
 		[PAXOS_DROP_OUTBOX] = "outbox",
 		[PAXOS_DROP_ROLLED_BACK] = "rolled_back",
+		[PAXOS_DROP_DENIED] = "denied",
 	};
 
 	return drop < PAXOS_DROP_COUNT ? texts[drop] : "?";

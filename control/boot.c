@@ -64,6 +64,7 @@ static int make_replica(struct ctl_boot *boot, struct ctl_reason *ret_reason)
 	paxos.rejoining = boot->home.superblock.rejoining;
 	paxos.snapshot_bytes = is_disk(boot) ? config->snapshot_mb << 20 : 0;
 	paxos.priority = (uint8_t)config->priority;
+	paxos.keys = *boot->keys;
 	paxos.secret = ctl_birth_tell(boot->birth, &paxos);
 	paxos.heartbeat_ns = config->heartbeat_ns;
 	paxos.lease_ns = config->lease_ns;

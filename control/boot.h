@@ -25,7 +25,8 @@
 struct ctl_boot {
 	const struct ctl_config *config; /* borrowed, as logger */
 	struct ctl_logger *logger;
-	struct ctl_birth *birth; /* borrowed; NULL: there is no supervisor */
+	const struct store_keys *keys; /* borrowed: what clients have to know */
+	struct ctl_birth *birth;       /* borrowed; NULL: there is no supervisor */
 	struct ctl_home home;
 	struct store *store;
 	struct paxos_replica *replica;

@@ -125,11 +125,12 @@ static const struct ctl_key keys[] = {
 	{"gateway_connections", CTL_KEY_NUMBER, AT(gateway_connections), "10000", 1, 60000, NULL,
          "Connections to the gateway at most; those beyond are closed at once."},
 	{"rw_secret", CTL_KEY_TEXT, AT(rw_secret), "none", 0, CTL_PATH_SIZE_MAX - 1, NULL,
-         "File whose first line is the secret that a client of the gateway has to know to read and "
-         "write; none: the environment's COFFER_RWSECRET, or else no secret, so anybody may."},
+         "File whose first line is the secret that a client has to know to write, one of the "
+         "gateway too; none: the environment's COFFER_RWSECRET, or else no secret, so anybody may. "
+         "The same on all servers."},
 	{"ro_secret", CTL_KEY_TEXT, AT(ro_secret), "none", 0, CTL_PATH_SIZE_MAX - 1, NULL,
-         "Likewise COFFER_ROSECRET: the secret to read. It takes an rw_secret to be of use: "
-         "without one anybody may write, and read."},
+         "Likewise COFFER_ROSECRET: the secret to read; without one anybody may. It takes an "
+         "rw_secret, too, or the server does not start."},
 	{"pulse_ms", CTL_KEY_MILLIS, AT(pulse_ns), "1000", 0, 3600000 * MS, NULL,
          "How often this server writes the revision it has applied to /ctl/node/ID/applied, if it "
          "moved. 0: never."},

@@ -483,8 +483,8 @@ int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_
 	struct ctl_gateway *gateway = calloc(1, sizeof(*gateway));
 	int r;
 
-	must(strlen(config->rw_secret) < CTL_GATEWAY_SECRET_MAX);
-	must(strlen(config->ro_secret) < CTL_GATEWAY_SECRET_MAX);
+	must(strlen(config->rw_secret) < CTL_SECRET_SIZE_MAX);
+	must(strlen(config->ro_secret) < CTL_SECRET_SIZE_MAX);
 	if (gateway == NULL) {
 		ctl_reason_say(ret_reason, "no memory for the gateway; free some");
 		return -ENOMEM;

@@ -106,6 +106,7 @@ enum ctl_doozer_error ctl_doozer_error_of(enum store_answer answer, const char *
 	         "too large: a path has at most 512 bytes, a name 255, a value 32768"},
 		{STORE_QUOTA, DOOZER_OTHER, "the store is full; delete something"},
 		{STORE_DISK_FULL, DOOZER_OTHER, "the disk is full; delete something"},
+		{STORE_DENIED, DOOZER_OTHER, "the servers' secrets differ"},
 		{STORE_SESSIONS_FULL, DOOZER_OTHER, "there are too many sessions"},
 	};
 

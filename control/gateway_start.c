@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#include "control/secret.h"
-
 static void tell(const struct ctl_gateway_config *gateway, struct ctl_logger *logger)
 {
 	const uint32_t ip = gateway->listen.ip;
@@ -20,26 +18,15 @@ int ctl_gateway_start(struct ctl_gateway **ret_gateway, const struct ctl_gateway
                       struct ctl_logger *logger, struct ctl_reason *ret_reason)
 {
 	const struct ctl_config *config = base->inside.config;
-	char rw[CTL_GATEWAY_SECRET_MAX], ro[CTL_GATEWAY_SECRET_MAX];
 	struct ctl_gateway_config gateway = *base;
 	int r;
 
 	if (config->gateway.is_none) {
 		return 0;
 	}
-	r = ctl_secret_read(rw, sizeof(rw), config->rw_secret, "COFFER_RWSECRET", ret_reason);
-	if (r == 0) {
-		r = ctl_secret_read(ro, sizeof(ro), config->ro_secret, "COFFER_ROSECRET",
-		                    ret_reason);
-	}
-	if (r < 0) {
-		return r;
-	}
 	gateway.inside.watches_max = WATCHER_WATCHES_MAX;
 	gateway.listen = config->gateway;
 	gateway.connections_max = (unsigned)config->gateway_connections;
-	gateway.rw_secret = rw;
-	gateway.ro_secret = ro;
 	r = ctl_gateway_open(ret_gateway, &gateway, ret_reason);
 	if (r < 0 && !config->gateway_given) {
 		/* One that nobody asked for is no reason not to serve. */

@@ -12,8 +12,9 @@
 #include "control/reason.h"
 
 /*
- * Opens the gateway: `base` says whose it is, the configuration in it the rest. No gateway is
- * wanted, or none that was named can listen: *ret_gateway stays, 0. Else as ctl_gateway_open().
+ * Opens the gateway: `base` says whose it is and has the secrets, the configuration in it the rest.
+ * No gateway is wanted, or none that was named can listen: *ret_gateway stays, 0. Else as
+ * ctl_gateway_open().
  */
 int ctl_gateway_start(struct ctl_gateway **ret_gateway, const struct ctl_gateway_config *base,
                       struct ctl_logger *logger, struct ctl_reason *ret_reason);

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "control/inside.h"
+#include "control/secret.h"
 
 enum {
-	CTL_GATEWAY_SECRET_MAX = 256,
 	CTL_GATEWAY_WAITS_MAX = 1024,       /* of one connection */
 	CTL_GATEWAY_ASKS_MAX = 2048,        /* outstanding of one connection, waits too */
 	CTL_GATEWAY_KEPT_FREE = 4096,       /* bytes of a half frame that any may keep */

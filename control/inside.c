@@ -287,6 +287,7 @@ static int open_client(struct ctl_inside *inside)
 	config.cluster = inside->config.config->cluster;
 	config.seed = chance[0];
 	config.secret = chance[1];
+	config.key = inside->config.insides->key;
 	if (inside->config.timeout_ns != 0) {
 		config.timeout_ns = inside->config.timeout_ns;
 	}
@@ -309,6 +310,7 @@ static int open_watcher(struct ctl_inside *inside)
 	config.cluster = inside->config.config->cluster;
 	config.seed = chance[0];
 	config.secret = chance[1];
+	config.key = inside->config.insides->key;
 	r = watcher_new(&inside->watcher, &config);
 	if (r < 0) {
 		return r;

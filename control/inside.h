@@ -39,9 +39,13 @@ enum {
 
 struct ctl_inside;
 
-/* Those of a server, by number - 1. Empty at first; open and close keep it. */
+/*
+ * Those of a server, by number - 1. Empty at first; open and close keep it. They have all rights,
+ * so what is served through them has to ask for the secrets itself.
+ */
 struct ctl_insides {
 	struct ctl_inside *list[CTL_INSIDES_MAX];
+	struct store_key key; /* that lets them write; not set: nobody needs one */
 };
 
 struct ctl_inside_config {

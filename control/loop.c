@@ -499,20 +499,20 @@ int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *conf
 		}
 		warn_of_small_buffers(loop);
 	}
+	loop->insides.key = config->secrets->keys.rw;
 	r = ctl_gateway_start(&loop->gateway,
 	                      &(struct ctl_gateway_config){
 				      .inside = {.loop = &loop->uv,
 	                                         .mailbox = config->mailbox,
 	                                         .insides = &loop->insides,
 	                                         .config = config->config},
+				      .rw_secret = config->secrets->rw,
+				      .ro_secret = config->secrets->ro,
 				      .incarnation = config->incarnation,
 				      .member = config->is_member,
 			      },
 	                      config->logger, ret_reason);
-	if (r < 0) {
-		goto close_loop;
-	}
-	r = config->config->web.is_none ? 0 : open_web(loop, ret_reason);
+	r = r < 0 || config->config->web.is_none ? r : open_web(loop, ret_reason);
 	r = r < 0 ? r : open_keeper(loop, ret_reason);
 	if (r < 0) {
 		goto close_loop;

@@ -26,6 +26,7 @@
 #include "control/gateway.h"
 #include "control/logger.h"
 #include "control/reason.h"
+#include "control/secret.h"
 #include "control/slow_udp.h"
 
 enum {
@@ -37,6 +38,7 @@ struct ctl_loop_config {
 	struct paxos_mailbox *mailbox;
 	struct store *store; /* for the snapshots that are open at the close, and /ctl */
 	int folder;          /* the data folder, for snapshots */
+	const struct ctl_secrets *secrets; /* what clients have to know */
 	uint64_t incarnation;
 	bool is_member; /* it has been let in before */
 	struct ctl_logger *logger;

@@ -2,19 +2,27 @@
 #pragma once
 
 /*
- * secret.h - a secret out of a file, or else out of the environment
+ * secret.h - the secrets of a server: out of files, or else out of the environment
  *
  * Threads: any, while nobody changes the environment.
  */
 
-#include <stddef.h>
-
+#include "control/client/secret_file.h"
+#include "control/config.h"
 #include "control/reason.h"
+#include "store/rights.h"
+
+/* What clients have to know; "": nothing. */
+struct ctl_secrets {
+	char rw[CTL_SECRET_SIZE_MAX], ro[CTL_SECRET_SIZE_MAX];
+	struct store_keys keys; /* the same for datagrams */
+};
 
 /*
- * The first line of the file at `path`, without its end; where path is "none", the variable
- * `variable` of the environment, and without that the empty secret. It has to fit `size` bytes
- * with a zero byte. 0, or a negative errno and the sentence, which never tells the secret.
+ * The first lines of the files that rw_secret and ro_secret name; where that is "none", the
+ * variables COFFER_RWSECRET and COFFER_ROSECRET of the environment, and without them none. 0, or a
+ * negative errno and the sentence, which never tells a secret: -EINVAL, too, where there is one to
+ * read and none to write, which would keep nobody out.
  */
-int ctl_secret_read(char *ret_secret, size_t size, const char *path, const char *variable,
-                    struct ctl_reason *ret_reason);
+int ctl_secrets_read(struct ctl_secrets *ret_secrets, const struct ctl_config *config,
+                     struct ctl_reason *ret_reason);

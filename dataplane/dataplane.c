@@ -132,6 +132,7 @@ static int fill_reads(struct dp *dp, struct dp_worker *worker, struct paxos_repl
 
 	reads->view = paxos_replica_lease_view(replica);
 	reads->store = store;
+	reads->keys = paxos_replica_keys(replica);
 	reads->cluster = dp->config.cluster;
 	reads->node = dp->config.node;
 	reads->durability = dp->config.durability;

@@ -17,7 +17,7 @@ static bool open_request(const struct dp_reads *reads, struct slice bytes,
 	struct slice piece;
 	bool bad_verb;
 
-	if (store_datagram_open(bytes, &datagram) != STORE_DATAGRAM_GOOD ||
+	if (store_rights_open(reads->keys, bytes, &datagram) != STORE_DATAGRAM_GOOD ||
 	    datagram.kind != STORE_DATAGRAM_REQUEST ||
 	    (datagram.cluster != 0 && datagram.cluster != reads->cluster)) {
 		return false;
@@ -26,7 +26,8 @@ static bool open_request(const struct dp_reads *reads, struct slice bytes,
 	    (head.configuration != 0 && head.configuration != configuration_of(reads))) {
 		return false;
 	}
-	if (!proto_request_decode(piece, ret_request, &bad_verb)) {
+	if (!proto_request_decode(piece, ret_request, &bad_verb) ||
+	    !store_rights_allow(datagram.rights, ret_request->verb)) {
 		return false;
 	}
 	ret_request->head = head;

@@ -24,6 +24,7 @@
 struct dp_reads {
 	const struct paxos_lease_view *view; /* borrowed, as the store */
 	const struct store *store;
+	const struct store_keys *keys; /* borrowed */
 	uint64_t cluster;
 	uint8_t node, durability;
 	struct paxos_watches *watches; /* owned; NULL at worker 0, whose replica has its own */

@@ -33,6 +33,7 @@ const char *store_answer_text(enum store_answer answer)
 		[STORE_BAD_VERB] = "unknown verb",
 		[STORE_DISK_FULL] = "the servers' disks are full",
 		[STORE_TOO_EARLY] = "that revision has not come yet",
+		[STORE_DENIED] = "permission denied",
 	};
 
 	if ((unsigned)answer >= STORE_ANSWER_COUNT) {

@@ -36,6 +36,7 @@ enum store_answer {
 	STORE_BAD_VERB = 21,      /* no such verb */
 	STORE_DISK_FULL = 22,     /* no room on the servers' disks; what does not grow works */
 	STORE_TOO_EARLY = 23,     /* that revision has not come yet; ask again */
+	STORE_DENIED = 24,        /* the request's tag does not earn the right; see rights.h */
 	STORE_ANSWER_COUNT
 };
 

@@ -83,7 +83,7 @@ static bool is_definite(const struct client_slot *slot, enum store_answer answer
 {
 	const bool is_said_by_one_server =
 		answer == STORE_BAD_REQUEST || answer == STORE_BAD_VERSION ||
-		answer == STORE_WRONG_CLUSTER || answer == STORE_BAD_VERB;
+		answer == STORE_WRONG_CLUSTER || answer == STORE_BAD_VERB || answer == STORE_DENIED;
 
 	if (!proto_is_write(slot->verb)) {
 		return true;

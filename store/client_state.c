@@ -163,6 +163,7 @@ struct slice client_slot_take(struct client *client, struct client_slot *slot)
 	size = proto_segment_encode(&head, STORE_DATAGRAM_REQUEST, slot->flags,
 	                            client->config.cluster, slice_make(slot->message, slot->size),
 	                            client->datagram);
+	store_rights_seal(&client->config.key, client->datagram, size);
 	client->counters.sent++;
 	return slice_make(client->datagram, size);
 }

@@ -14,6 +14,7 @@
 #include "store/datagram.h"
 #include "store/limits.h"
 #include "store/proto.h"
+#include "store/rights.h"
 
 enum {
 	CLIENT_SERVERS_MAX = 16,
@@ -27,6 +28,7 @@ struct client_config {
 	uint64_t cluster;         /* id; 0 = whichever answers */
 	uint64_t seed;            /* of jitter and of the numbers of reads */
 	uint64_t secret;          /* 64 bits nobody can guess: the sessions' secrets come from it */
+	struct store_key key;     /* of who asks; see rights.h */
 	uint32_t ttl_ms;          /* of the session, as asked for; the server may grant another */
 	bool one_session;         /* true: when the session is gone, writes fail with NO_SESSION;
 	                        * false: the next write opens another */

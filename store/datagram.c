@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/datagram.h"
 
+#include <string.h>
+
 #include "store/base/check.h"
 #include "store/base/crc32c.h"
 #include "store/base/wire.h"
 
-enum {
-	CRC_OFFSET = 4,
-	CRC_SIZE = 4,
-	TAG_SIZE = 16,
-};
-
 /* Over all bytes, with those of the sum itself taken as zero. */
 static uint32_t sum(struct slice bytes)
 {
-	static const uint8_t zero[CRC_SIZE];
-	const size_t rest = CRC_OFFSET + CRC_SIZE;
-	uint32_t crc = crc32c(0, slice_make(bytes.data, CRC_OFFSET));
+	static const uint8_t zero[STORE_DATAGRAM_CRC_SIZE];
+	const size_t rest = STORE_DATAGRAM_CRC + STORE_DATAGRAM_CRC_SIZE;
+	uint32_t crc = crc32c(0, slice_make(bytes.data, STORE_DATAGRAM_CRC));
 
-	crc = crc32c(crc, slice_make(zero, CRC_SIZE));
+	crc = crc32c(crc, slice_make(zero, STORE_DATAGRAM_CRC_SIZE));
 	return crc32c(crc, slice_make(bytes.data + rest, bytes.size - rest));
 }
 
@@ -60,7 +56,7 @@ enum store_datagram_fault store_datagram_open(struct slice bytes,
 	flags = wire_u16(&reader);
 	size = wire_u32(&reader);
 	cluster = wire_u64(&reader);
-	tag = wire_bytes(&reader, TAG_SIZE);
+	tag = wire_bytes(&reader, STORE_DATAGRAM_TAG_SIZE);
 	if (magic != STORE_DATAGRAM_MAGIC) {
 		return STORE_DATAGRAM_BAD_MAGIC;
 	}
@@ -70,31 +66,39 @@ enum store_datagram_fault store_datagram_open(struct slice bytes,
 	if (crc != sum(bytes)) {
 		return STORE_DATAGRAM_BAD_CRC;
 	}
-	if (version == STORE_DATAGRAM_VERSION) {
-		if (!kind_is_known(kind)) {
-			return STORE_DATAGRAM_BAD_KIND;
-		}
-		if (!tag_is_zero(tag)) {
-			return STORE_DATAGRAM_BAD_TAG;
-		}
+	if (version == STORE_DATAGRAM_VERSION && !kind_is_known(kind)) {
+		return STORE_DATAGRAM_BAD_KIND;
 	}
 	*ret_datagram = (struct store_datagram){
 		.version = version,
 		.kind = (enum store_datagram_kind)kind,
 		.flags = flags,
 		.cluster = cluster,
+		.rights = STORE_MAY_ALL,
 		.body = slice_make(reader.next, wire_left(&reader)),
 	};
-	return version == STORE_DATAGRAM_VERSION ? STORE_DATAGRAM_GOOD : STORE_DATAGRAM_BAD_VERSION;
+	if (version != STORE_DATAGRAM_VERSION) {
+		return STORE_DATAGRAM_BAD_VERSION;
+	}
+	return tag_is_zero(tag) ? STORE_DATAGRAM_GOOD : STORE_DATAGRAM_BAD_TAG;
+}
+
+/* The field of the sum is zero as yet. */
+static void put_sum(uint8_t *memory, size_t size)
+{
+	const uint32_t crc = crc32c(0, slice_make(memory, size));
+	struct wire_writer writer =
+		wire_writer_make(memory + STORE_DATAGRAM_CRC, STORE_DATAGRAM_CRC_SIZE);
+
+	wire_put_u32(&writer, crc);
 }
 
 size_t store_datagram_close(void *memory, size_t body_size, enum store_datagram_kind kind,
                             uint16_t flags, uint64_t cluster)
 {
-	static const uint8_t tag[TAG_SIZE];
+	static const uint8_t tag[STORE_DATAGRAM_TAG_SIZE];
 	const size_t size = STORE_DATAGRAM_HEADER + body_size;
 	struct wire_writer writer = wire_writer_make(memory, STORE_DATAGRAM_HEADER);
-	uint32_t crc;
 
 	must(body_size <= STORE_DATAGRAM_SIZE_MAX - STORE_DATAGRAM_HEADER);
 	must(kind_is_known((uint8_t)kind));
@@ -105,13 +109,21 @@ size_t store_datagram_close(void *memory, size_t body_size, enum store_datagram_
 	wire_put_u16(&writer, flags);
 	wire_put_u32(&writer, (uint32_t)size);
 	wire_put_u64(&writer, cluster);
-	wire_put(&writer, slice_make(tag, TAG_SIZE));
+	wire_put(&writer, slice_make(tag, STORE_DATAGRAM_TAG_SIZE));
 	must(wire_written_ok(&writer));
 
-	crc = crc32c(0, slice_make(memory, size)); /* the field of the sum is zero as yet */
-	writer = wire_writer_make((uint8_t *)memory + CRC_OFFSET, CRC_SIZE);
-	wire_put_u32(&writer, crc);
+	put_sum(memory, size);
 	return size;
+}
+
+void store_datagram_tag(void *memory, size_t size, const uint8_t tag[STORE_DATAGRAM_TAG_SIZE])
+{
+	uint8_t *bytes = memory;
+
+	must(size >= STORE_DATAGRAM_HEADER);
+	memcpy(bytes + STORE_DATAGRAM_TAG, tag, STORE_DATAGRAM_TAG_SIZE);
+	memset(bytes + STORE_DATAGRAM_CRC, 0, STORE_DATAGRAM_CRC_SIZE);
+	put_sum(bytes, size);
 }
 
 const char *store_datagram_fault_text(enum store_datagram_fault fault)

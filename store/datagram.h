@@ -11,7 +11,7 @@
  *     10  flags    u16   by kind
  *     12  size     u32   of the whole datagram
  *     16  cluster  u64   0 in a request: "whichever this is"
- *     24  tag      16    room for an authentication tag; zero
+ *     24  tag      16    of a request: who may ask, see rights.h; else zero
  *     40  body
  *
  * UDP's own sum cannot be trusted on virtual links; the CRC covers every byte. Pure.
@@ -27,6 +27,10 @@ enum {
 	STORE_DATAGRAM_MAGIC = 0x31524643, /* "CFR1" */
 	STORE_DATAGRAM_VERSION = 1,
 	STORE_DATAGRAM_HEADER = 40,
+	STORE_DATAGRAM_CRC = 4, /* where it stands */
+	STORE_DATAGRAM_CRC_SIZE = 4,
+	STORE_DATAGRAM_TAG = 24,
+	STORE_DATAGRAM_TAG_SIZE = 16,
 };
 
 enum store_datagram_kind {
@@ -44,8 +48,15 @@ enum store_datagram_fault {
 	STORE_DATAGRAM_BAD_CRC,
 	STORE_DATAGRAM_BAD_VERSION, /* header is good and filled in: a typed refusal is possible */
 	STORE_DATAGRAM_BAD_KIND,
-	STORE_DATAGRAM_BAD_TAG, /* an authentication tag that is not zero */
+	STORE_DATAGRAM_BAD_TAG, /* a tag that is not zero; all else is good and filled in */
 	STORE_DATAGRAM_FAULT_COUNT
+};
+
+/* What a request may do. */
+enum {
+	STORE_MAY_READ = 1,
+	STORE_MAY_WRITE = 2,
+	STORE_MAY_ALL = STORE_MAY_READ | STORE_MAY_WRITE,
 };
 
 struct store_datagram {
@@ -53,10 +64,11 @@ struct store_datagram {
 	enum store_datagram_kind kind;
 	uint16_t flags;
 	uint64_t cluster;
+	unsigned rights;   /* STORE_MAY_ bits: all, unless store_rights_open() knows better */
 	struct slice body; /* borrows from the bytes that were opened */
 };
 
-/* Checks and opens. ret_datagram is written when GOOD or BAD_VERSION. */
+/* Checks and opens. ret_datagram is written when GOOD, BAD_VERSION or BAD_TAG. */
 enum store_datagram_fault store_datagram_open(struct slice bytes,
                                               struct store_datagram *ret_datagram);
 
@@ -66,5 +78,8 @@ enum store_datagram_fault store_datagram_open(struct slice bytes,
  */
 size_t store_datagram_close(void *memory, size_t body_size, enum store_datagram_kind kind,
                             uint16_t flags, uint64_t cluster);
+
+/* Puts a tag on a closed datagram of `size` bytes, and the sum anew. */
+void store_datagram_tag(void *memory, size_t size, const uint8_t tag[STORE_DATAGRAM_TAG_SIZE]);
 
 const char *store_datagram_fault_text(enum store_datagram_fault fault);

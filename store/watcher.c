@@ -361,13 +361,13 @@ static struct slice encode(struct watcher *watcher, const struct watcher_slot *s
 		.missing = slot->missing,
 	};
 	uint8_t message[PROTO_REQUEST_OVERHEAD + STORE_GLOB_SIZE_MAX];
-	const size_t size = proto_request_encode(&request, message, sizeof(message));
+	size_t size = proto_request_encode(&request, message, sizeof(message));
 
 	must(size != 0);
-	return slice_make(watcher->datagram,
-	                  proto_segment_encode(&head, STORE_DATAGRAM_REQUEST, 0,
-	                                       watcher->config.cluster, slice_make(message, size),
-	                                       watcher->datagram));
+	size = proto_segment_encode(&head, STORE_DATAGRAM_REQUEST, 0, watcher->config.cluster,
+	                            slice_make(message, size), watcher->datagram);
+	store_rights_seal(&watcher->config.key, watcher->datagram, size);
+	return slice_make(watcher->datagram, size);
 }
 
 /* The first of a lane, if it may go. */

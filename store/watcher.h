@@ -48,6 +48,7 @@
 #include "store/limits.h"
 #include "store/proto.h"
 #include "store/proto_page.h"
+#include "store/rights.h"
 
 enum {
 	WATCHER_SERVERS_MAX = 16,
@@ -62,6 +63,7 @@ struct watcher_config {
 	uint64_t cluster;     /* id; 0 = whichever answers */
 	uint64_t seed;        /* of jitter, and of where each watch begins */
 	uint64_t secret;      /* 64 bits nobody can guess: the watches' numbers come from it */
+	struct store_key key; /* of who asks; see rights.h */
 	uint32_t ttl_ms;     /* how long a server keeps a watch it hears nothing of, as asked for */
 	uint32_t age_max_ms; /* who is out of touch for longer is left, if others are not */
 	uint64_t probe_ns;   /* a server that keeps watches is asked when silent for so long */

@@ -6,12 +6,14 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control/bin/coffer_cli.h"
 #include "control/bin/coffer_shell.h"
 #include "control/bin/coffer_verbs.h"
 #include "control/client/coffer.h"
+#include "control/client/secret_file.h"
 
 static int fail_open(const struct cli_options *options, int error)
 {
@@ -24,6 +26,27 @@ static int fail_open(const struct cli_options *options, int error)
 		                               : coffer_error_text(error));
 	}
 	return CLI_USAGE;
+}
+
+/* Returns CLI_DONE, or CLI_USAGE when it was said what is wrong. */
+static int open_handle(struct cli *cli)
+{
+	struct coffer_options options;
+	char secret[CTL_SECRET_SIZE_MAX];
+	int r;
+
+	coffer_options_default(&options);
+	if (cli->options.secret != NULL) {
+		r = ctl_secret_file(secret, cli->options.secret);
+		if (r < 0) {
+			(void)fprintf(stderr, "coffer: --secret %s: %s\n", cli->options.secret,
+			              strerror(-r));
+			return CLI_USAGE;
+		}
+		options.secret = secret;
+	}
+	r = coffer_open(&cli->coffer, cli->options.servers, &options);
+	return r < 0 ? fail_open(&cli->options, r) : CLI_DONE;
 }
 
 int main(int argc, char **argv)
@@ -43,9 +66,9 @@ int main(int argc, char **argv)
 			return CLI_USAGE;
 		}
 	}
-	r = coffer_open(&cli.coffer, cli.options.servers, NULL);
-	if (r < 0) {
-		return fail_open(&cli.options, r);
+	r = open_handle(&cli);
+	if (r != CLI_DONE) {
+		return r;
 	}
 	r = is_shell ? cli_shell(&cli) : verb->run(&cli);
 	coffer_close(cli.coffer);

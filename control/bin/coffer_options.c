@@ -14,6 +14,7 @@ enum {
 	OPTION_EXEC,
 	OPTION_STOP,
 	OPTION_ONCE,
+	OPTION_SECRET,
 	OPTION_SERVERS,
 	OPTION_TIMEOUT,
 	OPTION_STALE,
@@ -52,6 +53,8 @@ static const char DOC[] =
 
 static const struct argp_option OPTIONS[] = {
 	{"output", 'o', "text|json", 0, "How to print (text)", 0},
+	{"secret", OPTION_SECRET, "FILE", 0,
+         "File of the secret that the servers ask for ($COFFER_SECRET)", 0},
 	{"servers", OPTION_SERVERS, "HOST[:PORT],...", 0, "Servers to ask ($COFFER_SERVERS)", 0},
 	{"timeout", OPTION_TIMEOUT, "SECONDS", 0,
          "Time for the whole request (5); wait: for an event (no limit)", 0},
@@ -164,6 +167,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case '0':
 		options->given |= CLI_TAKES_NULL;
 		return 0;
+	case OPTION_SECRET:
+		options->secret = argument;
+		return 0;
 	case OPTION_SERVERS:
 		options->servers = argument;
 		return 0;
@@ -197,7 +203,7 @@ int cli_options_parse(struct cli_options *options, int count, char **words, bool
 {
 	const struct argp argp = {OPTIONS, parse, "VERB [ARGUMENT...]", DOC, NULL, NULL, NULL};
 	struct parsing parsing = {.options = options};
-	const char *servers = options->servers;
+	const char *servers = options->servers, *secret = options->secret;
 
 	argp_err_exit_status = CLI_USAGE;
 	if (argp_parse(&argp, count, words, is_shell ? ARGP_NO_EXIT : 0, NULL, &parsing) != 0 ||
@@ -206,6 +212,9 @@ int cli_options_parse(struct cli_options *options, int count, char **words, bool
 	}
 	if (is_shell && options->servers != servers) {
 		return cli_fail_usage("--servers", "belongs where the shell is started");
+	}
+	if (is_shell && options->secret != secret) {
+		return cli_fail_usage("--secret", "belongs where the shell is started");
 	}
 	return CLI_DONE;
 }

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@
 #include "control/loop.h"
 #include "control/options.h"
 #include "control/recover.h"
+#include "control/secret.h"
 #include "control/status.h"
 #include "control/supervisor.h"
 #include "control/udp.h"
@@ -62,6 +64,7 @@ struct server {
 	struct ctl_config config;
 	struct ctl_logger logger;
 	struct ctl_boot boot; /* data folder, store, replica, journal */
+	struct ctl_secrets secrets;
 	struct paxos_mailbox mailbox;
 	void *rings;
 	void *records; /* disk: the ring to the journal */
@@ -406,6 +409,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 		.mailbox = &server->mailbox,
 		.logger = &server->logger,
 		.version = COFFER_VERSION,
+		.secrets = &server->secrets,
 		.status = make_status,
 		.member = note_member,
 		.context = server,
@@ -415,6 +419,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 
 	server->boot.config = &server->config;
 	server->boot.logger = &server->logger;
+	server->boot.keys = &server->secrets.keys;
 	r = ctl_boot_begin(&server->boot, start_of(order), order->restore, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
 	loop.store = server->boot.store;
@@ -465,6 +470,7 @@ static int serve(const struct order *order, struct ctl_birth *birth)
 		(void)printf("%s: good\n", order->config);
 		return 0;
 	}
+	r = r < 0 ? r : ctl_secrets_read(&server.secrets, &server.config, &reason);
 	r = r < 0 ? r : ctl_log_open(&server.logger, server.config.log, &reason);
 	if (r < 0) {
 		(void)fprintf(stderr, "cofferd: %s\n", reason.text);
@@ -570,6 +576,11 @@ int main(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &order) != 0) {
 		return EXIT_USAGE;
+	}
+	if (sodium_init() < 0) {
+		(void)fprintf(stderr,
+		              "cofferd: the machine has no chance to give; see random(4)\n");
+		return EXIT_WRONG;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* a peer, a client or an operator may go at any time */
 	if (order.print_config) {

@@ -92,6 +92,9 @@ struct coffer_options {
 	bool one_session;      /* when the session is gone, writes fail (COFFER_NO_SESSION) */
 	unsigned watches_max;  /* at once, 1 to COFFER_WATCHES_MAX; default 1024; memory is taken
 	                        * for as many of 0.7 KiB, and touched when used */
+	const char *secret;    /* that the servers want to be known; copied in a way that does not
+	                        * give it back. NULL (default): the environment variable
+	                        * COFFER_SECRET; "": none */
 };
 
 /* Fills in the defaults. To be called first, so that later fields have a value too. */
@@ -193,6 +196,7 @@ enum coffer_answer {
 	COFFER_BAD_VERB = 21,
 	COFFER_DISK_FULL = 22, /* of the servers; what does not grow works */
 	COFFER_TOO_EARLY = 23, /* that revision has not come yet */
+	COFFER_DENIED = 24,    /* the secret does not allow it */
 };
 
 enum coffer_role {

@@ -32,7 +32,7 @@ enum {
 static_assert((int)COFFER_SET == (int)PROTO_SET && (int)COFFER_SELF == (int)PROTO_SELF,
               "verbs are the protocol's");
 static_assert((int)COFFER_IF_AT_MOST == (int)STORE_IF_AT_MOST, "conditions are the protocol's");
-static_assert((int)COFFER_TOO_EARLY == (int)STORE_TOO_EARLY && STORE_ANSWER_COUNT == 24,
+static_assert((int)COFFER_DENIED == (int)STORE_DENIED && STORE_ANSWER_COUNT == 25,
               "answers are the protocol's");
 static_assert((int)COFFER_UNKNOWN == (int)CLIENT_UNKNOWN, "outcomes are the client's");
 static_assert((int)COFFER_STALE == (int)PROTO_FLAG_STALE, "flags are the protocol's");
@@ -95,6 +95,19 @@ static int open_socket(struct coffer *coffer, unsigned server, const struct sock
 	return poll_too(coffer, fd, server);
 }
 
+static struct store_key key_of(const struct coffer_options *options)
+{
+	const char *secret = options->secret;
+
+	if (secret == NULL) {
+		secret = getenv("COFFER_SECRET");
+	}
+	if (secret == NULL || secret[0] == '\0') {
+		return (struct store_key){0};
+	}
+	return store_key_of(slice_text(secret));
+}
+
 static int open_client(struct coffer *coffer, const struct coffer_options *options)
 {
 	struct client_config config;
@@ -109,6 +122,7 @@ static int open_client(struct coffer *coffer, const struct coffer_options *optio
 	config.cluster = options->cluster;
 	config.seed = chance[0];
 	config.secret = chance[1];
+	config.key = key_of(options);
 	config.ttl_ms = options->ttl_ms;
 	config.one_session = options->one_session;
 	config.timeout_ns = options->timeout_ms * NS_PER_MS;
@@ -130,6 +144,7 @@ static int open_watcher(struct coffer *coffer, const struct coffer_options *opti
 	config.cluster = options->cluster;
 	config.seed = chance[0];
 	config.secret = chance[1];
+	config.key = key_of(options);
 	r = watcher_new(&coffer->watcher, &config);
 	if (r < 0) {
 		return r;

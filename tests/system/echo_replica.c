@@ -149,6 +149,14 @@ const struct paxos_lease_view *paxos_replica_lease_view(const struct paxos_repli
 	return &replica->view;
 }
 
+const struct store_keys *paxos_replica_keys(const struct paxos_replica *replica)
+{
+	static const struct store_keys none;
+
+	(void)replica;
+	return &none;
+}
+
 const struct paxos_watch_counters *paxos_replica_watches(const struct paxos_replica *replica)
 {
 	static const struct paxos_watch_counters none;

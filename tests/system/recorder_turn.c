@@ -355,6 +355,7 @@ static bool is_strange(const struct client_result *result)
 	case STORE_WRONG_CLUSTER:
 	case STORE_BAD_VERB:
 	case STORE_TOO_EARLY:
+	case STORE_DENIED:
 	case STORE_ANSWER_COUNT:
 		break;
 	}

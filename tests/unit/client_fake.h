@@ -25,6 +25,7 @@ enum {
 
 struct fake_sent {
 	unsigned server;
+	unsigned rights; /* as the servers' keys say */
 	uint16_t flags;
 	uint64_t cluster;
 	struct proto_head head;
@@ -38,6 +39,7 @@ struct fake_sent {
 struct fake {
 	struct client *client;
 	uint64_t now_ns;
+	struct store_keys keys; /* of the servers */
 	struct client_result results[FAKE_RESULTS_MAX];
 	unsigned result_count;
 	unsigned result_next;
@@ -80,11 +82,13 @@ static inline bool fake_sent(struct fake *fake, struct fake_sent *ret_sent)
 		}
 		*ret_sent = (struct fake_sent){.server = effect.server, .size = effect.bytes.size};
 		memcpy(ret_sent->bytes, effect.bytes.data, effect.bytes.size);
-		assert_int_equal(
-			store_datagram_open(slice_make(ret_sent->bytes, ret_sent->size), &datagram),
-			STORE_DATAGRAM_GOOD);
+		assert_int_equal(store_rights_open(&fake->keys,
+		                                   slice_make(ret_sent->bytes, ret_sent->size),
+		                                   &datagram),
+		                 STORE_DATAGRAM_GOOD);
 		assert_int_equal(datagram.kind, STORE_DATAGRAM_REQUEST);
 		ret_sent->flags = datagram.flags;
+		ret_sent->rights = datagram.rights;
 		ret_sent->cluster = datagram.cluster;
 		assert_true(proto_segment_decode(&datagram, &ret_sent->head, &piece));
 		memcpy(ret_sent->piece, piece.data, piece.size);

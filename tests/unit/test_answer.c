@@ -25,6 +25,7 @@ static void test_numbers_stay(void **state)
 		STORE_NOT_LEADER,   STORE_NO_QUORUM,     STORE_OVERLOADED,
 		STORE_BAD_REQUEST,  STORE_BAD_VERSION,   STORE_WRONG_CLUSTER,
 		STORE_BAD_VERB,     STORE_DISK_FULL,     STORE_TOO_EARLY,
+		STORE_DENIED,
 	};
 
 	(void)state;

@@ -388,6 +388,54 @@ static void test_cancelled_write_opens_the_window(void **state)
 	fake_close(&fake);
 }
 
+static void with_key(struct client_config *config)
+{
+	config->key = store_key_of(slice_text("w"));
+}
+
+static void test_every_datagram_is_sealed(void **state)
+{
+	static char value[PROTO_PIECE_SIZE + 100];
+	struct fake fake;
+	struct fake_sent sent;
+
+	(void)state;
+	memset(value, 'v', sizeof(value) - 1);
+	fake_open(&fake, 3, with_key);
+	fake.keys.rw = store_key_of(slice_text("w"));
+	(void)fake_submit(&fake, PROTO_SET, "/a", value);
+	sent = fake_only(&fake, PROTO_OPEN);
+	assert_int_equal(sent.rights, STORE_MAY_ALL);
+	fake_pass(&fake, fake_next(&fake)); /* sent again: sealed again */
+	assert_true(fake_sent(&fake, &sent));
+	assert_int_equal(sent.rights, STORE_MAY_ALL);
+	fake_say(&fake, &sent, (struct proto_answer){.session = 5, .ttl_ms = 10000});
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(fake_sent(&fake, &sent));
+		assert_int_equal(sent.head.segments, 2);
+		assert_int_equal(sent.rights, STORE_MAY_ALL);
+	}
+	fake_close(&fake);
+}
+
+static void test_who_may_not_write_is_told_once(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent;
+	const struct client_result *result;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "v");
+	sent = fake_only(&fake, PROTO_OPEN);
+	fake_refuse(&fake, &sent, STORE_DENIED, 0);
+	result = fake_result(&fake);
+	assert_int_equal(result->outcome, CLIENT_REFUSED);
+	assert_int_equal(result->answer.answer, STORE_DENIED);
+	fake_nothing(&fake);
+	fake_close(&fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +453,8 @@ int main(void)
 		cmocka_unit_test(test_close_waits_for_writes_and_comes_last),
 		cmocka_unit_test(test_no_room_for_a_session_refuses_what_waits),
 		cmocka_unit_test(test_cancelled_write_opens_the_window),
+		cmocka_unit_test(test_every_datagram_is_sealed),
+		cmocka_unit_test(test_who_may_not_write_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

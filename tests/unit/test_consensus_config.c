@@ -39,6 +39,14 @@ static void test_defaults_are_good(void **state)
 	assert_true(paxos_config_is_good(&config));
 }
 
+static void test_secret_to_read_needs_one_to_write(void **state)
+{
+	(void)state;
+	CHECK(true, keys.rw.is_set, true);
+	CHECK(true, keys, ((struct store_keys){.rw = {.is_set = true}, .ro = {.is_set = true}}));
+	CHECK(false, keys.ro.is_set, true);
+}
+
 static void test_founders_are_few_and_who_founds_is_one(void **state)
 {
 	(void)state;
@@ -99,6 +107,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_good),
+		cmocka_unit_test(test_secret_to_read_needs_one_to_write),
 		cmocka_unit_test(test_founders_are_few_and_who_founds_is_one),
 		cmocka_unit_test(test_who_comes_later_is_any_server),
 		cmocka_unit_test(test_times_fit_each_other),

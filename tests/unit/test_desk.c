@@ -25,6 +25,8 @@ static struct paxos_desk desk;
 static struct paxos_leader leader;
 static bool leads;
 
+static unsigned rights; /* of who says something */
+
 static int begin(void **state)
 {
 	(void)state;
@@ -34,6 +36,7 @@ static int begin(void **state)
 	core.role = PAXOS_LEADER;
 	core.leader = 0;
 	leads = true;
+	rights = STORE_MAY_ALL;
 	memset(&leader, 0, sizeof(leader));
 	assert_int_equal(paxos_desk_init(&core, &desk), 0);
 	desk.alive.epoch = 1;
@@ -65,6 +68,7 @@ static void say_to(struct proto_request *request, uint8_t who, uint64_t cluster)
 							   slice_make(message, size), bytes)),
 				 &datagram),
 	                 STORE_DATAGRAM_GOOD);
+	datagram.rights = rights;
 	paxos_desk_request(&core, &desk, leads ? &leader : NULL, &address, &datagram, NEXT_ROUND);
 }
 
@@ -437,6 +441,81 @@ static void test_nonsense_has_a_typed_answer(void **state)
 	expect(1, STORE_BAD_VERSION);
 }
 
+/* A piece of a request that would be longer. */
+static void say_piece(uint16_t segment)
+{
+	const struct proto_head head = {
+		.session = 1, .secret = SECRET, .number = 1, .segment = segment, .segments = 2};
+	static uint8_t message[PROTO_PIECE_SIZE + 1];
+	const struct paxos_address address = {{1}};
+	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX];
+	struct store_datagram datagram;
+
+	assert_int_equal(
+		store_datagram_open(
+			slice_make(bytes, proto_segment_encode(&head, STORE_DATAGRAM_REQUEST, 0, 7,
+	                                                       slice_make(message, sizeof(message)),
+	                                                       bytes)),
+			&datagram),
+		STORE_DATAGRAM_GOOD);
+	datagram.rights = rights;
+	paxos_desk_request(&core, &desk, &leader, &address, &datagram, NEXT_ROUND);
+}
+
+static void test_who_has_no_right_is_told(void **state)
+{
+	struct proto_request get = {.verb = PROTO_GET,
+	                            .head = {.number = 1},
+	                            .path = slice_text("/a")},
+			     watch = {.verb = PROTO_WATCH,
+	                              .head = {.number = (uint64_t)1 << 62},
+	                              .rev = 1,
+	                              .ttl_ms = 1000,
+	                              .path = slice_text("/a")},
+			     rev = {.verb = PROTO_REV, .head = {.number = 2}};
+
+	(void)state;
+	have_session();
+	rights = STORE_MAY_READ;
+	set(1, 1, 1, 0);
+	expect(1, STORE_DENIED);
+	open_session(2);
+	expect(2, STORE_DENIED);
+	say_to(&get, 1, 7);
+	expect(1, STORE_NOT_FOUND);
+	say_to(&watch, 1, 7);
+	expect(1, STORE_OK);
+	rights = 0;
+	say_to(&get, 1, 7);
+	expect(1, STORE_DENIED);
+	say_to(&watch, 1, 7);
+	expect(1, STORE_DENIED);
+	say_to(&rev, 1, 7);
+	expect(1, STORE_OK);
+	assert_int_equal(core.counted.drops[PAXOS_DROP_DENIED], 4);
+	assert_int_equal(core.log.length, core.decided); /* nothing was proposed */
+}
+
+static void test_stranger_adds_no_piece(void **state)
+{
+	struct store_datagram datagram;
+	struct paxos_effect effect;
+	struct proto_head head;
+	struct slice piece;
+
+	(void)state;
+	rights = STORE_MAY_READ;
+	say_piece(0);
+	expect(1, STORE_DENIED);
+	rights = STORE_MAY_ALL;
+	say_piece(1); /* asks for the other: it was not kept */
+	assert_true(core_takes(&core, PAXOS_EFFECT_REPLY, &effect));
+	assert_int_equal(store_datagram_open(effect.bytes, &datagram), STORE_DATAGRAM_GOOD);
+	assert_true(proto_segment_decode(&datagram, &head, &piece));
+	assert_true(proto_is_repair(&head));
+	assert_int_equal(head.missing, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +542,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_session_that_is_being_ended_is_not_told_alive,
 	                                        begin, end),
 		cmocka_unit_test_setup_teardown(test_nonsense_has_a_typed_answer, begin, end),
+		cmocka_unit_test_setup_teardown(test_who_has_no_right_is_told, begin, end),
+		cmocka_unit_test_setup_teardown(test_stranger_adds_no_piece, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);

@@ -315,6 +315,34 @@ static void test_refusals_end_or_lead_elsewhere(void **state)
 	watcher_free(fake.watcher);
 }
 
+static void test_asks_are_sealed(void **state)
+{
+	const struct store_key key = store_key_of(slice_text("r"));
+	struct watch_fake fake;
+	struct watch_sent sent;
+	struct watcher_config config;
+	uint64_t tag;
+
+	(void)state;
+	watcher_config_default(&config);
+	config.servers = 3;
+	config.watches_max = 1;
+	config.key = key;
+	fake = (struct watch_fake){.now_ns = 1000 * FAKE_MS};
+	fake.keys = (struct store_keys){.rw = store_key_of(slice_text("w")), .ro = key};
+	assert_int_equal(watcher_new(&fake.watcher, &config), 0);
+	assert_int_equal(
+		watcher_watch(fake.watcher, fake.now_ns,
+	                      &(struct watcher_request){.glob = slice_text("/a"), .from = 1}, &tag),
+		0);
+	assert_int_equal(fake_ask(&fake).rights, STORE_MAY_READ);
+	assert_int_equal(watcher_unwatch(fake.watcher, fake.now_ns, tag), 0);
+	sent = fake_ask(&fake); /* its end */
+	assert_int_equal(sent.request.ttl_ms, 0);
+	assert_int_equal(sent.rights, STORE_MAY_READ);
+	watcher_free(fake.watcher);
+}
+
 static void test_a_server_out_of_touch_is_left_if_others_are_not(void **state)
 {
 	const struct proto_answer away = {.from = 10, .revision = 10, .age_ms = UINT32_MAX};
@@ -655,6 +683,7 @@ int main(void)
 		cmocka_unit_test(test_lost_only_when_all_say_so),
 		cmocka_unit_test(test_who_takes_no_part_keeps_nobody_from_being_lost),
 		cmocka_unit_test(test_refusals_end_or_lead_elsewhere),
+		cmocka_unit_test(test_asks_are_sealed),
 		cmocka_unit_test(test_a_server_out_of_touch_is_left_if_others_are_not),
 		cmocka_unit_test(test_watches_spread_again_when_a_server_comes_back),
 		cmocka_unit_test(test_long_pages_are_put_together_and_repaired),

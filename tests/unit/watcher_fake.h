@@ -23,6 +23,7 @@ enum {
 
 struct watch_sent {
 	unsigned server;
+	unsigned rights; /* as the servers' keys say */
 	struct proto_head head;
 	struct proto_request request; /* without its slices */
 };
@@ -30,6 +31,7 @@ struct watch_sent {
 struct watch_fake {
 	struct watcher *watcher;
 	uint64_t now_ns;
+	struct store_keys keys; /* of the servers */
 };
 
 static inline void fake_open(struct watch_fake *fake, unsigned servers, unsigned watches)
@@ -42,6 +44,7 @@ static inline void fake_open(struct watch_fake *fake, unsigned servers, unsigned
 	config.seed = 1;
 	config.secret = 2;
 	fake->now_ns = 1000 * FAKE_MS;
+	fake->keys = (struct store_keys){0};
 	assert_int_equal(watcher_new(&fake->watcher, &config), 0);
 }
 
@@ -57,7 +60,9 @@ static inline bool fake_sent(struct watch_fake *fake, struct watch_sent *ret_sen
 		if (effect.kind != WATCHER_EFFECT_SEND) {
 			continue;
 		}
-		assert_int_equal(store_datagram_open(effect.bytes, &datagram), STORE_DATAGRAM_GOOD);
+		assert_int_equal(store_rights_open(&fake->keys, effect.bytes, &datagram),
+		                 STORE_DATAGRAM_GOOD);
+		ret_sent->rights = datagram.rights;
 		assert_int_equal(datagram.kind, STORE_DATAGRAM_REQUEST);
 		assert_true(watcher_is_for(effect.bytes));
 		assert_true(proto_segment_decode(&datagram, &ret_sent->head, &piece));
