@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   globs match what Doozer's match, and a hostile glob costs no more than its size allows.
- * Method: the matrix recorded from Doozer; characters beyond ASCII; random globs against a plain
- *         recursive matcher; and the globs that make backtracking matchers explode.
+ * Method: the matrix recorded from Doozer; characters beyond ASCII; all short globs and random
+ *         longer ones against a plain recursive matcher; and the globs that make backtracking
+ *         matchers explode.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -166,6 +167,54 @@ static void test_random_globs_match_as_the_plain_matcher_says(void **state)
 	assert_true(matched > 5000);
 }
 
+/* The next text over `letters`, shorter ones first: counts, with the first letter as the lowest. */
+static bool step(const char *letters, char *text, size_t size_max)
+{
+	const size_t last = strlen(letters) - 1;
+	size_t i;
+
+	for (i = 1; text[i] == letters[last]; i++) {
+		text[i] = letters[0];
+	}
+	if (text[i] != '\0') {
+		text[i] = strchr(letters, text[i])[1];
+	} else if (i < size_max) {
+		text[i] = letters[0];
+		text[i + 1] = '\0';
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void test_all_short_globs_match_as_the_plain_matcher_says(void **state)
+{
+	char glob[8] = "/", path[8];
+	unsigned tried = 0, matched = 0;
+
+	(void)state;
+	do {
+		if (store_glob_check(slice_text(glob)) != STORE_PATH_GOOD) {
+			continue;
+		}
+		memcpy(path, "/", 2);
+		do {
+			const bool is_match = matches(glob, path);
+
+			if (store_path_check(slice_text(path)) != STORE_PATH_GOOD) {
+				continue;
+			}
+			tried++;
+			matched += is_match;
+			if (is_match != plainly(glob, path)) {
+				fail_msg("%s %s", glob, path);
+			}
+		} while (step("ab/", path, 7));
+	} while (step("ab/*?", glob, 7));
+	assert_true(tried > 500000);
+	assert_true(matched > 10000);
+}
+
 static void test_hostile_globs_end(void **state)
 {
 	char glob[STORE_GLOB_SIZE_MAX + 1] = "/", path[STORE_PATH_SIZE_MAX + 1] = "/";
@@ -194,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_question_mark_is_one_character),
 		cmocka_unit_test(test_literal_part_is_found),
 		cmocka_unit_test(test_random_globs_match_as_the_plain_matcher_says),
+		cmocka_unit_test(test_all_short_globs_match_as_the_plain_matcher_says),
 		cmocka_unit_test(test_hostile_globs_end),
 	};
 
