@@ -79,6 +79,11 @@ bool paxos_mailbox_put_from_worker(struct paxos_mailbox *mailbox, const struct p
 	return true;
 }
 
+bool paxos_mailbox_is_crowded(const struct paxos_mailbox *mailbox)
+{
+	return ring_held(&mailbox->to_worker) > mailbox->to_worker.size / 2;
+}
+
 bool paxos_mailbox_peek_to_worker(struct paxos_mailbox *mailbox, struct paxos_mail *ret_mail)
 {
 	return peek(&mailbox->to_worker, ret_mail);

@@ -147,6 +147,9 @@ void paxos_mailbox_init(struct paxos_mailbox *mailbox, void *to_worker, void *fr
 bool paxos_mailbox_put_to_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
 bool paxos_mailbox_put_from_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
 
+/* Half of the way to the worker is taken: the rest is for who cannot ask again. Control's. */
+bool paxos_mailbox_is_crowded(const struct paxos_mailbox *mailbox);
+
 /* The oldest mail, or false. Stays until popped. */
 bool paxos_mailbox_peek_to_worker(struct paxos_mailbox *mailbox, struct paxos_mail *ret_mail);
 bool paxos_mailbox_peek_from_worker(struct paxos_mailbox *mailbox, struct paxos_mail *ret_mail);

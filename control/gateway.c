@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "control/gateway_link.h"
 #include "store/base/check.h"
@@ -17,7 +16,10 @@ enum {
 	BACKLOG = 1024,
 	SWEEP_MS = 5000,
 	SWEEPS_MAX = CTL_GATEWAY_STALLED_MS / SWEEP_MS,
-	DESCRIPTORS_SPARE = 512, /* for all that is not a connection */
+	/* Until the rest of the loop had its turn: */
+	FRAMES_MAX = 256,
+	FRAMES_OF_ONE = 64, /* of a connection, before the next */
+	ACCEPTS_MAX = 64,
 };
 
 static void take_frames(struct ctl_gateway_link *link, struct slice bytes);
@@ -43,29 +45,32 @@ static uint64_t beyond_free(uint64_t size)
 	return size > CTL_GATEWAY_KEPT_FREE ? size - CTL_GATEWAY_KEPT_FREE : 0;
 }
 
-static void drop_kept(struct ctl_gateway_link *link)
+/* Takes it out of the link, which may be closed meanwhile. */
+static struct ctl_gateway_kept detach_kept(struct ctl_gateway_link *link)
 {
-	link->gateway->kept_bytes -= beyond_free(link->kept_size);
-	free(link->kept);
-	link->kept = NULL;
-	link->kept_size = 0;
+	const struct ctl_gateway_kept kept = link->kept;
+
+	link->gateway->kept_bytes -= beyond_free(kept.room);
+	link->kept = (struct ctl_gateway_kept){0};
+	return kept;
 }
 
 static void leave_turn(struct ctl_gateway_link *link)
 {
 	struct ctl_gateway *gateway = link->gateway;
-	struct ctl_gateway_link **at = &gateway->turn_first, *before = NULL;
 
 	if (!link->is_held) {
 		return;
 	}
-	while (*at != link) {
-		before = *at;
-		at = &before->turn;
+	if (link->turn != NULL) {
+		link->turn->turn_before = link->turn_before;
+	} else {
+		gateway->turn_last = link->turn_before;
 	}
-	*at = link->turn;
-	if (gateway->turn_last == link) {
-		gateway->turn_last = before;
+	if (link->turn_before != NULL) {
+		link->turn_before->turn = link->turn;
+	} else {
+		gateway->turn_first = link->turn;
 	}
 	link->is_held = false;
 }
@@ -76,9 +81,16 @@ static void on_link_closed(uv_handle_t *handle)
 	struct ctl_gateway *gateway = link->gateway;
 
 	free(link->cursor);
-	free(link->kept);
 	free(link);
 	end_if_empty(gateway);
+}
+
+static void on_more(uv_idle_t *more);
+
+/* The rest of the loop has its turn; then it goes on here. */
+static void pause_frames(struct ctl_gateway *gateway)
+{
+	must(uv_idle_start(&gateway->more, on_more) == 0);
 }
 
 static void close_link(struct ctl_gateway_link *link)
@@ -91,7 +103,10 @@ static void close_link(struct ctl_gateway_link *link)
 	link->is_closing = true;
 	leave_turn(link);
 	ctl_gateway_forget(link);
-	drop_kept(link);
+	free(detach_kept(link).memory);
+	if (gateway->turn_first != NULL) {
+		pause_frames(gateway); /* what it left may be another's */
+	}
 	if (link->next != NULL) {
 		link->next->previous = link->previous;
 	}
@@ -199,6 +214,7 @@ static void hold(struct ctl_gateway_link *link)
 	must(!link->is_held);
 	link->is_held = true;
 	link->turn = NULL;
+	link->turn_before = gateway->turn_last;
 	if (gateway->turn_last != NULL) {
 		gateway->turn_last->turn = link;
 	} else {
@@ -207,10 +223,28 @@ static void hold(struct ctl_gateway_link *link)
 	gateway->turn_last = link;
 }
 
+/* One more frame of this connection, its `taken`th? Else it is held, for a turn. */
+static bool may_go_on(struct ctl_gateway_link *link, unsigned taken)
+{
+	struct ctl_gateway *gateway = link->gateway;
+
+	if (gateway->frames_left != 0 && taken < FRAMES_OF_ONE) {
+		gateway->frames_left--;
+		if (gateway->frames_left == 0) {
+			pause_frames(gateway); /* others may be held, though this one is done */
+		}
+		return true;
+	}
+	pause_frames(gateway);
+	hold(link);
+	return false;
+}
+
 /* Takes the frames at the front of `bytes`; returns how much of it. */
 static size_t take_whole(struct ctl_gateway_link *link, struct slice bytes)
 {
 	struct ctl_gateway_counters *counters = &link->gateway->counters;
+	unsigned frames = 0;
 	size_t taken = 0;
 
 	while (may_take(link)) {
@@ -222,7 +256,7 @@ static size_t take_whole(struct ctl_gateway_link *link, struct slice bytes)
 		if (r < 0) {
 			close_counted(link, &counters->long_frames);
 		}
-		if (r <= 0) {
+		if (r <= 0 || !may_go_on(link, frames++)) {
 			break;
 		}
 		request = ctl_doozer_request(message);
@@ -231,6 +265,7 @@ static size_t take_whole(struct ctl_gateway_link *link, struct slice bytes)
 			break;
 		}
 		if (!ctl_gateway_take(link, request)) {
+			link->gateway->is_full = true;
 			hold(link);
 		} else {
 			counters->requests++;
@@ -241,63 +276,70 @@ static size_t take_whole(struct ctl_gateway_link *link, struct slice bytes)
 	return taken;
 }
 
-/* Keeps what was not taken. */
-static void keep(struct ctl_gateway_link *link, struct slice rest)
+/* More at the end of what is kept. Twice the room each time, so that bytes which come singly cost
+ * no copy each. */
+static bool append(struct ctl_gateway_kept *kept, struct slice bytes)
+{
+	const size_t size = kept->size + bytes.size;
+
+	if (size > kept->room) {
+		const size_t room = kept->room == 0 || size > 2 * (size_t)kept->room
+		                            ? size
+		                            : 2 * (size_t)kept->room;
+		uint8_t *memory = realloc(kept->memory, room);
+
+		if (memory == NULL) {
+			return false;
+		}
+		kept->memory = memory;
+		kept->room = (uint32_t)room;
+	}
+	memcpy(kept->memory + kept->size, bytes.data, bytes.size);
+	kept->size = (uint32_t)size;
+	return true;
+}
+
+/* Keeps it in the link again, if there is anything and room for it. */
+static void attach_kept(struct ctl_gateway_link *link, struct ctl_gateway_kept kept)
 {
 	struct ctl_gateway *gateway = link->gateway;
-	uint8_t *memory;
 
-	if (rest.size == 0 || link->is_closing) {
-		if (!link->is_closing) {
-			drop_kept(link);
-		}
+	if (kept.size == 0 || link->is_closing) {
+		free(kept.memory);
 		return;
 	}
-	memory = gateway->kept_bytes - beyond_free(link->kept_size) + beyond_free(rest.size) <=
-	                         CTL_GATEWAY_KEPT_MAX
-	                 ? malloc(rest.size)
-	                 : NULL;
-	if (memory == NULL) {
+	if (gateway->kept_bytes + beyond_free(kept.room) > CTL_GATEWAY_KEPT_MAX) {
+		free(kept.memory);
 		close_counted(link, &gateway->counters.kept);
 		return;
 	}
-	memcpy(memory, rest.data, rest.size);
-	drop_kept(link);
-	link->kept = memory;
-	link->kept_size = (uint32_t)rest.size;
-	gateway->kept_bytes += beyond_free(rest.size);
+	gateway->kept_bytes += beyond_free(kept.room);
+	link->kept = kept;
 }
 
 /* Takes what was kept, and what came now. */
 static void take_frames(struct ctl_gateway_link *link, struct slice bytes)
 {
-	uint8_t *whole = NULL;
+	struct ctl_gateway_kept kept = detach_kept(link);
+	bool is_good = true;
 	size_t taken;
 
-	if (link->kept == NULL && bytes.size == 0) {
-		update_reading(link);
-		return;
-	}
-	if (link->kept != NULL && bytes.size != 0) {
-		whole = malloc(link->kept_size + bytes.size);
-		if (whole == NULL) {
-			close_counted(link, &link->gateway->counters.kept);
-			return;
+	if (kept.size == 0) {
+		taken = take_whole(link, bytes);
+		bytes = slice_make(bytes.data + taken, bytes.size - taken);
+		is_good = bytes.size == 0 || link->is_closing || append(&kept, bytes);
+	} else {
+		is_good = bytes.size == 0 || append(&kept, bytes);
+		taken = is_good ? take_whole(link, slice_make(kept.memory, kept.size)) : 0;
+		if (taken != 0) {
+			kept.size -= (uint32_t)taken;
+			memmove(kept.memory, kept.memory + taken, kept.size);
 		}
-		memcpy(whole, link->kept, link->kept_size);
-		memcpy(whole + link->kept_size, bytes.data, bytes.size);
-		bytes = slice_make(whole, link->kept_size + bytes.size);
-	} else if (link->kept != NULL) {
-		/* It lies in memory of the link, which closing it frees: taken out for the call. */
-		whole = link->kept;
-		bytes = slice_make(whole, link->kept_size);
-		link->gateway->kept_bytes -= beyond_free(link->kept_size);
-		link->kept = NULL;
-		link->kept_size = 0;
 	}
-	taken = take_whole(link, bytes);
-	keep(link, slice_make(bytes.data + taken, bytes.size - taken));
-	free(whole);
+	if (!is_good) {
+		close_counted(link, &link->gateway->counters.kept);
+	}
+	attach_kept(link, kept);
 	update_reading(link);
 }
 
@@ -350,13 +392,11 @@ void ctl_gateway_go_on(struct ctl_gateway *gateway)
 	if (!ctl_gateway_take_turns(gateway)) {
 		return;
 	}
-	while (gateway->turn_first != NULL) {
+	gateway->is_full = false;
+	while (gateway->turn_first != NULL && !gateway->is_full && gateway->frames_left != 0) {
 		link = gateway->turn_first;
 		leave_turn(link);
 		ctl_gateway_resume(link);
-		if (link->is_held) {
-			break; /* as far as there is room */
-		}
 	}
 }
 
@@ -398,15 +438,11 @@ static void on_refused(uv_handle_t *handle)
 	end_if_empty(gateway);
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static void accept_one(struct ctl_gateway *gateway)
 {
-	struct ctl_gateway *gateway = listener->data;
+	uv_stream_t *listener = (uv_stream_t *)&gateway->listener;
 	struct ctl_gateway_link *link;
 
-	if (status < 0) {
-		gateway->counters.refused++; /* no descriptor is left */
-		return;
-	}
 	link = calloc(1, sizeof(*link));
 	if (link == NULL || uv_tcp_init(gateway->config.inside.loop, &link->tcp) < 0) {
 		free(link);
@@ -436,6 +472,36 @@ static void on_connection(uv_stream_t *listener, int status)
 	update_reading(link);
 }
 
+/* One that is not accepted stops the listener until it is. */
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct ctl_gateway *gateway = listener->data;
+
+	if (status < 0) {
+		gateway->counters.refused++; /* no descriptor is left */
+	} else if (gateway->accepts_left == 0) {
+		gateway->is_accept_due = true;
+		pause_frames(gateway);
+	} else {
+		gateway->accepts_left--;
+		accept_one(gateway);
+	}
+}
+
+static void on_more(uv_idle_t *more)
+{
+	struct ctl_gateway *gateway = more->data;
+
+	must(uv_idle_stop(more) == 0);
+	gateway->frames_left = FRAMES_MAX;
+	gateway->accepts_left = ACCEPTS_MAX;
+	if (gateway->is_accept_due) {
+		gateway->is_accept_due = false;
+		accept_one(gateway);
+	}
+	ctl_gateway_go_on(gateway);
+}
+
 /* Whoever takes no answer for long is closed. */
 static void on_sweep(uv_timer_t *timer)
 {
@@ -449,20 +515,6 @@ static void on_sweep(uv_timer_t *timer)
 		} else if (++link->stalled > SWEEPS_MAX) {
 			close_counted(link, &gateway->counters.unread);
 		}
-	}
-}
-
-/* A connection takes a descriptor. As many as the system grants; beyond that they are refused. */
-static void raise_descriptors(unsigned connections)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    limit.rlim_cur < connections + DESCRIPTORS_SPARE) {
-		limit.rlim_cur = limit.rlim_max < connections + DESCRIPTORS_SPARE
-		                         ? limit.rlim_max
-		                         : connections + DESCRIPTORS_SPARE;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
 }
 
@@ -494,9 +546,11 @@ int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_
 	memcpy(gateway->ro_secret, config->ro_secret, strlen(config->ro_secret));
 	must(uv_tcp_init(config->inside.loop, &gateway->listener) == 0);
 	must(uv_timer_init(config->inside.loop, &gateway->sweep) == 0);
-	gateway->listener.data = gateway->sweep.data = gateway;
-	gateway->handles_open = 2;
-	raise_descriptors(config->connections_max);
+	must(uv_idle_init(config->inside.loop, &gateway->more) == 0);
+	gateway->listener.data = gateway->sweep.data = gateway->more.data = gateway;
+	gateway->handles_open = 3;
+	gateway->frames_left = FRAMES_MAX;
+	gateway->accepts_left = ACCEPTS_MAX;
 	r = listen_at(gateway, &config->listen);
 	if (r < 0) {
 		ctl_reason_say(ret_reason,
@@ -539,4 +593,5 @@ void ctl_gateway_close(struct ctl_gateway *gateway)
 	ctl_gateway_free_orphans(gateway);
 	uv_close((uv_handle_t *)&gateway->listener, on_closed);
 	uv_close((uv_handle_t *)&gateway->sweep, on_closed);
+	uv_close((uv_handle_t *)&gateway->more, on_closed);
 }

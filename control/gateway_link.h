@@ -29,15 +29,20 @@ struct ctl_gateway_cursor {
 	uint8_t memory[];
 };
 
+/* Bytes that came and were not taken. */
+struct ctl_gateway_kept {
+	uint8_t *memory; /* owned, or NULL */
+	uint32_t size, room;
+};
+
 struct ctl_gateway_link {
 	struct ctl_gateway *gateway;
 	uv_tcp_t tcp;
-	struct ctl_gateway_link *next, *previous; /* of all */
-	struct ctl_gateway_link *turn;            /* next that waits for its turn */
+	struct ctl_gateway_link *next, *previous;    /* of all */
+	struct ctl_gateway_link *turn, *turn_before; /* others that wait for their turn */
 	struct ctl_gateway_ask *asks;
 	struct ctl_gateway_cursor *cursor; /* owned, or NULL */
-	uint8_t *kept;                     /* what came and was not taken; owned, or NULL */
-	uint32_t kept_size;
+	struct ctl_gateway_kept kept;
 	uint32_t ask_count, wait_count;
 	bool may_read, may_write;
 	bool is_member; /* as the server was when it was accepted */
@@ -64,6 +69,7 @@ struct ctl_gateway_ask {
 	struct ctl_gateway_ask *turn;            /* next that waits for its turn */
 	enum ctl_gateway_stage stage;
 	bool has_tag, has_rev;
+	bool is_opening; /* its watch was not answered yet */
 	int32_t tag, verb, offset;
 	store_rev_t rev;
 	store_rev_t found; /* WALK: of the file */
@@ -79,12 +85,17 @@ struct ctl_gateway {
 	struct ctl_inside *inside;
 	uv_tcp_t listener;
 	uv_timer_t sweep;
-	unsigned handles_open; /* listener, sweep, links */
+	uv_idle_t more; /* active: frames or connections wait for the next turn of the loop */
+	unsigned handles_open;              /* listener, sweep, more, links */
+	unsigned frames_left, accepts_left; /* until then; 0: `more` is active, or will be */
+	bool is_accept_due;
+	bool is_full; /* the cluster was asked as much as may be */
 	bool is_closing;
 	struct ctl_gateway_link *links;
 	struct ctl_gateway_link *turn_first, *turn_last;
 	struct ctl_gateway_ask *ask_first, *ask_last; /* wait for their turn */
 	struct ctl_gateway_ask *orphans;              /* under way, and nobody waits for them */
+	unsigned opening;                             /* asks that are */
 	uint64_t kept_bytes;
 	struct ctl_gateway_counters counters;
 	uint8_t in[CTL_DOOZER_FRAME_MAX];
@@ -123,6 +134,13 @@ void ctl_gateway_forget(struct ctl_gateway_link *link);
 
 /* Frees the orphans, when the client inside is closed. */
 void ctl_gateway_free_orphans(struct ctl_gateway *gateway);
+
+/* A server has answered its watch, or it is over. */
+static inline void ctl_gateway_end_opening(struct ctl_gateway_ask *ask)
+{
+	ask->gateway->opening -= ask->is_opening ? 1 : 0;
+	ask->is_opening = false;
+}
 
 /* --- parts of a reply ------------------------------------------------------------------------- */
 

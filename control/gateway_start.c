@@ -2,6 +2,25 @@
 #include "control/gateway_start.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
+
+enum {
+	DESCRIPTORS_SPARE = 512, /* for all that is not a connection */
+};
+
+/* A connection takes a descriptor. As many as the system grants; beyond that they are refused. */
+static void raise_descriptors(unsigned connections)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur < connections + DESCRIPTORS_SPARE) {
+		limit.rlim_cur = limit.rlim_max < connections + DESCRIPTORS_SPARE
+		                         ? limit.rlim_max
+		                         : connections + DESCRIPTORS_SPARE;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
 
 static void tell(const struct ctl_gateway_config *gateway, struct ctl_logger *logger)
 {
@@ -27,6 +46,7 @@ int ctl_gateway_start(struct ctl_gateway **ret_gateway, const struct ctl_gateway
 	gateway.inside.watches_max = WATCHER_WATCHES_MAX;
 	gateway.listen = config->gateway;
 	gateway.connections_max = (unsigned)config->gateway_connections;
+	raise_descriptors(gateway.connections_max);
 	r = ctl_gateway_open(ret_gateway, &gateway, ret_reason);
 	if (r < 0 && !config->gateway_given) {
 		/* One that nobody asked for is no reason not to serve. */

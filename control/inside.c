@@ -64,8 +64,10 @@ static void send_one(struct ctl_inside *inside, unsigned server, struct slice by
 		.kind = PAXOS_MAIL_CLIENT, .address = inside->address, .bytes = bytes};
 
 	if (server == inside->own) {
-		inside->dropped_mailbox +=
-			paxos_mailbox_put_to_worker(inside->config.mailbox, &mail) ? 0 : 1;
+		if (paxos_mailbox_is_crowded(inside->config.mailbox) ||
+		    !paxos_mailbox_put_to_worker(inside->config.mailbox, &mail)) {
+			inside->dropped_mailbox++;
+		}
 		return;
 	}
 	/* What the socket remembers of an earlier datagram is told first; the second call sends. */

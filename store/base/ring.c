@@ -99,6 +99,12 @@ void ring_pop(struct ring *ring)
 	atomic_store_explicit(&ring->tail, tail + padded(size), memory_order_release);
 }
 
+uint64_t ring_held(const struct ring *ring)
+{
+	return atomic_load_explicit(&ring->head, memory_order_relaxed) -
+	       atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
 bool ring_is_empty(const struct ring *ring)
 {
 	return atomic_load_explicit(&ring->head, memory_order_acquire) ==

@@ -51,5 +51,8 @@ bool ring_peek(struct ring *ring, struct slice *ret_record);
 /* Gives back what ring_peek() showed. */
 void ring_pop(struct ring *ring);
 
+/* Bytes in the ring, for the producer: no more than this. */
+uint64_t ring_held(const struct ring *ring);
+
 /* True if nothing is in the ring; either side may ask, the answer may be old. */
 bool ring_is_empty(const struct ring *ring);

@@ -345,6 +345,33 @@ static void test_watch_tells_an_event_once_and_ends_when_told_to(void **state)
 }
 
 /* Mail may still be on its way when the client it is for has gone. */
+static void test_half_of_the_way_to_the_worker_is_left_to_others(void **state)
+{
+	const struct paxos_mail foreign = {.kind = PAXOS_MAIL_STATUS_ASK,
+	                                   .bytes = slice_make(from_worker, 1024)};
+	const struct client_request request = {.verb = PROTO_REV};
+	struct ctl_inside_counters counters;
+	struct told told = {0};
+
+	(void)state;
+	while (!paxos_mailbox_is_crowded(&mailbox)) {
+		assert_true(paxos_mailbox_put_to_worker(&mailbox, &foreign));
+	}
+	for (unsigned i = 0; i < 8; i++) { /* some go to the other server first */
+		assert_int_equal(ctl_inside_submit(inside, &request, note, &told, NULL), 0);
+	}
+	for (unsigned i = 0; i < 3000; i++) {
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		ctl_inside_counters(inside, &counters);
+		if (counters.dropped_mailbox != 0) {
+			break;
+		}
+		(void)usleep(1000);
+	}
+	assert_true(counters.dropped_mailbox != 0);
+	assert_true(paxos_mailbox_put_to_worker(&mailbox, &foreign));
+}
+
 static void test_mail_for_one_that_is_gone_is_dropped(void **state)
 {
 	const struct paxos_mail mail = {.kind = PAXOS_MAIL_REPLY,
@@ -394,6 +421,7 @@ int main(void)
 		TEST(test_more_than_the_window_is_the_callers_to_keep),
 		TEST(test_refusal_without_a_server_comes_from_the_loop),
 		TEST(test_watch_tells_an_event_once_and_ends_when_told_to),
+		TEST(test_half_of_the_way_to_the_worker_is_left_to_others),
 		TEST(test_mail_for_one_that_is_gone_is_dropped),
 		TEST(test_garbage_from_the_other_server_is_counted),
 	};
