@@ -18,9 +18,8 @@
 
 enum {
 	MAIL_NUMBER = 255, /* of its mail; no client inside has it */
-	WATCHES_MAX = 2,
-	LOOK_MS = 500, /* between two looks at members and leader */
-	SOON_MS = 20,  /* between two turns */
+	LOOK_MS = 500,     /* between two looks at members and leader */
+	SOON_MS = 20,      /* between two turns */
 	NS_PER_MS = 1000000,
 };
 
@@ -55,8 +54,8 @@ struct ctl_keeper {
 	char hostname[256], shared[CTL_TREE_VALUE_SIZE], refusal[CTL_TREE_TEXT_SIZE];
 	uint32_t wish_add, wish_remove; /* that the changer was asked for, since: */
 	uint64_t wish_ns;
-	/* The pulse: revisions but those of pulses, as counted when it was written last. */
-	int64_t pulses, moved;
+	/* The pulse. Revisions but those of pulses: as the watch tells, and when it was written. */
+	int64_t pulses, moved, written;
 	bool is_pulsing;
 };
 
@@ -92,7 +91,6 @@ static void end_turn(struct ctl_keeper *keeper)
 	}
 }
 
-/* Puts STATUS_ASK; false if there is no room. */
 static bool ask_status(struct ctl_keeper *keeper)
 {
 	keeper->mail_ns = ctl_clock_ns();
@@ -147,14 +145,16 @@ static void on_news(void *context, const struct watcher_effect *news)
 	if (news->kind == WATCHER_EFFECT_END) {
 		keeper->watch = 0;
 		poke(keeper);
-	} else if (news->kind == WATCHER_EFFECT_EVENT) {
+		return;
+	}
+	if (news->kind == WATCHER_EFFECT_EVENT) {
 		member = pulse_of(keeper, news->event.path, &is_pulse);
 		keeper->pulses += is_pulse ? 1 : 0;
-		if (!is_pulse || member < 0 ||
-		    (member == keeper->facts.own && !keeper->is_pulsing)) {
-			poke(keeper);
+		if (!is_pulse || member < 0) {
+			poke(keeper); /* not for each pulse of a member */
 		}
 	}
+	keeper->moved = news->next - keeper->pulses;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -308,7 +308,12 @@ static void read_more(struct ctl_keeper *keeper)
 		                                .path = slice_text(file->path),
 		                                .rev = keeper->revision},
 		       on_read);
-		return;
+		if (!keeper->has_failed) {
+			return;
+		}
+	}
+	if (!keeper->has_failed && keeper->watch == 0) {
+		keeper->pulses = from - ++keeper->moved; /* some may have been missed */
 	}
 	if (!keeper->has_failed && keeper->watch == 0 &&
 	    ctl_inside_watch(keeper->inside,
@@ -332,8 +337,7 @@ static void on_written(void *context, const struct client_result *result)
 	struct ctl_keeper *keeper = context;
 
 	keeper->outstanding--;
-	/* REFUSED: somebody was faster, and the next turn sees what stands there. */
-	keeper->has_failed |= result->outcome != CLIENT_DONE;
+	keeper->has_failed |= result->outcome != CLIENT_DONE; /* somebody was faster: look again */
 	end_writing(keeper);
 }
 
@@ -486,7 +490,7 @@ static void on_pulsed(void *context, const struct client_result *result)
 
 	keeper->is_pulsing = false;
 	if (result->outcome != CLIENT_DONE) {
-		keeper->moved = -1;
+		keeper->written = -1;
 	}
 }
 
@@ -494,11 +498,9 @@ static void on_pulse(uv_timer_t *timer)
 {
 	struct ctl_keeper *keeper = timer->data;
 	const store_rev_t applied = store_event_last(keeper->config.store);
-	const int64_t moved = applied - keeper->pulses;
 	char path[CTL_TREE_PATH_SIZE], value[24];
 
-	if (keeper->facts.own < 0 || keeper->is_pulsing || keeper->watch == 0 ||
-	    moved <= keeper->moved) {
+	if (keeper->facts.own < 0 || keeper->is_pulsing || keeper->moved == keeper->written) {
 		return;
 	}
 	(void)snprintf(path, sizeof(path), "/ctl/node/%s/applied", ctl_keeper_self(keeper));
@@ -509,7 +511,7 @@ static void on_pulse(uv_timer_t *timer)
 	                                               .value = slice_text(value)},
 	                      on_pulsed, keeper, NULL) == 0) {
 		keeper->is_pulsing = true;
-		keeper->moved = moved;
+		keeper->written = keeper->moved;
 	}
 }
 
@@ -536,7 +538,7 @@ int ctl_keeper_open(struct ctl_keeper **ret_keeper, const struct ctl_keeper_conf
 	                                         .mailbox = config->mailbox,
 	                                         .insides = config->insides,
 	                                         .config = config->config,
-	                                         .watches_max = WATCHES_MAX,
+	                                         .watches_max = 2,
 	                                         .timeout_ns = REQUEST_NS};
 	const uint64_t pulse_ms = config->config->pulse_ns / NS_PER_MS;
 	int r;
@@ -548,7 +550,7 @@ int ctl_keeper_open(struct ctl_keeper **ret_keeper, const struct ctl_keeper_conf
 	keeper->config = *config;
 	keeper->tree = calloc(1, sizeof(*keeper->tree));
 	keeper->next = calloc(1, sizeof(*keeper->next));
-	keeper->moved = -1;
+	keeper->written = -1;
 	take_hostname(keeper->hostname);
 	keeper->facts = (struct ctl_tree_facts){.name = config->config->name,
 	                                        .config = keeper->shared,

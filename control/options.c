@@ -6,8 +6,14 @@ const struct argp_option ctl_cofferd_options[] = {
 	{"new-cluster", CTL_OPTION_NEW_CLUSTER, NULL, 0,
          "the very first start of this server, in a new cluster: makes the data folder", 0},
 	{"join", CTL_OPTION_JOIN, NULL, 0,
-         "the very first start of this server, into a cluster that runs: makes the data folder; "
-         "`cofferctl member add` then brings it in",
+         "the very first start of this server, into a cluster that runs: makes the data folder. "
+         "With addresses of servers behind it, the cluster tells the configuration, which is "
+         "written to FILE (default: coffer.conf), and takes the server in as a learner; without, "
+         "FILE is there, and `cofferctl member add` brings it in",
+         0},
+	{"listen", CTL_OPTION_LISTEN, "IP[:PORT]", 0,
+         "with --join ADDRESS: where this server is reached; default: the address of this machine "
+         "towards the cluster, port 8046",
          0},
 	{"restore", CTL_OPTION_RESTORE, "FILE", 0,
          "with --new-cluster: begin with the files of a snapshot that another cluster saved", 0},

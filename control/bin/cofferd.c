@@ -27,6 +27,7 @@
 #include "consensus/mailbox.h"
 #include "consensus/replica.h"
 #include "consensus/watches.h"
+#include "control/attach.h"
 #include "control/boot.h"
 #include "control/config.h"
 #include "control/end.h"
@@ -57,7 +58,8 @@ static_assert(MAILBOX_BYTES / 4 > sizeof(struct paxos_status) + 4096, "a status 
 
 struct order {
 	const char *config;
-	const char *restore; /* a snapshot that a new cluster begins with, or NULL */
+	const char *restore;      /* a snapshot that a new cluster begins with, or NULL */
+	struct ctl_attach attach; /* no servers: the configuration is there */
 	bool new_cluster, join, check, print_config, no_supervisor;
 };
 
@@ -534,6 +536,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case CTL_OPTION_JOIN:
 		order->join = true;
 		return 0;
+	case CTL_OPTION_LISTEN:
+		order->attach.listen = argument;
+		return 0;
 	case CTL_OPTION_RESTORE:
 		order->restore = argument;
 		return 0;
@@ -547,8 +552,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		order->no_supervisor = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "%s: cofferd takes options only", argument);
-		return 0;
+		return ctl_attach_add(&order->attach, argument) ? 0 : E2BIG;
 	case ARGP_KEY_END:
 		if (order->restore != NULL && !order->new_cluster) {
 			argp_error(state,
@@ -556,6 +560,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		}
 		if (order->join && order->new_cluster) {
 			argp_error(state, "it is --new-cluster or --join");
+		}
+		if (order->attach.servers[0] != '\0' && order->config == NULL) {
+			order->config = "coffer.conf";
+		}
+		if ((order->attach.servers[0] != '\0' || order->attach.listen != NULL) &&
+		    (!order->join || order->attach.servers[0] == '\0')) {
+			argp_error(state, "it is --join ADDRESS ... [--listen IP[:PORT]]");
 		}
 		if (order->config == NULL && !order->print_config) {
 			argp_error(state, "name a configuration file with -c");
@@ -570,11 +581,12 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = {ctl_cofferd_options,
 	                                 parse,
-	                                 NULL,
+	                                 "[ADDRESS[:PORT] ...]",
 	                                 "Runs a Coffer server in the foreground.",
 	                                 NULL,
 	                                 NULL,
 	                                 NULL};
+	struct ctl_reason reason = {{0}};
 	struct order order = {0};
 
 	argp_err_exit_status = EXIT_USAGE;
@@ -590,6 +602,11 @@ int main(int argc, char **argv)
 	if (order.print_config) {
 		ctl_config_print(stdout);
 		return fflush(stdout) == 0 ? 0 : EXIT_WRONG;
+	}
+	order.attach.file = order.config;
+	if (order.attach.servers[0] != '\0' && ctl_attach(&order.attach, &reason) < 0) {
+		(void)fprintf(stderr, "cofferd: %s\n", reason.text);
+		return EXIT_WRONG;
 	}
 	return order.check || order.no_supervisor ? serve(&order, NULL) : supervise(&order);
 }

@@ -4,6 +4,8 @@
 Method: three real servers and spares over kernel UDP, `coffer` as any client, kill -9 of who leads;
         after each step the tree must become what the members are, and stay so."""
 
+import shutil
+
 import harness
 from cluster import Kernel
 from harness import check, parse_json, wait_for
@@ -238,5 +240,58 @@ def test_leader_dies_amidst(tools):
     end(cluster)
 
 
+def bare_host(cluster, name, *arguments):
+    """One file copied, and started."""
+    folder = cluster.folder / name
+    folder.mkdir()
+    shutil.copy(cluster.tools.cofferd, folder / "cofferd")
+    return folder, ["./cofferd", "--join", *arguments]
+
+
+def refused_host(cluster, name, *arguments):
+    folder, command = bare_host(cluster, name, *arguments)
+    done = cluster.tools.run(command, cwd=folder, limit_s=80)
+    check(done.returncode == 1 and done.stderr.count("\n") == 1, "it is refused", done)
+    check(not (folder / "coffer.conf").exists(), "nothing is left")
+    return done.stderr
+
+
+def test_bare_host_joins(tools):
+    cluster = Kernel(tools, 3, relayed=False, durability="disk").up()
+    tree = Tree(cluster)
+    tree.wait_seated([1, 2, 3], "founders have seats")
+    own = f"{cluster.net}.77"
+    nobody = f"{cluster.net}.99"
+    folder, command = bare_host(cluster, "bare", nobody, cluster.client_address(2)[0], "--listen",
+                                own)
+    server = harness.Server(tools, "bare", command, folder)
+    wait_for("it takes part", lambda: f"{own}:8046" in [
+        tree.get(path) for path in tree.find("/ctl/node/*/addr")], LIMIT_S, 0.1)
+    wait_for("the request is done", lambda: not tree.find("/ctl/join/*"), LIMIT_S, 0.1)
+    check(cluster.status(1)["learners"] == [4], "it follows, and does not vote")
+    tree.run("set", "/ctl/cal/3", "")
+    wait_for("it votes", lambda: cluster.status(1)["voters"] == [1, 2, 3, 4], LIMIT_S, 0.1)
+
+    text = refused_host(cluster, "twin", cluster.client_address(1)[0], "--listen", own)
+    check("has that address" in text, "an address is one server's", text)
+    text = refused_host(cluster, "lost", nobody)
+    check("no server" in text, "nobody is there", text)
+
+    server.kill_both()
+    server = harness.Server(tools, "again", ["./cofferd", "-c", "coffer.conf"], folder)
+    tree.run("set", "/after", "v")
+
+    def is_level():
+        done = tools.run([tools.cofferctl, "-s", folder / "cofferd.sock", "status", "-o", "json"])
+        status = parse_json(done.stdout, "its status") if done.returncode == 0 else {}
+        return status.get("role") == "follower" and \
+            status["applied"] >= cluster.status(cluster.leader())["applied"]
+
+    wait_for("it is level after a start as any other", is_level, LIMIT_S, 0.1)
+    cluster.down()
+    server.kill_both()
+
+
 if __name__ == "__main__":
-    harness.run([test_tree, test_seats, test_refused, test_leader_dies_amidst])
+    harness.run([test_tree, test_seats, test_refused, test_leader_dies_amidst,
+                 test_bare_host_joins])

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/attach.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control/client/coffer.h"
+#include "control/clock.h"
+#include "control/config_value.h"
+#include "control/tree.h"
+
+enum {
+	WAIT_MS = 2000, /* between two looks at the request, if nothing is told of it */
+};
+
+#define PATIENCE_NS ((uint64_t)60000000000)
+
+struct joining {
+	const struct ctl_attach *attach;
+	struct ctl_reason *reason;
+	char shared[CTL_TREE_VALUE_SIZE];                     /* /ctl/config */
+	char servers[STORE_NODES_MAX][CTL_ADDRESS_TEXT_SIZE]; /* those it names */
+	char list[STORE_NODES_MAX * CTL_ADDRESS_TEXT_SIZE];
+	char own[CTL_ADDRESS_TEXT_SIZE], path[CTL_TREE_PATH_SIZE];
+	unsigned node; /* number */
+};
+
+static int open_client(struct joining *joining, const char *servers, struct coffer **ret_coffer)
+{
+	const int r = coffer_open(ret_coffer, servers, NULL);
+
+	if (r < 0) {
+		ctl_reason_say(joining->reason, "%s: %s", servers, coffer_error_text(r));
+	}
+	return r;
+}
+
+static int refuse(struct joining *joining, const char *what, const struct coffer_result *result)
+{
+	ctl_reason_say(joining->reason, "%s: %s (%s)", joining->attach->servers, what,
+	               result->outcome == COFFER_DONE ? "it makes no sense"
+	                                              : coffer_answer_text(result->answer));
+	return -EIO;
+}
+
+/* Any server tells it: it is as old as that server at most. */
+static int read_config(struct joining *joining)
+{
+	const struct coffer_request request = {
+		.verb = COFFER_GET, .flags = COFFER_STALE, .path = "/ctl/config"};
+	struct coffer_result result = {0};
+	struct coffer *coffer;
+	int r = open_client(joining, joining->attach->servers, &coffer);
+
+	if (r < 0) {
+		return r;
+	}
+	r = coffer_call(coffer, &request, &result);
+	if (r < 0 || result.outcome != COFFER_DONE || result.value_size == 0 ||
+	    result.value_size >= sizeof(joining->shared) ||
+	    memchr(result.value, 0, result.value_size) != NULL) {
+		r = refuse(joining, "no server of a cluster told its /ctl/config", &result);
+	} else {
+		memcpy(joining->shared, result.value, result.value_size);
+	}
+	coffer_close(coffer);
+	return r < 0 ? r : 0;
+}
+
+/* Cuts the lines `server.N = ADDRESS` out, and keeps those that follow each other from 1 on. */
+static int take_servers(struct joining *joining)
+{
+	char *out = joining->shared;
+	size_t size = 0;
+
+	for (char *line = strtok(joining->shared, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+		struct ctl_address address;
+		char text[CTL_ADDRESS_TEXT_SIZE];
+		unsigned node;
+
+		if (sscanf(line, "server.%u = %21s", &node, text) != 2) {
+			const size_t length = strlen(line);
+
+			memmove(out, line, length); /* never ahead of what is read */
+			out[length] = '\n';
+			out += length + 1;
+		} else if (node >= 1 && node <= STORE_NODES_MAX &&
+		           ctl_value_address(text, &address) == NULL) {
+			memcpy(joining->servers[node - 1], text, sizeof(text));
+			size += (size_t)snprintf(joining->list + size, sizeof(joining->list) - size,
+			                         "%s%s", size != 0 ? "," : "", text);
+		}
+	}
+	*out = '\0';
+	if (size == 0) {
+		ctl_reason_say(joining->reason, "/ctl/config names no server with an address");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* The address of this machine on the way to a server. */
+static int find_own(struct joining *joining)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	const char *given = joining->attach->listen;
+	socklen_t size = sizeof(address);
+	struct ctl_address server = {0};
+	char ip[INET_ADDRSTRLEN];
+	int fd, r = 0;
+
+	if (given != NULL) {
+		(void)snprintf(joining->own, sizeof(joining->own), "%s%s", given,
+		               strchr(given, ':') != NULL ? "" : ":8046");
+		return 0;
+	}
+	for (unsigned i = 0; i < STORE_NODES_MAX && server.ip == 0; i++) {
+		(void)ctl_value_address(joining->servers[i], &server);
+	}
+	address.sin_addr.s_addr = htonl(server.ip);
+	address.sin_port = htons(server.port);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
+	    inet_ntop(AF_INET, &address.sin_addr, ip, sizeof(ip)) == NULL) {
+		r = -errno;
+		ctl_reason_say(joining->reason,
+		               "no way to the cluster (%s); name the address of "
+		               "this server with --listen",
+		               strerror(-r));
+	} else {
+		(void)snprintf(joining->own, sizeof(joining->own), "%s:8046", ip);
+	}
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return r;
+}
+
+/* Why a request is gone without a number. */
+static int tell_refusal(struct joining *joining, struct coffer *coffer)
+{
+	struct coffer_result result = {0};
+	const int r = coffer_get(coffer, "/ctl/err", &result);
+	const bool is_told = r == 0 && result.outcome == COFFER_DONE && result.value_size < 256;
+
+	ctl_reason_say(joining->reason, "the cluster does not take %s in: %.*s", joining->own,
+	               is_told ? (int)result.value_size : 0,
+	               is_told ? (const char *)result.value : "");
+	return -EPERM;
+}
+
+/* 1: there is a number; 0: not yet, see *ret_revision; or a refusal. */
+static int look(struct joining *joining, struct coffer *coffer, int64_t *ret_revision)
+{
+	char text[CTL_ADDRESS_TEXT_SIZE + 8] = "";
+	struct coffer_result result = {0};
+	const int r = coffer_get(coffer, joining->path, &result);
+
+	if (r < 0 || (result.outcome != COFFER_DONE && result.answer != COFFER_NOT_FOUND)) {
+		return refuse(joining, "the request to join cannot be read", &result);
+	}
+	*ret_revision = result.store_revision;
+	if (result.outcome != COFFER_DONE) {
+		return tell_refusal(joining, coffer);
+	}
+	if (result.value_size < sizeof(text)) {
+		memcpy(text, result.value, result.value_size);
+	}
+	return sscanf(text, "%*s %u", &joining->node) == 1 && joining->node >= 1 &&
+	       joining->node <= STORE_NODES_MAX;
+}
+
+static int ask_number(struct joining *joining)
+{
+	const uint64_t end_ns = ctl_clock_ns() + PATIENCE_NS;
+	struct coffer_result result = {0};
+	struct coffer_event event;
+	struct coffer *coffer;
+	int64_t revision = 0;
+	int r = open_client(joining, joining->list, &coffer);
+
+	if (r < 0) {
+		return r;
+	}
+	(void)snprintf(joining->path, sizeof(joining->path), "/ctl/join/%s", joining->own);
+	*strchr(joining->path, ':') = '-';
+	r = coffer_set(coffer, joining->path, joining->own, strlen(joining->own), 0, &result);
+	if (r < 0 || (result.outcome != COFFER_DONE && result.answer != COFFER_MISMATCH)) {
+		r = refuse(joining, "the request to join cannot be written", &result);
+	}
+	for (r = r < 0 ? r : 0; r == 0;) {
+		r = look(joining, coffer, &revision);
+		if (r != 0) {
+			break;
+		}
+		if (ctl_clock_ns() > end_ns) {
+			ctl_reason_say(joining->reason, "no number was given in a minute; does the "
+			                                "cluster have a leader?");
+			r = -ETIMEDOUT;
+			break;
+		}
+		(void)coffer_wait(coffer, joining->path, revision + 1, WAIT_MS, &event, &result);
+	}
+	coffer_close(coffer);
+	return r < 0 ? r : 0;
+}
+
+static int write_file(struct joining *joining)
+{
+	char folder[PATH_MAX], *slash;
+	FILE *file;
+	int fd;
+
+	fd = open(joining->attach->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (file == NULL || realpath(joining->attach->file, folder) == NULL) {
+		ctl_reason_say(joining->reason, "%s cannot be made (%s)", joining->attach->file,
+		               strerror(errno));
+		return -EIO;
+	}
+	slash = strrchr(folder, '/');
+	*slash = '\0';
+	(void)fprintf(file, "# Told by the cluster, when this server joined it.\n%s",
+	              joining->shared);
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
+		if (i != joining->node - 1 && joining->servers[i][0] == '\0') {
+			break; /* those behind a gap are told by the cluster */
+		}
+		(void)fprintf(file, "server.%u = %s\n", i + 1,
+		              i == joining->node - 1 ? joining->own : joining->servers[i]);
+	}
+	(void)fprintf(file,
+	              "members = 1 # counts for founders alone\nnode = %u\ndata = %s/data\n"
+	              "management = %s/cofferd.sock\n",
+	              joining->node, folder, folder);
+	if (fclose(file) != 0) {
+		ctl_reason_say(joining->reason, "%s cannot be written (%s)", joining->attach->file,
+		               strerror(errno));
+		(void)unlink(joining->attach->file);
+		return -EIO;
+	}
+	return 0;
+}
+
+static int check_own(struct joining *joining)
+{
+	struct ctl_address own = {0};
+
+	if (access(joining->attach->file, F_OK) == 0) {
+		ctl_reason_say(joining->reason,
+		               "%s is there already; start without an address, or name another "
+		               "file with -c",
+		               joining->attach->file);
+		return -EEXIST;
+	}
+	if (joining->own[0] != '\0' &&
+	    (ctl_value_address(joining->own, &own) != NULL || own.is_none || own.ip == 0)) {
+		ctl_reason_say(joining->reason, "--listen %s: it is IP[:PORT]",
+		               joining->attach->listen);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+bool ctl_attach_add(struct ctl_attach *attach, const char *server)
+{
+	const size_t size = strlen(attach->servers);
+	const size_t room = sizeof(attach->servers) - size;
+
+	if (strlen(server) + 2 > room) {
+		return false;
+	}
+	(void)snprintf(attach->servers + size, room, "%s%s", size != 0 ? "," : "", server);
+	return true;
+}
+
+int ctl_attach(const struct ctl_attach *attach, struct ctl_reason *ret_reason)
+{
+	struct joining joining = {.attach = attach, .reason = ret_reason};
+	int r = check_own(&joining);
+
+	r = r < 0 ? r : read_config(&joining);
+	r = r < 0 ? r : take_servers(&joining);
+	r = r < 0 ? r : find_own(&joining);
+	r = r < 0 ? r : check_own(&joining);
+	r = r < 0 ? r : ask_number(&joining);
+	return r < 0 ? r : write_file(&joining);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * attach.h - joining a cluster that runs, from a machine that has nothing but the program
+ *
+ *      any server --/ctl/config--> keys that are the same everywhere, addresses
+ *      /ctl/join/KEY = "IP:PORT"  -->  leader: member add --learner  -->  "IP:PORT N"
+ *      FILE: those keys, node = N, a data folder and a management socket beside it
+ *
+ * Asked again from the same address it is given the same number, until that server takes part.
+ *
+ * Threads: any one; blocks, a minute at most.
+ */
+
+#include <stdbool.h>
+
+#include "control/reason.h"
+
+struct ctl_attach {
+	char servers[1024]; /* "HOST[:PORT],..."; the first that answers is enough */
+	const char *listen; /* "IP[:PORT]" of this server; NULL: towards the servers, port 8046 */
+	const char *file;   /* is made */
+};
+
+/* Adds a server to those. False: there is no room for so many. */
+bool ctl_attach_add(struct ctl_attach *attach, const char *server);
+
+/* 0, or a negative errno and the sentence; then no file was made. -EEXIST: it is there already. */
+int ctl_attach(const struct ctl_attach *attach, struct ctl_reason *ret_reason);
