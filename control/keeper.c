@@ -23,8 +23,7 @@ enum {
 	NS_PER_MS = 1000000,
 };
 
-#define REQUEST_NS ((uint64_t)5000000000)
-#define MAIL_NS    ((uint64_t)5000000000)  /* then an answer was lost */
+#define REQUEST_NS ((uint64_t)5000000000)  /* mail that is not answered for so long is lost */
 #define CHANGE_NS  ((uint64_t)2000000000)  /* one ask of the changer */
 #define WISH_NS    ((uint64_t)30000000000) /* a wish that waits for so long is refused */
 
@@ -106,7 +105,7 @@ static void on_look(uv_timer_t *timer)
 	const bool waits_for_mail =
 		keeper->state == LOOKING || keeper->state == ASKING || keeper->state == CHANGING;
 
-	if (waits_for_mail && ctl_clock_ns() - keeper->mail_ns > MAIL_NS) {
+	if (waits_for_mail && ctl_clock_ns() - keeper->mail_ns > REQUEST_NS) {
 		keeper->has_failed = true;
 		end_turn(keeper);
 	} else if (keeper->state == IDLE && keeper->is_dirty) {

@@ -213,3 +213,22 @@ void ctl_status_add(json_t *status, const char *group, const char *name, uint64_
 {
 	(void)json_object_set_new(json_object_get(status, group), name, number(value));
 }
+
+void ctl_status_add_kernel(json_t *status, const struct ctl_udp_worker_counters *counters)
+{
+	(void)json_object_set_new(status, "poll_gap_us",
+	                          json_real((double)counters->poll_gap_ns / 1e3));
+	ctl_status_add(status, "counters", "udp_in", counters->in);
+	ctl_status_add(status, "counters", "udp_out", counters->out);
+	ctl_status_add(status, "counters", "udp_bytes_in", counters->bytes_in);
+	ctl_status_add(status, "counters", "udp_bytes_out", counters->bytes_out);
+	ctl_status_add(status, "counters", "turns", counters->turns);
+	ctl_status_add(status, "counters", "turns_empty", counters->turns_empty);
+	ctl_status_add(status, "counters", "sleeps", counters->sleeps);
+	ctl_status_add(status, "counters", "poll_gap_max_us", counters->poll_gap_max_ns / 1000);
+	ctl_status_add(status, "drops", "udp_long", counters->dropped_long);
+	ctl_status_add(status, "drops", "udp_source", counters->dropped_source);
+	ctl_status_add(status, "drops", "udp_lost", counters->dropped_lost);
+	ctl_status_add(status, "drops", "udp_full", counters->dropped_full);
+	ctl_status_add(status, "drops", "udp_refused", counters->dropped_refused);
+}

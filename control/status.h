@@ -16,6 +16,7 @@
 
 #include "consensus/status.h"
 #include "control/journal.h"
+#include "control/udp_worker.h"
 
 /* A new object, given to the caller (json_decref), or NULL without memory. */
 json_t *ctl_status_json(const struct paxos_status *status, const char *transport);
@@ -25,3 +26,6 @@ void ctl_status_add_journal(json_t *status, const struct ctl_journal_counters *c
 
 /* Adds a number to "counters" or "drops"; what cannot be added is left out. */
 void ctl_status_add(json_t *status, const char *group, const char *name, uint64_t number);
+
+/* Adds what the kernel shell has counted. */
+void ctl_status_add_kernel(json_t *status, const struct ctl_udp_worker_counters *counters);

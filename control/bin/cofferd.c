@@ -90,28 +90,6 @@ static enum paxos_durability durability_of(const struct server *server)
 
 /* --- status ---------------------------------------------------------------------------------- */
 
-static void add_kernel(json_t *status, const struct server *server)
-{
-	struct ctl_udp_worker_counters counters;
-
-	ctl_udp_worker_counters(server->udp_worker, &counters);
-	(void)json_object_set_new(status, "poll_gap_us",
-	                          json_real((double)counters.poll_gap_ns / 1e3));
-	ctl_status_add(status, "counters", "udp_in", counters.in);
-	ctl_status_add(status, "counters", "udp_out", counters.out);
-	ctl_status_add(status, "counters", "udp_bytes_in", counters.bytes_in);
-	ctl_status_add(status, "counters", "udp_bytes_out", counters.bytes_out);
-	ctl_status_add(status, "counters", "turns", counters.turns);
-	ctl_status_add(status, "counters", "turns_empty", counters.turns_empty);
-	ctl_status_add(status, "counters", "sleeps", counters.sleeps);
-	ctl_status_add(status, "counters", "poll_gap_max_us", counters.poll_gap_max_ns / 1000);
-	ctl_status_add(status, "drops", "udp_long", counters.dropped_long);
-	ctl_status_add(status, "drops", "udp_source", counters.dropped_source);
-	ctl_status_add(status, "drops", "udp_lost", counters.dropped_lost);
-	ctl_status_add(status, "drops", "udp_full", counters.dropped_full);
-	ctl_status_add(status, "drops", "udp_refused", counters.dropped_refused);
-}
-
 static void add_dataplane(json_t *status, const struct server *server)
 {
 	struct ctl_slow_udp_counters slow;
@@ -160,6 +138,7 @@ static void add_gateway(json_t *object, const struct server *server)
 static json_t *make_status(void *context, struct slice bytes)
 {
 	struct server *server = context;
+	struct ctl_udp_worker_counters kernel;
 	struct store_counters counters;
 	struct paxos_status status;
 	json_t *object;
@@ -193,7 +172,8 @@ static json_t *make_status(void *context, struct slice bytes)
 	if (server->dp != NULL) {
 		add_dataplane(object, server);
 	} else {
-		add_kernel(object, server);
+		ctl_udp_worker_counters(server->udp_worker, &kernel);
+		ctl_status_add_kernel(object, &kernel);
 	}
 	return object;
 }
