@@ -234,8 +234,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	struct ctl_inside *inside = far->inside;
 	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX + 1];
 
-	(void)status; /* an error of the socket is read off it, like a datagram */
 	(void)events;
+	if (status < 0) {
+		/* libuv stops at an error of the socket; it is read off it, like a datagram. */
+		must(uv_poll_start(poll, UV_READABLE, on_readable) == 0);
+	}
 	for (unsigned i = 0; i < RECEIVES_MAX; i++) {
 		const ssize_t size = recv(far->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 

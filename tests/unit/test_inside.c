@@ -273,6 +273,42 @@ static void test_more_than_the_window_is_the_callers_to_keep(void **state)
 	assert_int_equal(told.times, 0);
 }
 
+/* As by a server that starts later than this one, or again. */
+static void test_hears_a_server_that_was_not_there(void **state)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct proto_answer refer = {.answer = STORE_NOT_LEADER, .leader = OTHER};
+	struct proto_answer good = {.answer = STORE_OK, .value = slice_text("one")};
+	struct told told = {0};
+	struct ask ask = {.node = OWN};
+	unsigned asked_own = 0;
+
+	(void)state;
+	at.sin_port = htons(servers.servers[OTHER - 1].port);
+	(void)close(other);
+	get("/a", &told);
+	for (unsigned i = 0; i < TURNS_MAX && asked_own < 4; i++) {
+		if (look(&ask)) {
+			say(&ask, &refer); /* to who is not there: the socket hears of that */
+			asked_own++;
+		}
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		(void)usleep(100);
+	}
+	assert_int_equal(asked_own, 4);
+	other = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(other, (struct sockaddr *)&at, sizeof(at)), 0);
+	for (unsigned i = 0; i < TURNS_MAX && told.times == 0; i++) {
+		if (look(&ask)) {
+			say(&ask, ask.node == OTHER ? &good : &refer);
+		}
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		(void)usleep(100);
+	}
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.outcome, CLIENT_DONE);
+}
+
 /* A result that is there at once comes from the loop all the same. */
 static void test_refusal_without_a_server_comes_from_the_loop(void **state)
 {
@@ -419,6 +455,7 @@ int main(void)
 		TEST(test_follows_the_leader_from_mail_to_socket_and_back),
 		TEST(test_callback_may_ask_again),
 		TEST(test_more_than_the_window_is_the_callers_to_keep),
+		TEST(test_hears_a_server_that_was_not_there),
 		TEST(test_refusal_without_a_server_comes_from_the_loop),
 		TEST(test_watch_tells_an_event_once_and_ends_when_told_to),
 		TEST(test_half_of_the_way_to_the_worker_is_left_to_others),
