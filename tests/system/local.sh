@@ -135,7 +135,6 @@ with_a_spare() {
     fail "a spare's device is left"
 }
 with_a_spare "$transport"
-[ "$transport" != shm ] || with_a_spare kernel
 
 # The other mode; and in it, too, nothing is left.
 "$local" up --transport kernel --durability memory

@@ -3,8 +3,8 @@
 """Goal:   in mode disk nothing acknowledged is lost, whoever dies, and however many at once; and a
         damaged file is mended from the others, never taken for what it was not.
 Method: three and five real processes over kernel UDP and links, all killed by -9 at once under
-        recorded load, ten times; links cut; bytes changed in the files of one server while it is
-        down; lincheck."""
+        recorded load, four to fifty times; links cut; bytes changed in the files of one server
+        while it is down; lincheck."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from harness import check
 def test_all_are_killed_kernel(tools):
     for count in (3, 5):
         cluster = Kernel(tools, count, durability="disk", relayed=False).up()
-        stories.all_are_killed(cluster, 50 if tools.all else 10)
+        stories.all_are_killed(cluster, 50 if tools.all else 10 if count == 3 else 4)
         cluster.down()
 
 
@@ -59,6 +59,8 @@ def damage(cluster, number, what):
 
 
 def test_planned_work_fails_no_request(tools):
+    if not tools.all:
+        raise harness.Skip("only with --all; in mode memory it is always shown")
     cluster = Kernel(tools, 3, durability="disk", relayed=False).up()
     stories.all_are_restarted_in_turn(cluster)
     stories.leadership_goes_round(cluster)

@@ -90,6 +90,8 @@ def test_kernel_disk(tools):
 
 
 def test_shm(tools):
+    if not tools.all:
+        raise harness.Skip("only with --all")
     members_grow_shrink_and_are_replaced(Shm(tools, 6))
 
 

@@ -19,6 +19,8 @@ def test_leader_and_follower_are_killed(tools):
 
 
 def test_planned_work_fails_no_request(tools):
+    if tools.options.no_huge and not tools.all:
+        raise harness.Skip("only with hugepages, or with --all")
     cluster = Shm(tools, 3, tools.options.no_huge).up()
     stories.all_are_restarted_in_turn(cluster)
     stories.leadership_goes_round(cluster)
