@@ -9,7 +9,7 @@
  * revision. It writes to the files, too, when told to. On standard input, each answered by a line:
  *
  *      write        begins to write random files, one after the other
- *      count        how many events the watch on the whole tree was told
+ *      count        how many events of its files the watch on the whole tree was told
  *      stop         writes no more, waits until all know all, and checks; "ok EVENTS TOLD", or
  *                   what is wrong
  *      hold         pauses the watch on the whole tree
@@ -34,7 +34,7 @@ enum {
 };
 
 struct file {
-	uint64_t events; /* the watch on the whole tree was told */
+	uint64_t events; /* of its files, that the watch on the whole tree was told */
 };
 
 struct look { /* one watch on one file */
@@ -125,9 +125,9 @@ static void on_tree(void *context, const struct coffer_news *news)
 		         news->event->revision, onlooker->next);
 	}
 	onlooker->next = news->event->revision + 1;
-	onlooker->events++;
 	file = file_of(onlooker, news->event);
-	if (file < onlooker->file_count) {
+	if (file < onlooker->file_count) { /* the servers write, too, below /ctl */
+		onlooker->events++;
 		onlooker->files[file].events++;
 	}
 }
