@@ -98,6 +98,7 @@ static void take_servers(struct argp_state *state, char *list, struct load *load
 		if (load->endpoint_count == ENDPOINTS_MAX ||
 		    sscanf(one, "%u.%u.%u.%u:%u", &ip[0], &ip[1], &ip[2], &ip[3], &port) != 5) {
 			argp_error(state, "--servers: want at most %d of IP:PORT", ENDPOINTS_MAX);
+			return;
 		}
 		at->sin_family = AF_INET;
 		at->sin_addr.s_addr = htonl(ip[0] << 24 | ip[1] << 16 | ip[2] << 8 | ip[3]);
