@@ -4,7 +4,8 @@
 /*
  * body_fixture.h - a whole replica whose parts can be looked at, and what its peers say to it
  *
- * Server 0 of three, in mode memory, with the smallest log. Include after cmocka.
+ * `replica` is server 0 of three, in mode memory, with the smallest log; `core` is its core. A test
+ * has them from body_begin() to body_end(), its setup and its teardown. Include after cmocka.
  */
 
 #include "consensus/body.h"
@@ -12,6 +13,9 @@
 #include "tests/unit/core_fixture.h"
 
 #define MS ((uint64_t)1000000)
+
+static struct paxos_replica *replica;
+static struct paxos_core *core;
 
 /* Of each server, unless a test says otherwise: the first start of its first life. */
 static inline uint64_t body_incarnation(unsigned node)
@@ -31,7 +35,7 @@ static inline struct paxos_ballot body_ballot(unsigned node, uint64_t round)
 	};
 }
 
-static inline struct paxos_replica *body_begin(void)
+static inline int body_begin(void **state)
 {
 	const struct store_config store_config = {
 		.quota_bytes = 1 << 20, .sessions_max = 64, .events_max = 16};
@@ -43,25 +47,28 @@ static inline struct paxos_replica *body_begin(void)
 		.founding = true,
 		.seed = 1,
 	};
-	struct paxos_replica *replica;
 	struct store *store;
 
+	(void)state;
 	paxos_config_default(&config);
 	config.log_entries = 16;
 	config.log_bytes = 1 << 18;
 	assert_int_equal(store_new(&store, &store_config), 0);
 	assert_int_equal(paxos_replica_new(&replica, &config, store), 0);
 	paxos_replica_start(replica, 1000 * MS);
-	replica->core.grant = (struct paxos_grant){0}; /* as if the one from before had run out */
-	return replica;
+	core = &replica->core;
+	core->grant = (struct paxos_grant){0}; /* as if the one from before had run out */
+	return 0;
 }
 
-static inline void body_end(struct paxos_replica *replica)
+static inline int body_end(void **state)
 {
-	struct store *store = replica->core.store;
+	struct store *store = core->store;
 
+	(void)state;
 	paxos_replica_free(replica);
 	store_free(store);
+	return 0;
 }
 
 /* Fills in the sender's part of a message, as a server does in its first life. */
@@ -77,8 +84,7 @@ static inline struct paxos_msg body_msg(unsigned node, enum paxos_msg_kind kind)
 }
 
 /* A datagram comes from the address of `peer`. */
-static inline void body_hear_from(struct paxos_replica *replica, int peer,
-                                  const struct paxos_msg *msg, uint64_t cluster)
+static inline void body_hear_from(int peer, const struct paxos_msg *msg, uint64_t cluster)
 {
 	const struct paxos_source source = {.peer = peer};
 	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX];
@@ -88,18 +94,17 @@ static inline void body_hear_from(struct paxos_replica *replica, int peer,
 		memcpy(bytes + STORE_DATAGRAM_HEADER + size, msg->body.data, msg->body.size);
 	}
 	size = store_datagram_close(bytes, size + msg->body.size, STORE_DATAGRAM_PEER, 0, cluster);
-	paxos_replica_receive(replica, replica->core.now_ns, &source, slice_make(bytes, size));
+	paxos_replica_receive(replica, core->now_ns, &source, slice_make(bytes, size));
 }
 
-static inline void body_hear(struct paxos_replica *replica, const struct paxos_msg *msg)
+static inline void body_hear(const struct paxos_msg *msg)
 {
-	body_hear_from(replica, msg->node, msg, replica->core.config.cluster);
+	body_hear_from(msg->node, msg, core->config.cluster);
 }
 
 /* `node` answers the latest heartbeat, and grants a lease if this server leads. */
-static inline void body_connect(struct paxos_replica *replica, unsigned node)
+static inline void body_connect(unsigned node)
 {
-	struct paxos_core *core = &replica->core;
 	struct paxos_msg ack = body_msg(node, PAXOS_MSG_HEARTBEAT_ACK);
 
 	paxos_election_round(core, &replica->election,
@@ -113,54 +118,54 @@ static inline void body_connect(struct paxos_replica *replica, unsigned node)
 		ack.ballot = replica->leader.ballot;
 		ack.flags = PAXOS_FLAG_GRANTED;
 	}
-	body_hear(replica, &ack);
+	body_hear(&ack);
 }
 
-static inline void body_tick(struct paxos_replica *replica)
+static inline void body_tick(void)
 {
-	paxos_replica_tick(replica, replica->core.now_ns);
+	paxos_replica_tick(replica, core->now_ns);
 }
 
 /* `node` acknowledges all that the leader's log holds. */
-static inline void body_level(struct paxos_replica *replica, unsigned node)
+static inline void body_level(unsigned node)
 {
 	struct paxos_msg accepted = body_msg(node, PAXOS_MSG_ACCEPTED);
 
 	accepted.ballot = replica->leader.ballot;
-	accepted.length = replica->core.log.length;
-	body_hear(replica, &accepted);
+	accepted.length = core->log.length;
+	body_hear(&accepted);
 }
 
 /* It stands, and leads by the promise of server 1, which has nothing. */
-static inline void body_lead(struct paxos_replica *replica)
+static inline void body_lead(void)
 {
 	struct paxos_msg promise = body_msg(1, PAXOS_MSG_PROMISE);
 
 	paxos_replica_stand(replica);
 	promise.flags = PAXOS_FLAG_REVOKED;
 	promise.ballot = replica->candidate.ballot;
-	body_hear(replica, &promise);
-	body_tick(replica);
-	assert_int_equal(replica->core.role, PAXOS_LEADER);
-	body_connect(replica, 1);
-	body_level(replica, 1);
-	body_tick(replica);
+	body_hear(&promise);
+	body_tick();
+	assert_int_equal(core->role, PAXOS_LEADER);
+	body_connect(1);
+	body_level(1);
+	body_tick();
 }
 
 /* Server 1 goes on acknowledging until nothing is left to decide. */
-static inline void body_settle(struct paxos_replica *replica)
+static inline void body_settle(void)
 {
 	for (unsigned i = 0; i < 8; i++) {
-		body_level(replica, 1);
-		body_tick(replica);
+		body_level(1);
+		body_tick();
 	}
-	assert_int_equal(replica->core.decided, replica->core.log.length);
+	assert_int_equal(core->decided, core->log.length);
 }
 
 /* It follows `node`: has promised and accepted its ballot, with nothing in the log. */
-static inline void body_follow(struct paxos_replica *replica, struct paxos_ballot ballot)
+static inline void body_follow(struct paxos_ballot ballot)
 {
-	paxos_core_promise(&replica->core, ballot);
-	paxos_core_adopt(&replica->core, ballot, replica->core.log.length, NULL, false);
-	replica->core.leader = ballot.node;
+	paxos_core_promise(core, ballot);
+	paxos_core_adopt(core, ballot, core->log.length, NULL, false);
+	core->leader = ballot.node;
 }

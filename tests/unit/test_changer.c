@@ -18,28 +18,16 @@ enum {
 	LEARNER = 3 /* index of the server that is added */
 };
 
-static struct paxos_replica *replica;
-static struct paxos_core *core;
-
 /* It leads, the founders are written down, all three are level. */
 static int begin(void **state)
 {
-	(void)state;
-	replica = body_begin();
-	core = &replica->core;
-	body_lead(replica);
-	body_connect(replica, 2);
-	body_level(replica, 2);
-	body_settle(replica);
-	body_level(replica, 2);
-	body_tick(replica);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	body_end(replica);
+	(void)body_begin(state);
+	body_lead();
+	body_connect(2);
+	body_level(2);
+	body_settle();
+	body_level(2);
+	body_tick();
 	return 0;
 }
 
@@ -63,10 +51,10 @@ static void add_learner(void)
 	                           .incarnation = body_incarnation(LEARNER)};
 
 	assert_int_equal(ask(change, "becomes a learner"), PAXOS_CHANGE_WAITS);
-	body_settle(replica);
+	body_settle();
 	assert_int_equal(store_members(core->store)->learners, paxos_bit(LEARNER));
 	core_append(core, &name);
-	body_settle(replica);
+	body_settle();
 }
 
 static void learner_is_level(void)
@@ -144,7 +132,7 @@ static void test_no_majority_live_and_level_is_refused(void **state)
 	assert_int_equal(ask(change, "1 (1) are live and level"), PAXOS_CHANGE_REFUSED);
 	core->peers[1].answered_ns = core->now_ns;
 	core_append_nops(core, 5);
-	body_settle(replica);
+	body_settle();
 	replica->leader.followers[1].link.length = core->decided - 5; /* a quarter is four */
 	assert_int_equal(ask(change, "1 (1) are live and level"), PAXOS_CHANGE_REFUSED);
 	replica->leader.followers[1].link.length = core->decided - 4;
@@ -183,12 +171,12 @@ static void test_learner_is_asked_for_once_and_dropped(void **state)
 	assert_int_equal(ask(change, "vote, 4 learns"), PAXOS_CHANGE_DONE);
 	change.addresses[LEARNER] = (struct store_address){0x0a000004, 80};
 	assert_int_equal(ask(change, "becomes a learner"), PAXOS_CHANGE_WAITS); /* elsewhere */
-	body_settle(replica);
+	body_settle();
 	assert_int_equal(store_members(core->store)->member[LEARNER].address.port, 80);
 	assert_int_equal(store_member_incarnation(core->store, LEARNER), 0);
 	change = (struct paxos_change){.remove = paxos_bit(LEARNER)};
 	assert_int_equal(ask(change, "is dropped"), PAXOS_CHANGE_WAITS);
-	body_settle(replica);
+	body_settle();
 	assert_int_equal(ask(change, "none learn"), PAXOS_CHANGE_DONE);
 }
 
@@ -259,20 +247,21 @@ static void test_spare_takes_the_place_of_a_dead_voter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_founders_are_written_down, begin, end),
-		cmocka_unit_test_setup_teardown(test_leader_that_has_only_begun_waits, begin, end),
-		cmocka_unit_test_setup_teardown(test_one_change_at_a_time, begin, end),
+		cmocka_unit_test_setup_teardown(test_founders_are_written_down, begin, body_end),
+		cmocka_unit_test_setup_teardown(test_leader_that_has_only_begun_waits, begin,
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_one_change_at_a_time, begin, body_end),
 		cmocka_unit_test_setup_teardown(test_numbers_that_may_not_be_are_refused, begin,
-	                                        end),
+	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_no_majority_live_and_level_is_refused, begin,
-	                                        end),
+	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_new_voter_must_follow_and_be_named, begin,
-	                                        end),
+	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_learner_is_asked_for_once_and_dropped, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_ask_is_answered_by_who_leads, begin, end),
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_ask_is_answered_by_who_leads, begin, body_end),
 		cmocka_unit_test_setup_teardown(test_spare_takes_the_place_of_a_dead_voter, begin,
-	                                        end),
+	                                        body_end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);

@@ -13,33 +13,15 @@
 #include "consensus/handover.h"
 #include "tests/unit/body_fixture.h"
 
-static struct paxos_replica *replica;
-static struct paxos_core *core;
-
-static int begin(void **state)
-{
-	(void)state;
-	replica = body_begin();
-	core = &replica->core;
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	body_end(replica);
-	return 0;
-}
-
 /* It leads, and both others are level. */
 static void lead(void)
 {
-	body_lead(replica);
-	body_connect(replica, 2);
-	body_level(replica, 2);
-	body_settle(replica);
-	body_level(replica, 2);
-	body_tick(replica);
+	body_lead();
+	body_connect(2);
+	body_level(2);
+	body_settle();
+	body_level(2);
+	body_tick();
 	core_empty_outbox(core);
 }
 
@@ -119,7 +101,7 @@ static void test_goes_on_itself_if_nobody_does(void **state)
 	core->now_ns += core->config.suspicion_ns / 2 - 1;
 	assert_false(paxos_handover_tick(replica));
 	core->now_ns++;
-	body_connect(replica, 2);
+	body_connect(2);
 	assert_true(paxos_handover_tick(replica));
 	assert_false(paxos_handover_tick(replica)); /* once */
 	core->role = PAXOS_FOLLOWER;
@@ -142,7 +124,7 @@ static void test_wish_is_answered(void **state)
 	(void)state;
 	assert_int_equal(paxos_handover_wish(replica, 3), PAXOS_TRANSFER_NO_MEMBER);
 	assert_int_equal(paxos_handover_wish(replica, 1), PAXOS_TRANSFER_NO_LEADER);
-	body_follow(replica, body_ballot(1, 1));
+	body_follow(body_ballot(1, 1));
 	core_empty_outbox(core);
 	assert_int_equal(paxos_handover_wish(replica, 1), PAXOS_TRANSFER_LEADS);
 	assert_int_equal(paxos_handover_wish(replica, PAXOS_NOBODY), PAXOS_TRANSFER_PASSED_ON);
@@ -183,7 +165,7 @@ static void test_command_calls_only_the_heir_of_the_present_ballot(void **state)
 	struct paxos_msg msg = body_msg(1, PAXOS_MSG_HANDOVER);
 
 	(void)state;
-	body_follow(replica, ballot);
+	body_follow(ballot);
 	msg.ballot = body_ballot(1, 2); /* late */
 	paxos_handover_hear(replica, &msg);
 	msg.ballot = ballot;
@@ -209,16 +191,20 @@ static void test_command_calls_only_the_heir_of_the_present_ballot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_heir_is_level_and_connected, begin, end),
-		cmocka_unit_test_setup_teardown(test_best_heir_is_chosen, begin, end),
-		cmocka_unit_test_setup_teardown(test_is_told_until_somebody_stands, begin, end),
-		cmocka_unit_test_setup_teardown(test_goes_on_itself_if_nobody_does, begin, end),
-		cmocka_unit_test_setup_teardown(test_does_not_go_on_alone, begin, end),
-		cmocka_unit_test_setup_teardown(test_wish_is_answered, begin, end),
-		cmocka_unit_test_setup_teardown(test_wish_of_another_ballot_moves_no_leader, begin,
-	                                        end),
+		cmocka_unit_test_setup_teardown(test_heir_is_level_and_connected, body_begin,
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_best_heir_is_chosen, body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_is_told_until_somebody_stands, body_begin,
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_goes_on_itself_if_nobody_does, body_begin,
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_does_not_go_on_alone, body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_wish_is_answered, body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_wish_of_another_ballot_moves_no_leader,
+	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(
-			test_command_calls_only_the_heir_of_the_present_ballot, begin, end),
+			test_command_calls_only_the_heir_of_the_present_ballot, body_begin,
+			body_end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);

@@ -17,15 +17,10 @@ enum {
 	REJOIN = 2 /* index of the entry */
 };
 
-static struct paxos_replica *replica;
-static struct paxos_core *core;
-
 /* Its REJOIN and one more entry are applied; leader 1 has told so. */
 static int begin(void **state)
 {
-	(void)state;
-	replica = body_begin();
-	core = &replica->core;
+	(void)body_begin(state);
 	core->takes_part = false;
 	core->role = PAXOS_OUTSIDER;
 	core_append_nops(core, 1);
@@ -39,13 +34,6 @@ static int begin(void **state)
 	paxos_outsider_tick(replica); /* asks it */
 	replica->catchup =
 		(struct paxos_catchup){.ballot = body_ballot(1, 4), .adopted = 3, .decided = 3};
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	body_end(replica);
 	return 0;
 }
 
@@ -196,16 +184,19 @@ static void test_stop_sign_alone_removes_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_joins_with_the_leaders_ballot, begin, end),
+		cmocka_unit_test_setup_teardown(test_joins_with_the_leaders_ballot, begin,
+	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_not_before_the_leaders_log_is_applied, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_not_under_another_incarnation, begin, end),
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_not_under_another_incarnation, begin,
+	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_asks_the_leader_or_one_after_the_other, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_one_that_gives_is_not_left, begin, end),
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_one_that_gives_is_not_left, begin, body_end),
 		cmocka_unit_test_setup_teardown(test_removed_is_who_hears_all_of_it_from_a_leader,
-	                                        begin, end),
-		cmocka_unit_test_setup_teardown(test_stop_sign_alone_removes_nobody, begin, end),
+	                                        begin, body_end),
+		cmocka_unit_test_setup_teardown(test_stop_sign_alone_removes_nobody, begin,
+	                                        body_end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);

@@ -13,27 +13,9 @@
 #include "consensus/storage.h"
 #include "tests/unit/body_fixture.h"
 
-static struct paxos_replica *replica;
-
-static int begin(void **state)
-{
-	(void)state;
-	replica = body_begin();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	body_end(replica);
-	return 0;
-}
-
 /* A record waits since just before it is called a stall. */
 static void stall(uint64_t more_ns)
 {
-	struct paxos_core *core = &replica->core;
-
 	core->durable = (struct paxos_durable){0};
 	paxos_durable_gave(&core->durable, 1, 100,
 	                   core->now_ns - core->config.suspicion_ns - more_ns);
@@ -42,23 +24,23 @@ static void stall(uint64_t more_ns)
 static void test_stalled_leader_goes_where_it_is_better(void **state)
 {
 	(void)state;
-	body_lead(replica);
+	body_lead();
 	stall(0);
 	paxos_storage_tick(replica);
-	assert_false(replica->core.stalled);
+	assert_false(core->stalled);
 	stall(1);
-	replica->core.peers[1].disk_late = true;
+	core->peers[1].disk_late = true;
 	paxos_storage_tick(replica); /* all stall: it stays */
-	assert_true(replica->core.stalled);
-	assert_int_equal(replica->core.role, PAXOS_LEADER);
-	replica->core.peers[1].disk_late = false;
+	assert_true(core->stalled);
+	assert_int_equal(core->role, PAXOS_LEADER);
+	core->peers[1].disk_late = false;
 	paxos_storage_tick(replica);
-	assert_int_equal(replica->core.role, PAXOS_FOLLOWER);
+	assert_int_equal(core->role, PAXOS_FOLLOWER);
 	assert_int_equal(replica->handover.heir, 1);
-	assert_int_equal(replica->core.counted.traces[PAXOS_TRACE_DISK_STALLED], 1);
-	paxos_durable_reached(&replica->core.durable, 1);
+	assert_int_equal(core->counted.traces[PAXOS_TRACE_DISK_STALLED], 1);
+	paxos_durable_reached(&core->durable, 1);
 	paxos_storage_tick(replica);
-	assert_false(replica->core.stalled);
+	assert_false(core->stalled);
 }
 
 static void test_stalled_candidate_gives_up(void **state)
@@ -67,13 +49,11 @@ static void test_stalled_candidate_gives_up(void **state)
 	paxos_replica_stand(replica);
 	stall(1);
 	paxos_storage_tick(replica);
-	assert_int_equal(replica->core.role, PAXOS_FOLLOWER);
+	assert_int_equal(core->role, PAXOS_FOLLOWER);
 }
 
 static void test_full_is_the_own_disk_or_a_majority(void **state)
 {
-	struct paxos_core *core = &replica->core;
-
 	(void)state;
 	core->peers[1].disk_full = true;
 	core->peers[3].disk_full = true; /* does not vote */
@@ -95,11 +75,12 @@ static void test_full_is_the_own_disk_or_a_majority(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_stalled_leader_goes_where_it_is_better, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_stalled_candidate_gives_up, begin, end),
-		cmocka_unit_test_setup_teardown(test_full_is_the_own_disk_or_a_majority, begin,
-	                                        end),
+		cmocka_unit_test_setup_teardown(test_stalled_leader_goes_where_it_is_better,
+	                                        body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_stalled_candidate_gives_up, body_begin,
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_full_is_the_own_disk_or_a_majority, body_begin,
+	                                        body_end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);

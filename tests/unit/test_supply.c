@@ -13,24 +13,6 @@
 #include "consensus/supply.h"
 #include "tests/unit/body_fixture.h"
 
-static struct paxos_replica *replica;
-static struct paxos_core *core;
-
-static int begin(void **state)
-{
-	(void)state;
-	replica = body_begin();
-	core = &replica->core;
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	body_end(replica);
-	return 0;
-}
-
 static struct paxos_msg fetch(unsigned node, struct paxos_ballot ballot)
 {
 	struct paxos_msg msg = body_msg(node, PAXOS_MSG_FETCH);
@@ -57,7 +39,7 @@ static uint64_t ask(struct paxos_msg msg)
 static void test_ballots_log_only_while_it_is_promised(void **state)
 {
 	(void)state;
-	body_follow(replica, body_ballot(1, 3));
+	body_follow(body_ballot(1, 3));
 	core_append_nops(core, 4);
 	core_apply(core, 2);
 	assert_int_equal(ask(fetch(1, body_ballot(1, 3))), 4);
@@ -92,7 +74,7 @@ static void test_who_does_not_lead_names_no_ballot(void **state)
 	struct paxos_msg msg = fetch(2, (struct paxos_ballot){0}), answer;
 
 	(void)state;
-	body_follow(replica, body_ballot(1, 3));
+	body_follow(body_ballot(1, 3));
 	replica->leader.ballot = body_ballot(0, 2); /* it led once */
 	replica->leader.adopted = 9;
 	msg.flags = PAXOS_FLAG_OUTSIDER;
@@ -128,8 +110,8 @@ static void test_rejoin_for_who_says_the_proof_back(void **state)
 	uint64_t length, proof;
 
 	(void)state;
-	body_lead(replica);
-	body_settle(replica);
+	body_lead();
+	body_settle();
 	length = core->log.length;
 	proof = outsider_asks(life, 1, 0);
 	assert_true(proof != 0);
@@ -143,7 +125,7 @@ static void test_rejoin_for_who_says_the_proof_back(void **state)
 	assert_int_equal(replica->naming[2], life);
 	(void)outsider_asks(life, 1, proof); /* again */
 	assert_int_equal(core->log.length, length + 1);
-	body_settle(replica);
+	body_settle();
 	assert_true(store_member_incarnation(core->store, 2) == life);
 	replica->naming[2] = 0;
 	length = core->log.length;
@@ -158,8 +140,8 @@ static void test_no_rejoin_before_everything_adopted_is_applied(void **state)
 	uint64_t length;
 
 	(void)state;
-	body_lead(replica);
-	body_settle(replica);
+	body_lead();
+	body_settle();
 	length = core->log.length;
 	replica->leader.adopted = core->decided + 1;
 	(void)outsider_asks(life, 1, outsider_asks(life, 1, 0));
@@ -173,8 +155,8 @@ static void test_stranger_is_not_named(void **state)
 	uint64_t length;
 
 	(void)state;
-	body_lead(replica);
-	body_settle(replica);
+	body_lead();
+	body_settle();
 	length = core->log.length;
 	msg.flags = PAXOS_FLAG_OUTSIDER;
 	core_empty_outbox(core);
@@ -191,11 +173,11 @@ static void test_learner_is_named_in_the_present_configuration(void **state)
 	uint64_t length;
 
 	(void)state;
-	body_lead(replica);
-	body_settle(replica);
+	body_lead();
+	body_settle();
 	core_append(core, &(struct store_entry){
 				  .kind = STORE_ENTRY_LEARNER, .node = 5, .is_added = true});
-	body_settle(replica);
+	body_settle();
 	length = core->log.length;
 	msg.flags = PAXOS_FLAG_OUTSIDER;
 	core_empty_outbox(core);
@@ -251,19 +233,21 @@ static void test_only_the_asked_ones_own_ballot_is_followed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_ballots_log_only_while_it_is_promised, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_decided_entries_for_members_alone, begin, end),
-		cmocka_unit_test_setup_teardown(test_who_does_not_lead_names_no_ballot, begin, end),
-		cmocka_unit_test_setup_teardown(test_rejoin_for_who_says_the_proof_back, begin,
-	                                        end),
+		cmocka_unit_test_setup_teardown(test_ballots_log_only_while_it_is_promised,
+	                                        body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_decided_entries_for_members_alone, body_begin,
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_who_does_not_lead_names_no_ballot, body_begin,
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_rejoin_for_who_says_the_proof_back, body_begin,
+	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_no_rejoin_before_everything_adopted_is_applied,
-	                                        begin, end),
-		cmocka_unit_test_setup_teardown(test_stranger_is_not_named, begin, end),
+	                                        body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_stranger_is_not_named, body_begin, body_end),
 		cmocka_unit_test_setup_teardown(test_learner_is_named_in_the_present_configuration,
-	                                        begin, end),
+	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(test_only_the_asked_ones_own_ballot_is_followed,
-	                                        begin, end),
+	                                        body_begin, body_end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);

@@ -13,24 +13,6 @@
 #include "consensus/turnover.h"
 #include "tests/unit/body_fixture.h"
 
-static struct paxos_replica *replica;
-static struct paxos_core *core;
-
-static int begin(void **state)
-{
-	(void)state;
-	replica = body_begin();
-	core = &replica->core;
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	body_end(replica);
-	return 0;
-}
-
 static void append_members(uint32_t number, uint32_t voters, uint32_t learners)
 {
 	core_append(core, &(struct store_entry){.kind = STORE_ENTRY_MEMBERS,
@@ -50,7 +32,7 @@ static void end_configuration(uint32_t voters)
 static void test_follower_goes_on_with_nothing_promised(void **state)
 {
 	(void)state;
-	body_follow(replica, body_ballot(1, 6));
+	body_follow(body_ballot(1, 6));
 	assert_false(paxos_turnover_is_due(replica));
 	end_configuration(7 | 8);
 	assert_true(paxos_turnover_is_due(replica));
@@ -79,7 +61,7 @@ static void test_follower_goes_on_with_nothing_promised(void **state)
 static void test_who_is_in_it_no_more_is_an_outsider(void **state)
 {
 	(void)state;
-	body_follow(replica, body_ballot(1, 6));
+	body_follow(body_ballot(1, 6));
 	end_configuration(6);
 	paxos_turnover_enter(replica);
 	assert_int_equal(core->role, PAXOS_OUTSIDER);
@@ -91,8 +73,8 @@ static void test_leader_that_stays_stands_at_once(void **state)
 	struct paxos_msg msg;
 
 	(void)state;
-	body_lead(replica);
-	body_settle(replica);
+	body_lead();
+	body_settle();
 	append_members(2, 7, 0);
 	core_apply(core, core->log.length);
 	core_empty_outbox(core);
@@ -111,8 +93,8 @@ static void test_leader_that_leaves_has_the_most_level_stand(void **state)
 	struct paxos_msg msg;
 
 	(void)state;
-	body_lead(replica);
-	body_settle(replica);
+	body_lead();
+	body_settle();
 	append_members(2, 2 | 4 | 8, 0);
 	core_apply(core, core->log.length);
 	core_empty_outbox(core);
@@ -132,8 +114,8 @@ static void test_leader_that_leaves_has_the_most_level_stand(void **state)
 static void test_leader_that_resigned_does_not_stand(void **state)
 {
 	(void)state;
-	body_lead(replica);
-	body_settle(replica);
+	body_lead();
+	body_settle();
 	append_members(2, 7, 0);
 	core_apply(core, core->log.length);
 	replica->resigned = true;
@@ -211,7 +193,7 @@ static void test_later_configuration_is_fetched_whoever_leads_here(void **state)
 	uint32_t transfer;
 
 	(void)state;
-	body_follow(replica, body_ballot(1, 6));
+	body_follow(body_ballot(1, 6));
 	core_append_nops(core, 2);
 	core_apply(core, 1);
 	hear(stopped(2, 1, 0));
@@ -292,30 +274,33 @@ static void test_shell_is_told_where_members_are_when_it_changes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_follower_goes_on_with_nothing_promised, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_who_is_in_it_no_more_is_an_outsider, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_leader_that_stays_stands_at_once, begin, end),
+		cmocka_unit_test_setup_teardown(test_follower_goes_on_with_nothing_promised,
+	                                        body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_who_is_in_it_no_more_is_an_outsider,
+	                                        body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_leader_that_stays_stands_at_once, body_begin,
+	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_leader_that_leaves_has_the_most_level_stand,
-	                                        begin, end),
-		cmocka_unit_test_setup_teardown(test_leader_that_resigned_does_not_stand, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_learner_votes_if_it_was_named_before, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_learner_named_too_late_joins_again, begin,
-	                                        end),
-		cmocka_unit_test_setup_teardown(test_learner_of_another_life_joins_again, begin,
-	                                        end),
+	                                        body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_leader_that_resigned_does_not_stand,
+	                                        body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_learner_votes_if_it_was_named_before,
+	                                        body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_learner_named_too_late_joins_again, body_begin,
+	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_learner_of_another_life_joins_again,
+	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(
-			test_later_configuration_is_fetched_whoever_leads_here, begin, end),
-		cmocka_unit_test_setup_teardown(test_candidate_stops_to_learn, begin, end),
+			test_later_configuration_is_fetched_whoever_leads_here, body_begin,
+			body_end),
+		cmocka_unit_test_setup_teardown(test_candidate_stops_to_learn, body_begin,
+	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_call_to_stand_counts_in_its_configuration,
-	                                        begin, end),
+	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(test_call_to_stand_is_over_once_somebody_stands,
-	                                        begin, end),
+	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(
-			test_shell_is_told_where_members_are_when_it_changes, begin, end),
+			test_shell_is_told_where_members_are_when_it_changes, body_begin, body_end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);
