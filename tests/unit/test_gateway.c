@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   no connection, and not all of them together, take more than their share of a turn of
- *         the loop; what was asked is answered all the same, in its order.
+ *         the loop; what was asked is answered all the same, in its order. Who is gone has no
+ *         more waits opened, and its writes are done.
  * Method: a gateway on 127.0.0.1 whose loop the test turns; SELF is answered without a worker.
  */
 #include <arpa/inet.h>
@@ -23,6 +24,7 @@ enum {
 	TURN_FRAMES_MAX = 2 * 256,
 	TURN_ACCEPTS_MAX = 2 * 64,
 	TURNS_MAX = 20000,
+	WATCHES_MAX = 1024,
 	ANSWER_SIZE = 4 + 2 + 2 + 16,
 };
 
@@ -41,11 +43,12 @@ static int open_all(void **state)
 	struct ctl_gateway_config config = {.connections_max = 1000,
 	                                    .rw_secret = "",
 	                                    .ro_secret = "",
+	                                    .member = true,
 	                                    .inside = {.loop = &loop,
 	                                               .mailbox = &mailbox,
 	                                               .insides = &insides,
 	                                               .config = &servers,
-	                                               .watches_max = 16}};
+	                                               .watches_max = WATCHES_MAX}};
 	struct ctl_reason reason;
 	socklen_t size = sizeof(at);
 
@@ -178,12 +181,80 @@ static void test_held_ones_may_go(void **state)
 	assert_int_equal(counters.connections, 0);
 }
 
+/* As many WAITs as a connection's share of a turn, and more: "/a", from revision 1. */
+static void wait_much(int fd)
+{
+	static const uint8_t wait[] = {0, 0, 0, 10, 8, 1, 16, 6, 34, 2, '/', 'a', 72, 1};
+
+	for (unsigned i = 0; i < FRAMES; i++) {
+		assert_int_equal(write(fd, wait, sizeof(wait)), sizeof(wait));
+	}
+}
+
+/* Takes what the worker was sent: how many datagrams are no watch's. */
+static unsigned take_sent(void)
+{
+	struct paxos_mail mail;
+	unsigned count = 0;
+
+	while (paxos_mailbox_peek_to_worker(&mailbox, &mail)) {
+		count += watcher_is_for(mail.bytes) ? 0 : 1;
+		paxos_mailbox_pop_to_worker(&mailbox);
+	}
+	return count;
+}
+
+/* No server answers, so some waits are opening for ever, and those behind them are held. */
+static void test_who_is_gone_waits_for_nothing(void **state)
+{
+	/* SET "/a", value none, rev -1. */
+	static const uint8_t set[] = {0,  0,   0,   19,  8,   1,   16,  2,   34,  2,   '/', 'a',
+	                              72, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1};
+	struct ctl_gateway_counters counters = {0};
+	unsigned written = 0;
+
+	(void)state;
+	connect_all();
+	for (unsigned i = 0; i < CONNECTIONS - 1; i++) {
+		wait_much(fds[i]);
+	}
+	for (unsigned i = 0; i < TURNS_MAX && counters.accepted < CONNECTIONS; i++) {
+		counters = turn();
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		counters = turn();
+	}
+	assert_int_equal(counters.waits, CTL_GATEWAY_OPENING_MAX);
+	assert_int_equal(take_sent(), 0);
+	assert_int_equal(write(fds[0], set, sizeof(set)), sizeof(set));
+	for (unsigned i = 0; i < CONNECTIONS - 1; i++) {
+		assert_int_equal(close(fds[i]), 0);
+	}
+	ask_much(fds[CONNECTIONS - 1]);
+	for (unsigned i = 0; i < TURNS_MAX && counters.connections > 1; i++) {
+		counters = turn();
+		assert_true(counters.waits <= CTL_GATEWAY_OPENING_MAX);
+		written += take_sent();
+	}
+	assert_int_equal(counters.connections, 1);
+	assert_int_equal(counters.waits, 0);
+	assert_true(written != 0);
+	for (unsigned i = 0; i < TURNS_MAX && counters.answers < FRAMES; i++) {
+		counters = turn();
+	}
+	assert_int_equal(counters.answers, FRAMES);
+	assert_int_equal(counters.malformed + counters.long_frames, 0);
+	assert_int_equal(close(fds[CONNECTIONS - 1]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_turn_takes_its_share_and_no_more, open_all,
 	                                        close_all),
 		cmocka_unit_test_setup_teardown(test_held_ones_may_go, open_all, close_all),
+		cmocka_unit_test_setup_teardown(test_who_is_gone_waits_for_nothing, open_all,
+	                                        close_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
