@@ -7,19 +7,13 @@ void paxos_answer_message(struct paxos_core *core, const struct paxos_address *a
                           const struct proto_head *asked, uint64_t version, struct slice message)
 {
 	const struct paxos_effect effect = {.kind = PAXOS_EFFECT_REPLY, .address = *address};
-	struct proto_head head = {
-		.configuration = core->configuration,
-		.session = asked->session,
-		.number = asked->number,
-		.version = version,
-		.segments = (uint16_t)proto_segments(message.size),
-	};
-	const bool some = asked->missing != 0 && asked->version == version;
+	struct proto_head head =
+		proto_answer_head(asked, core->configuration, version, message.size);
 
 	for (; head.segment < head.segments; head.segment++) {
 		uint8_t *memory;
 
-		if (some && (asked->missing >> head.segment & 1) == 0) {
+		if (!proto_is_wanted(asked, version, head.segment)) {
 			continue;
 		}
 		memory = paxos_outbox_begin(&core->outbox);

@@ -39,19 +39,13 @@ static bool open_request(const struct dp_reads *reads, struct slice bytes,
 static void send(struct dp_reads *reads, const struct proto_head *asked, uint64_t version,
                  struct slice message, const struct paxos_address *address, struct dp_tx *tx)
 {
-	struct proto_head head = {
-		.configuration = configuration_of(reads),
-		.session = asked->session,
-		.number = asked->number,
-		.version = version,
-		.segments = (uint16_t)proto_segments(message.size),
-	};
-	const bool some = asked->missing != 0 && asked->version == version;
+	struct proto_head head =
+		proto_answer_head(asked, configuration_of(reads), version, message.size);
 
 	for (; head.segment < head.segments; head.segment++) {
 		size_t size;
 
-		if (some && (asked->missing >> head.segment & 1) == 0) {
+		if (!proto_is_wanted(asked, version, head.segment)) {
 			continue;
 		}
 		size = proto_segment_encode(&head, STORE_DATAGRAM_ANSWER, 0, reads->cluster,

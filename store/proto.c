@@ -279,6 +279,24 @@ unsigned proto_segments(size_t message_size)
 	return (unsigned)((message_size + PROTO_PIECE_SIZE - 1) / PROTO_PIECE_SIZE);
 }
 
+struct proto_head proto_answer_head(const struct proto_head *asked, uint32_t configuration,
+                                    uint64_t version, size_t message_size)
+{
+	return (struct proto_head){
+		.configuration = configuration,
+		.session = asked->session,
+		.number = asked->number,
+		.version = version,
+		.segments = (uint16_t)proto_segments(message_size),
+	};
+}
+
+bool proto_is_wanted(const struct proto_head *asked, uint64_t version, unsigned segment)
+{
+	return asked->missing == 0 || asked->version != version ||
+	       (asked->missing >> segment & 1) != 0;
+}
+
 static void put_head(struct wire_writer *writer, const struct proto_head *head)
 {
 	wire_put_u32(writer, head->configuration);

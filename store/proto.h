@@ -172,6 +172,12 @@ static inline bool proto_is_repair(const struct proto_head *head)
 	return head->segments == 0;
 }
 
+/* The head of an answer of this version and size to what was asked; its first segment's. */
+struct proto_head proto_answer_head(const struct proto_head *asked, uint32_t configuration,
+                                    uint64_t version, size_t message_size);
+/* False for a segment of an answer of this version that the asker has already. */
+bool proto_is_wanted(const struct proto_head *asked, uint64_t version, unsigned segment);
+
 /* A bit for each of `segments`, 1 to PROTO_SEGMENTS_MAX. */
 static inline uint32_t proto_segment_bits(unsigned segments)
 {

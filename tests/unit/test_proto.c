@@ -381,6 +381,28 @@ static void test_every_answer_has_its_own_words(void **state)
 	assert_non_null(store_answer_text(STORE_ANSWER_COUNT));
 }
 
+static void test_an_answer_is_repaired_only_in_its_own_version(void **state)
+{
+	const struct proto_head asked = {
+		.session = 1, .secret = 2, .number = 3, .version = 4, .missing = 2};
+	const struct proto_head all = {.number = 3, .version = 4};
+	const struct proto_head head = proto_answer_head(&asked, 5, 4, PROTO_PIECE_SIZE + 1);
+
+	(void)state;
+	assert_int_equal(head.configuration, 5);
+	assert_int_equal(head.session, 1);
+	assert_int_equal(head.secret, 0);
+	assert_int_equal(head.number, 3);
+	assert_int_equal(head.version, 4);
+	assert_int_equal(head.missing, 0);
+	assert_int_equal(head.segment, 0);
+	assert_int_equal(head.segments, 2);
+	assert_false(proto_is_wanted(&asked, 4, 0));
+	assert_true(proto_is_wanted(&asked, 4, 1));
+	assert_true(proto_is_wanted(&asked, 6, 0)); /* other bytes: all of them */
+	assert_true(proto_is_wanted(&all, 4, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_repair_note_names_segments),
 		cmocka_unit_test(test_version_of_a_file_is_its_revision),
 		cmocka_unit_test(test_every_answer_has_its_own_words),
+		cmocka_unit_test(test_an_answer_is_repaired_only_in_its_own_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
