@@ -16,6 +16,7 @@
 #include "bench/fan.h"
 #include "bench/floor.h"
 #include "bench/load.h"
+#include "bench/option.h"
 #include "bench/report.h"
 #include "bench/stages.h"
 #include "store/client.h"
@@ -121,30 +122,6 @@ struct arguments {
 
 /* --- values --------------------------------------------------------------------------------- */
 
-static double number_of(struct argp_state *state, const char *name, const char *argument,
-                        double least, double most)
-{
-	char *end;
-	const double number = strtod(argument, &end);
-
-	if (*argument == '\0' || *end != '\0' || !(number >= least && number <= most)) {
-		argp_error(state, "--%s %s: want a number from %.10g to %.10g", name, argument,
-		           least, most);
-	}
-	return number;
-}
-
-static unsigned count_of(struct argp_state *state, const char *name, const char *argument,
-                         unsigned least, unsigned most)
-{
-	const double number = number_of(state, name, argument, least, most);
-
-	if (number != (double)(unsigned)number) {
-		argp_error(state, "--%s %s: want a whole number", name, argument);
-	}
-	return (unsigned)number;
-}
-
 static void take_windows(struct argp_state *state, const char *argument, struct floor_config *floor)
 {
 	char *copy = strdup(argument), *rest = copy, *one;
@@ -155,7 +132,7 @@ static void take_windows(struct argp_state *state, const char *argument, struct 
 			argp_error(state, "--windows: at most %d of them", FLOOR_WINDOWS_MAX);
 		}
 		floor->windows[floor->window_count++] =
-			count_of(state, "windows", one, 1, FLOOR_WINDOW_MAX);
+			option_count(state, "windows", one, 1, FLOOR_WINDOW_MAX);
 	}
 	free(copy);
 }
@@ -198,36 +175,36 @@ static bool take_load_option(int key, char *argument, struct argp_state *state,
 {
 	switch (key) {
 	case OPTION_CLIENTS:
-		load->clients = count_of(state, "clients", argument, 1, LOAD_CLIENTS_MAX);
+		load->clients = option_count(state, "clients", argument, 1, LOAD_CLIENTS_MAX);
 		return true;
 	case OPTION_OUTSTANDING:
 		load->outstanding =
-			count_of(state, "outstanding", argument, 1, CLIENT_REQUESTS_MAX);
+			option_count(state, "outstanding", argument, 1, CLIENT_REQUESTS_MAX);
 		return true;
 	case OPTION_RATE:
-		load->rate = number_of(state, "rate", argument, 0.001, 1e8);
+		load->rate = option_number(state, "rate", argument, 0.001, 1e8);
 		return true;
 	case OPTION_KEYS:
-		load->keys = count_of(state, "keys", argument, 1, LOAD_KEYS_MAX);
+		load->keys = option_count(state, "keys", argument, 1, LOAD_KEYS_MAX);
 		return true;
 	case OPTION_REQUESTS:
-		load->requests = count_of(state, "requests", argument, 1, UINT32_MAX);
+		load->requests = option_count(state, "requests", argument, 1, UINT32_MAX);
 		return true;
 	case OPTION_WARM_UP:
-		load->warm_up_seconds = number_of(state, "warm-up", argument, 0, SECONDS_MAX);
+		load->warm_up_seconds = option_number(state, "warm-up", argument, 0, SECONDS_MAX);
 		return true;
 	case OPTION_READS:
-		load->read_percent = count_of(state, "reads", argument, 0, 100);
+		load->read_percent = option_count(state, "reads", argument, 0, 100);
 		return true;
 	case OPTION_STALE:
 		load->stale = true;
 		return true;
 	case OPTION_TIMEOUT:
-		load->timeout_ns =
-			(uint64_t)(1e9 * number_of(state, "timeout", argument, 0.001, SECONDS_MAX));
+		load->timeout_ns = (uint64_t)(1e9 * option_number(state, "timeout", argument, 0.001,
+		                                                  SECONDS_MAX));
 		return true;
 	case OPTION_SEED:
-		load->seed = count_of(state, "seed", argument, 0, UINT32_MAX);
+		load->seed = option_count(state, "seed", argument, 0, UINT32_MAX);
 		return true;
 	default:
 		return false;
@@ -244,12 +221,13 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case OPTION_VALUE_SIZE:
 		arguments->load.value_size =
-			count_of(state, "value-size", argument, 0, STORE_VALUE_SIZE_MAX);
+			option_count(state, "value-size", argument, 0, STORE_VALUE_SIZE_MAX);
 		/* The floor sends single datagrams. */
 		arguments->floor.size = arguments->load.value_size;
 		break;
 	case OPTION_SECONDS:
-		arguments->load.seconds = number_of(state, "seconds", argument, 0.01, SECONDS_MAX);
+		arguments->load.seconds =
+			option_number(state, "seconds", argument, 0.01, SECONDS_MAX);
 		arguments->floor.seconds = arguments->load.seconds;
 		arguments->disk.seconds = arguments->load.seconds;
 		break;
@@ -273,10 +251,10 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		break;
 	case OPTION_WRITERS:
 		arguments->disk.processes =
-			count_of(state, "writers", argument, 1, DISK_PROCESSES_MAX);
+			option_count(state, "writers", argument, 1, DISK_PROCESSES_MAX);
 		break;
 	case OPTION_WATCHES:
-		arguments->watches = count_of(state, "watches", argument, 1, FAN_WATCHES_MAX);
+		arguments->watches = option_count(state, "watches", argument, 1, FAN_WATCHES_MAX);
 		break;
 	case OPTION_JSON:
 		arguments->json = true;

@@ -18,6 +18,7 @@
 
 #include "bench/grpc.h"
 #include "bench/hist.h"
+#include "bench/option.h"
 #include "bench/report.h"
 #include "store/base/check.h"
 #include "store/base/prng.h"
@@ -60,17 +61,6 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static double number_of(struct argp_state *state, const char *argument, double least, double most)
-{
-	char *end;
-	const double number = strtod(argument, &end);
-
-	if (*argument == '\0' || *end != '\0' || !(number >= least && number <= most)) {
-		argp_error(state, "%s: want a number from %g to %g", argument, least, most);
-	}
-	return number;
-}
-
 static void take_ports(struct argp_state *state, char *list, struct load *load)
 {
 	char *one;
@@ -80,7 +70,7 @@ static void take_ports(struct argp_state *state, char *list, struct load *load)
 		if (load->port_count == ENDPOINTS_MAX) {
 			argp_error(state, "too many ports");
 		}
-		load->ports[load->port_count++] = (unsigned)number_of(state, one, 1, 65535);
+		load->ports[load->port_count++] = option_count(state, "ports", one, 1, 65535);
 	}
 }
 
@@ -93,22 +83,23 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		take_ports(state, argument, load);
 		break;
 	case 'c':
-		load->connection_count = (unsigned)number_of(state, argument, 1, CONNECTIONS_MAX);
+		load->connection_count =
+			option_count(state, "connections", argument, 1, CONNECTIONS_MAX);
 		break;
 	case 's':
-		load->streams = (unsigned)number_of(state, argument, 1, GRPC_CALLS_MAX);
+		load->streams = option_count(state, "streams", argument, 1, GRPC_CALLS_MAX);
 		break;
 	case 'v':
-		load->value_size = (unsigned)number_of(state, argument, 0, VALUE_SIZE_MAX);
+		load->value_size = option_count(state, "value-size", argument, 0, VALUE_SIZE_MAX);
 		break;
 	case 'k':
-		load->keys = (unsigned)number_of(state, argument, 1, 1e7);
+		load->keys = option_count(state, "keys", argument, 1, 10000000);
 		break;
 	case 't':
-		load->seconds = number_of(state, argument, 0.1, 3600);
+		load->seconds = option_number(state, "seconds", argument, 0.1, 3600);
 		break;
 	case 'w':
-		load->warm_up_seconds = number_of(state, argument, 0, 3600);
+		load->warm_up_seconds = option_number(state, "warm-up", argument, 0, 3600);
 		break;
 	case ARGP_KEY_END:
 		if (load->port_count == 0) {

@@ -209,6 +209,13 @@ static void submit(struct fan *fan, uint64_t due_ns)
 	fan->written++;
 }
 
+/* True if nothing is awaited any more. */
+static bool is_settled(const struct fan *fan)
+{
+	return fan->answered == fan->written &&
+	       (fan->watches == 0 || fan->complete == fan->written);
+}
+
 /* Whether the next write may be sent, and since when it is due. */
 static bool is_due(const struct fan *fan, uint64_t start_ns, uint64_t first, uint64_t *ret_due_ns)
 {
@@ -220,15 +227,7 @@ static bool is_due(const struct fan *fan, uint64_t start_ns, uint64_t first, uin
 		*ret_due_ns = start_ns + (uint64_t)((double)(fan->written - first) * interval_ns);
 		return *ret_due_ns <= now_ns;
 	}
-	return fan->answered == fan->written &&
-	       (fan->watches == 0 || fan->complete == fan->written);
-}
-
-/* True if nothing is awaited any more. */
-static bool is_settled(const struct fan *fan)
-{
-	return fan->answered == fan->written &&
-	       (fan->watches == 0 || fan->complete == fan->written);
+	return is_settled(fan);
 }
 
 static int settle(struct fan *fan)
@@ -341,7 +340,6 @@ static json_t *report_watcher(const struct fan *fan)
 static json_t *make_report(const struct fan *fan, const struct round *alone,
                            const struct round *watched)
 {
-	static const char *const durabilities[] = {"unknown", "memory", "disk"};
 	const struct fan_config *config = fan->config;
 	json_t *report = json_object();
 
@@ -353,9 +351,7 @@ static json_t *make_report(const struct fan *fan, const struct round *alone,
 	}
 	put(report, "watches", config->watches);
 	put(report, "writers", 1);
-	(void)json_object_set_new(
-		report, "durability",
-		json_string(durabilities[fan->durability < 3 ? fan->durability : 0]));
+	(void)json_object_set_new(report, "durability", report_durability(fan->durability));
 	put(report, "servers", config->post.count);
 	put(report, "leader", fan->leader);
 	put(report, "value_size", config->value_size);

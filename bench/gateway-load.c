@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "bench/hist.h"
+#include "bench/option.h"
 #include "bench/report.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
@@ -107,17 +108,6 @@ static void take_servers(struct argp_state *state, char *list, struct load *load
 	}
 }
 
-static double number_of(struct argp_state *state, const char *argument, double least, double most)
-{
-	char *end;
-	const double number = strtod(argument, &end);
-
-	if (*argument == '\0' || *end != '\0' || !(number >= least && number <= most)) {
-		argp_error(state, "%s: want a number from %g to %g", argument, least, most);
-	}
-	return number;
-}
-
 static error_t take_option(int key, char *argument, struct argp_state *state)
 {
 	struct load *load = state->input;
@@ -127,10 +117,12 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		take_servers(state, argument, load);
 		break;
 	case 'c':
-		load->connection_count = (unsigned)number_of(state, argument, 1, CONNECTIONS_MAX);
+		load->connection_count =
+			option_count(state, "connections", argument, 1, CONNECTIONS_MAX);
 		break;
 	case 'o':
-		load->outstanding = (unsigned)number_of(state, argument, 1, OUTSTANDING_MAX);
+		load->outstanding =
+			option_count(state, "outstanding", argument, 1, OUTSTANDING_MAX);
 		break;
 	case 'w':
 		load->verb = VERB_SET;
@@ -139,10 +131,10 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		load->hostile = true;
 		break;
 	case 'k':
-		load->kind = (unsigned)number_of(state, argument, 1, KIND_COUNT - 1);
+		load->kind = option_count(state, "kind", argument, 1, KIND_COUNT - 1);
 		break;
 	case 't':
-		load->seconds = number_of(state, argument, 0.1, 3600);
+		load->seconds = option_number(state, "seconds", argument, 0.1, 3600);
 		break;
 	case ARGP_KEY_END:
 		if (load->endpoint_count == 0) {

@@ -378,13 +378,6 @@ static const char *kind_text(enum load_kind kind)
 	return "mixed";
 }
 
-static const char *durability_text(unsigned durability)
-{
-	static const char *const texts[] = {"unknown", "memory", "disk"};
-
-	return texts[durability < 3 ? durability : 0];
-}
-
 static json_t *report_outcomes(const struct load *load)
 {
 	static const char *const names[] = {"done", "refused", "unreached", "unknown"};
@@ -454,8 +447,7 @@ static void report_setting(const struct load *load, json_t *report)
 	}
 	(void)json_object_set_new(report, "clients", json_integer(config->clients));
 	(void)json_object_set_new(report, "outstanding", json_integer(config->outstanding));
-	(void)json_object_set_new(report, "durability",
-	                          json_string(durability_text(load->durability)));
+	(void)json_object_set_new(report, "durability", report_durability(load->durability));
 	(void)json_object_set_new(report, "servers", json_integer(config->post.count));
 	(void)json_object_set_new(report, "leader", json_integer(load->leader));
 	(void)json_object_set_new(report, "value_size", json_integer(config->value_size));

@@ -76,6 +76,13 @@ const char *report_commit(void)
 	return BENCH_COMMIT;
 }
 
+json_t *report_durability(unsigned durability)
+{
+	static const char *const texts[] = {"unknown", "memory", "disk"};
+
+	return json_string(texts[durability < 3 ? durability : 0]);
+}
+
 static void print_value(const json_t *value)
 {
 	if (json_is_real(value)) {

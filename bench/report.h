@@ -25,6 +25,9 @@ json_t *report_machine(void);
 /* The commit the program was built from. */
 const char *report_commit(void);
 
+/* "memory" or "disk", as an answer told it; "unknown" if none did. */
+json_t *report_durability(unsigned durability);
+
 /* Microseconds to three places. */
 json_t *report_us(uint64_t ns);
 

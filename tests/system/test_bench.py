@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Goal:   what makes the numbers works: each command of coffer-bench, the asker of etcd, and
-        bench/compare from start to end. How fast anything is, is not looked at.
+"""Goal:   what makes the numbers works: each command of coffer-bench, the askers of etcd and
+        of the gateway, and bench/compare from start to end. How fast anything is, is not looked at.
 Method: a moment of each, against three servers over kernel UDP, over links, and against nobody."""
 
 import os
 import pathlib
 
 from cluster import Kernel
-from harness import check, parse_json
+from harness import check, parse_json, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOMENT = "0.1"
@@ -103,6 +103,31 @@ def test_loads_over_kernel_udp(tools):
     cluster.down()
 
 
+def gateway_load(tools, *words):
+    done = tools.run([tools.options.gateway_load, *words, "--seconds", "0.3"])
+    check(done.returncode == 0, f"gateway-load {' '.join(words)}: exit code", done.returncode,
+          done.stderr)
+    return parse_json(done.stdout, words)
+
+
+def test_gateway_is_asked_and_harmed(tools):
+    cluster = Kernel(tools, 3)
+    cluster.up()
+    servers = cluster.environment()["COFFER_SERVERS"]
+    wait_for("the gateways answer", lambda: gateway_load(
+        tools, "--servers", servers, "--connections", "3")["throughput_per_s"] > 0)
+    for verb in ((), ("--write",)):
+        told = gateway_load(tools, "--servers", servers, "--connections", "3", "--outstanding",
+                            "4", *verb)
+        check(told["opened"] == 3 and told["closed"] == 0 and told["throughput_per_s"] > 0,
+              "each asks, and is answered", told)
+        has_latency(told["latency"], 10**9)
+    told = gateway_load(tools, "--servers", servers, "--connections", "18", "--hostile")
+    check(told["bytes_sent"] > 0 and told["closed"] > 0 and
+          told["opened"] == told["closed"] + 18, "who is closed comes again", told)
+    cluster.down()
+
+
 def test_wrong_use_and_nobody_there(tools):
     nobody = {**os.environ, "COFFER_SERVERS": ""}
     for words in ((), ("nothing",), ("write", "--clients", "0"), ("write", "--rate", "x"),
@@ -111,9 +136,15 @@ def test_wrong_use_and_nobody_there(tools):
                   ("write", "--links", str(tools.folder / "none")), ("write",),
                   ("watch", "--watches", "0"), ("watch", "--value-size", "7")):
         bench(tools, *words, expect=2, environment=nobody)
-    done = tools.run([tools.options.etcd_load, "--ports", "1", "--seconds", MOMENT])
-    check(done.returncode == 1 and "etcd-load:" in done.stderr, "nobody listens",
-          done.returncode, done.stderr)
+    for program, where in ((tools.options.etcd_load, ("--ports", "1")),
+                           (tools.options.gateway_load, ("--servers", "127.0.0.1:1"))):
+        done = tools.run([program, *where, "--seconds", MOMENT])
+        check(done.returncode == 1 and f"{program.name}:" in done.stderr, "nobody listens",
+              done.returncode, done.stderr)
+        for words in (("--connections", "1.5"), ("--connections", "0"), ("--seconds", "x"), ()):
+            done = tools.run([program, *(where if words else ()), *words])
+            check(done.returncode == 2, f"{program.name}: exit code of wrong use",
+                  done.returncode, done.stderr)
 
 
 def test_compare_from_start_to_end(tools):
@@ -143,5 +174,5 @@ def test_compare_from_start_to_end(tools):
 if __name__ == "__main__":
     import harness
     harness.run([test_floor_over_both_carriers, test_stages_without_a_cluster,
-                 test_loads_over_kernel_udp, test_wrong_use_and_nobody_there,
-                 test_compare_from_start_to_end])
+                 test_loads_over_kernel_udp, test_gateway_is_asked_and_harmed,
+                 test_wrong_use_and_nobody_there, test_compare_from_start_to_end])
