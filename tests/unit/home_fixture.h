@@ -3,6 +3,8 @@
 
 /* home_fixture.h - a replica over a data folder, and records for its journal; after cmocka */
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "consensus/mailbox.h"
@@ -10,6 +12,28 @@
 #include "consensus/record.h"
 #include "consensus/replica.h"
 #include "control/home.h"
+
+/*
+ * A new folder for a test below `place`, and the configuration of server 1, alone in mode disk,
+ * whose data folder `data` lies in it. Returns 0, or -1.
+ */
+static inline int home_make_base(const char *place, char *ret_base, size_t room,
+                                 struct ctl_config *ret_config)
+{
+	(void)snprintf(ret_base, room, "%s/coffer-home-XXXXXX", place);
+	if (mkdtemp(ret_base) == NULL) {
+		return -1;
+	}
+	*ret_config = (struct ctl_config){
+		.cluster = 7,
+		.node = 1,
+		.members = 1,
+		.durability = CTL_DURABILITY_DISK,
+		.segment_mb = 2,
+	};
+	(void)snprintf(ret_config->data, sizeof(ret_config->data), "%s/data", ret_base);
+	return 0;
+}
 
 /* One of three, in mode disk, as the superblock names it. Given back to both free functions. */
 static inline void home_make_replica(const struct ctl_superblock *superblock,

@@ -321,19 +321,9 @@ static int make_base(void **state)
 	const char *place = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
 	(void)state;
-	(void)snprintf(base, sizeof(base), "%s/coffer-errors-XXXXXX", place);
-	full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	if (mkdtemp(base) == NULL || full < 0) {
-		return -1;
-	}
-	(void)snprintf(config.data, sizeof(config.data), "%s/data", base);
-	config.cluster = 7;
-	config.node = 1;
-	config.members = 1;
-	config.durability = CTL_DURABILITY_DISK;
-	config.segment_mb = 2;
 	home.folder = -1;
-	return 0;
+	full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	return full < 0 ? -1 : home_make_base(place, base, sizeof(base), &config);
 }
 
 static int remove_base(void **state)

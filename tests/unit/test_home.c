@@ -20,7 +20,7 @@
 #include "control/verify.h"
 #include "tests/unit/home_fixture.h"
 
-static char base[200], data[240], command[300];
+static char base[200], command[300];
 static struct ctl_config config;
 static struct ctl_home home;
 static struct ctl_reason reason;
@@ -35,21 +35,8 @@ static int make_base(void **state)
 	const char *temporary = getenv("TMPDIR");
 
 	(void)state;
-	(void)snprintf(base, sizeof(base), "%s/coffer-home-XXXXXX",
-	               temporary != NULL ? temporary : "/tmp");
-	if (mkdtemp(base) == NULL) {
-		return -1;
-	}
-	(void)snprintf(data, sizeof(data), "%s/data", base);
-	memset(&config, 0, sizeof(config));
-	(void)snprintf(config.data, sizeof(config.data), "%s", data);
-	config.cluster = 7;
-	config.node = 1;
-	config.members = 1;
-	config.durability = CTL_DURABILITY_DISK;
-	config.segment_mb = 2;
 	home.folder = -1;
-	return 0;
+	return home_make_base(temporary != NULL ? temporary : "/tmp", base, sizeof(base), &config);
 }
 
 static int remove_base(void **state)
@@ -255,7 +242,7 @@ static void test_verify_tells_what_is_lost(void **state)
 	promise_at(6, 10, 3);
 	damage(4096 + 700, 1);
 	ctl_home_close(&home);
-	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
+	assert_int_equal(ctl_verify(config.data, &report, &good, &reason), 0);
 	assert_false(good);
 	assert_int_equal(told(report, "journal", "corrupt"), 1);
 	assert_false(is_told(report, "mended"));
@@ -270,9 +257,9 @@ static void test_verify_tells_what_is_whole(void **state)
 	(void)state;
 	open_home(true);
 	promise(1, 5);
-	assert_int_equal(ctl_verify(data, &report, &good, &reason), -EBUSY); /* it is open */
+	assert_int_equal(ctl_verify(config.data, &report, &good, &reason), -EBUSY); /* it is open */
 	ctl_home_close(&home);
-	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
+	assert_int_equal(ctl_verify(config.data, &report, &good, &reason), 0);
 	assert_true(good);
 	assert_int_equal(told(report, "journal", "records"), 5);
 	assert_int_equal(told(report, "journal", "corrupt"), 0);
@@ -282,13 +269,13 @@ static void test_verify_tells_what_is_whole(void **state)
 	promise(6, 10); /* its heads tell what the frame held */
 	damage(4096 + 700, 1);
 	ctl_home_close(&home);
-	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
+	assert_int_equal(ctl_verify(config.data, &report, &good, &reason), 0);
 	assert_true(good);
 	assert_int_equal(told(report, "journal", "corrupt"), 1);
 	assert_true(is_told(report, "mended"));
 	json_decref(report);
-	assert_int_equal(ctl_repair(data, &reason), 0);
-	assert_int_equal(ctl_verify(data, &report, &good, &reason), 0);
+	assert_int_equal(ctl_repair(config.data, &reason), 0);
+	assert_int_equal(ctl_verify(config.data, &report, &good, &reason), 0);
 	assert_false(good); /* until a start has fetched all of it */
 	json_decref(report);
 }
