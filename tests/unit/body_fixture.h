@@ -53,6 +53,7 @@ static inline int body_begin(void **state)
 	paxos_config_default(&config);
 	config.log_entries = 16;
 	config.log_bytes = 1 << 18;
+	config.watches_max = 16;
 	assert_int_equal(store_new(&store, &store_config), 0);
 	assert_int_equal(paxos_replica_new(&replica, &config, store), 0);
 	paxos_replica_start(replica, 1000 * MS);

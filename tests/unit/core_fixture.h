@@ -24,6 +24,7 @@ static inline void core_begin(struct paxos_core *core)
 	paxos_config_default(&config);
 	config.log_entries = 16;
 	config.log_bytes = 1 << 18;
+	config.watches_max = 16;
 	assert_int_equal(store_new(&store, &store_config), 0);
 	assert_int_equal(paxos_core_init(core, &config, store), 0);
 	core->takes_part = true;

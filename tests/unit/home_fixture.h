@@ -50,6 +50,9 @@ static inline void home_make_replica(const struct ctl_superblock *superblock,
 	paxos.incarnation = superblock->incarnation;
 	paxos.start = superblock->starts;
 	paxos.durability = PAXOS_DISK;
+	paxos.log_entries = 64;
+	paxos.log_bytes = 1 << 18;
+	paxos.watches_max = 16;
 	assert_int_equal(store_new(ret_store, &store_config), 0);
 	assert_int_equal(paxos_replica_new(ret_replica, &paxos, *ret_store), 0);
 }

@@ -68,6 +68,7 @@ static void make(struct one *one, uint32_t start)
 	config.durability = PAXOS_DISK;
 	config.log_entries = 64;
 	config.log_bytes = 1 << 18;
+	config.watches_max = 16;
 	config.snapshot_bytes = 20000;
 	assert_int_equal(store_new(&one->store, &store), 0);
 	assert_int_equal(paxos_replica_new(&one->replica, &config, one->store), 0);
