@@ -34,7 +34,7 @@ enum {
 };
 
 struct file {
-	uint64_t events; /* of its files, that the watch on the whole tree was told */
+	uint64_t events; /* that the watch on the whole tree was told */
 };
 
 struct look { /* one watch on one file */
@@ -51,11 +51,12 @@ struct onlooker {
 	unsigned look_count, file_count, held;
 	struct look *looks;
 	struct file *files;
-	uint64_t id; /* of the watch on the whole tree */
-	uint64_t events, told;
-	int64_t next;   /* that it must be told */
-	int64_t acked;  /* the highest revision of a write that was acknowledged */
-	int64_t oldest; /* it was too late */
+	uint64_t id;     /* of the watch on the whole tree */
+	uint64_t events; /* of its files, that the watch on the whole tree was told */
+	uint64_t told;   /* events, all looks together */
+	int64_t next;    /* that it must be told */
+	int64_t acked;   /* the highest revision of a write that was acknowledged */
+	int64_t oldest;  /* it was too late */
 	bool writes, is_writing;
 	char wrong[160]; /* the first thing that was */
 };
