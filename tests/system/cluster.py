@@ -244,6 +244,11 @@ class Cluster:
         return self.tools.run([self.tools.cofferctl, "-s", self.nodes[number].socket, *arguments],
                               limit_s=limit_s, cwd=self.folder)
 
+    def coffer(self, *arguments, **more):
+        """A client's command, in the client's place; `more` is for Tools.run()."""
+        more.setdefault("env", self.environment())
+        return self.tools.run(self.command([self.tools.coffer, *arguments]), **more)
+
     def status(self, number):
         """What the server tells of itself, or None if it does not answer."""
         done = self.ctl(number, "status", "-o", "json")
@@ -301,8 +306,7 @@ class Cluster:
         files = 2 + 7 * len(self.members)  # name, config; five of each node, its seat, its name
 
         def is_there():
-            done = self.tools.run(self.command([self.tools.coffer, "find", "/ctl/**"]),
-                                  env=self.environment())
+            done = self.coffer("find", "/ctl/**")
             return done.returncode == 0 and len(done.stdout.split()) == files
 
         wait_for("/ctl is written", is_there, limit_s, 0.05)

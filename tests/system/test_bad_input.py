@@ -365,8 +365,7 @@ def test_full_store_refuses_what_grows(tools):
     cluster = Kernel(tools, 3, ["quota_mb = 1"], relayed=False).up()
 
     def coffer(*arguments):
-        done = tools.run([tools.coffer, *arguments], env=cluster.environment(), input="v" * 30000)
-        return done.returncode
+        return cluster.coffer(*arguments, input="v" * 30000).returncode
 
     codes = [coffer("set", f"/full/{i}", "-") for i in range(60)]
     check(codes[0] == 0 and codes[-1] == 4, "sets until it is full", codes)

@@ -27,8 +27,7 @@ class Shell:
         """Standard output of `coffer ARGUMENTS`; its exit code must be `expect`."""
         if "input" not in more:
             more.setdefault("stdin", subprocess.DEVNULL)
-        done = self.tools.run([self.tools.coffer, *map(str, arguments)], env=self.environment,
-                              text=False, **more)
+        done = self.cluster.coffer(*arguments, env=self.environment, text=False, **more)
         check(done.returncode == expect, f"coffer {' '.join(map(str, arguments))[:80]}: exit code",
               done.returncode, done.stderr.decode(), done.stdout[:200])
         if expect != 0 and not (expect == 1 and not done.stderr):
@@ -382,7 +381,7 @@ def test_nobody_and_no_quorum(tools):
     wait_for("the leader alone leads no more",
              lambda: cluster.status(leader)["role"] != "leader")
     shell.run("--timeout", "2", "get", "/a", expect=3)
-    done = tools.run([tools.coffer, "--timeout", "2", "set", "/a", "w"], env=shell.environment)
+    done = cluster.coffer("--timeout", "2", "set", "/a", "w", env=shell.environment)
     check(done.returncode == 3 and "no quorum" in done.stderr, "a write to a minority",
           done.returncode, done.stderr)
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -404,7 +403,7 @@ def test_outcome_unknown(tools):
         if number_of != leader:
             cluster.cut(leader, number_of)
     shell.environment["COFFER_SERVERS"] = "{}:{}".format(*cluster.client_address(leader))
-    done = tools.run([tools.coffer, "--timeout", "2", "set", "/a", "w"], env=shell.environment)
+    done = cluster.coffer("--timeout", "2", "set", "/a", "w", env=shell.environment)
     check(done.returncode in (3, 5), "a write to a leader that is cut off", done.returncode,
           done.stderr)
     check(done.stderr.count("\n") == 1, "one sentence says why", done.stderr)

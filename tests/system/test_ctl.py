@@ -18,11 +18,10 @@ class Tree:
 
     def __init__(self, cluster):
         self.cluster = cluster
-        self.environment = cluster.environment()
+        self.environment = cluster.environment()  # of who was there at first
 
     def run(self, *words, fails=False):
-        done = self.cluster.tools.run([self.cluster.tools.coffer, *map(str, words)],
-                                      env=self.environment)
+        done = self.cluster.coffer(*words, env=self.environment)
         check(fails or done.returncode == 0, f"coffer {words}", done.stderr)
         return done.stdout if done.returncode == 0 else None
 

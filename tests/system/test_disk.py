@@ -72,7 +72,7 @@ def test_majority_is_killed(tools):
     cluster = Kernel(tools, 3, durability="disk", relayed=False).up()
 
     def coffer(*arguments):
-        return tools.run([tools.coffer, "--timeout", "2", *arguments], env=cluster.environment())
+        return cluster.coffer("--timeout", "2", *arguments)
 
     check(coffer("set", "/a", "old").returncode == 0, "a write")
     dead = [cluster.leader(), cluster.followers()[0]]
@@ -148,19 +148,16 @@ def test_full_folder_refuses_what_grows(tools):
     cluster = Kernel(tools, 3, durability="disk", relayed=False,
                      settings=["data_max_mb = 24", "snapshot_mb = 0"]).up()
 
-    def coffer(*arguments):
-        return tools.run([tools.coffer, *arguments], env=cluster.environment(), limit_s=60)
-
     value = "v" * 30000
     for number in range(2000):
-        done = coffer("set", f"/fill/{number}", value)
+        done = cluster.coffer("set", f"/fill/{number}", value)
         if done.returncode != 0:
             break
     check("disk" in done.stderr and done.returncode == 4, "the full disk is told", done)
     check(number > 50, "there was room for some", number)
     check(any(cluster.status(n)["journal"]["trouble"] == "full" for n in cluster.nodes), "status")
-    check(coffer("del", "/fill/1").returncode == 0, "a delete goes on")
-    check(coffer("get", "/fill/2").stdout == value, "a read goes on")
+    check(cluster.coffer("del", "/fill/1").returncode == 0, "a delete goes on")
+    check(cluster.coffer("get", "/fill/2").stdout == value, "a read goes on")
     for node in cluster.nodes:
         cluster.nodes[node].process.signal(signal.SIGTERM)
         cluster.nodes[node].process.wait()
@@ -169,7 +166,7 @@ def test_full_folder_refuses_what_grows(tools):
         cluster.write_config(node)
         cluster.start(node, wait=False)
     cluster.wait_level()
-    check(coffer("set", "/fill/1", value).returncode == 0, "with room again, writes go on")
+    check(cluster.coffer("set", "/fill/1", value).returncode == 0, "with room again, writes go on")
     cluster.down()
 
 

@@ -49,9 +49,6 @@ class Small(Kernel):
     def trouble(self, number):
         return self.status(number)["journal"]["trouble"]
 
-    def coffer(self, *arguments):
-        return self.tools.run([self.tools.coffer, *arguments], env=self.environment(), limit_s=60)
-
     def wait_trouble(self, numbers, what):
         wait_for(f"status of {numbers} tells: {what}",
                  lambda: all(self.trouble(n) == what for n in numbers))

@@ -134,8 +134,7 @@ def test_snapshot_is_saved_and_verified(tools):
     cluster = Kernel(tools, 3, ["pulse_ms = 0"], relayed=False).up()
     files = 50 + cluster.wait_ctl()
     for number in range(50):
-        done = tools.run([tools.coffer, "set", f"/d/{number}", "v" * 1000 * (number % 30)],
-                         env=cluster.environment())
+        done = cluster.coffer("set", f"/d/{number}", "v" * 1000 * (number % 30))
         check(done.returncode == 0, "a write", done)
     cluster.wait_level()
     digests = set()
@@ -180,21 +179,20 @@ def restore(tools, copy, damaged, old_id):
     cluster.nodes[1].log.unlink()  # with the errors that were asked for
     cluster.first_arguments = ["--restore", copy]
     cluster.up()
-    done = tools.run([tools.coffer, "stat", "/d/7", "-o", "json"], env=cluster.environment())
+    done = cluster.coffer("stat", "/d/7", "-o", "json")
     check(done.returncode == 0, "a file is there again", done)
     old = parse_json(done.stdout, "of a file")["revision"]
-    done = tools.run([tools.coffer, "set", "/d/7", "new", "--if-rev", str(old)],
-                     env=cluster.environment())
+    done = cluster.coffer("set", "/d/7", "new", "--if-rev", str(old))
     check(done.returncode == 0 and int(done.stdout) > 2**40, "revisions go on higher", done)
     for verb in (("get", "/d/8", "--rev"), ("ls", "/d", "--rev"), ("wait", "/d/**", "--from")):
-        done = tools.run([tools.coffer, *verb, str(old)], env=cluster.environment())
+        done = cluster.coffer(*verb, str(old))
         check(done.returncode == 4 and "kept" in done.stderr,
               "older history is too late", done)
     cluster.kill_all()
     for number in cluster.nodes:
         cluster.start(number, wait=False)
     for path, value in (("/d/7", "new"), ("/d/8", "v" * 8000)):
-        done = tools.run([tools.coffer, "get", path], env=cluster.environment())
+        done = cluster.coffer("get", path)
         check(done.stdout == value, "it is there after all were killed", done)
     cluster.wait_level()
     cluster.down()

@@ -28,9 +28,7 @@ class Client:
             self.environment["COFFER_SECRET"] = secret
 
     def run(self, *arguments, expect=0):
-        done = self.cluster.tools.run(
-            self.cluster.command([self.cluster.tools.coffer, *arguments]), env=self.environment,
-            stdin=subprocess.DEVNULL)
+        done = self.cluster.coffer(*arguments, env=self.environment, stdin=subprocess.DEVNULL)
         check(done.returncode == expect, f"coffer {' '.join(arguments)}", done.returncode,
               done.stdout, done.stderr)
         return done.stdout if expect == 0 else done.stderr

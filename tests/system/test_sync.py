@@ -32,8 +32,7 @@ class World:
 
     def run(self, *arguments, expect=0, **more):
         environment = {**self.environment, **more.pop("environment", {})}
-        done = self.tools.run([self.tools.coffer, *map(str, arguments)], env=environment,
-                              stdin=subprocess.DEVNULL, **more)
+        done = self.cluster.coffer(*arguments, env=environment, stdin=subprocess.DEVNULL, **more)
         if expect is not None:
             check(done.returncode == expect, f"coffer {arguments}", done.returncode, done.stderr)
         return done

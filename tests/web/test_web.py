@@ -44,18 +44,18 @@ class Served(Kernel):
     def url(self, number):
         return f"http://{self.net}.{number}:{PORT}/"
 
-    def coffer(self, *arguments):
-        done = self.tools.run([self.tools.coffer, *arguments], env=self.environment())
+    def run(self, *arguments):
+        done = self.coffer(*arguments)
         check(done.returncode == 0, f"coffer {arguments}", done.stderr)
         return done.stdout.strip()
 
     def own_files(self):
         """How many there are under /ctl."""
-        return len(self.coffer("find", "/ctl/**").splitlines())
+        return len(self.run("find", "/ctl/**").splitlines())
 
     def set(self, path, value):
         """The new revision."""
-        return int(self.coffer("set", path, value))
+        return int(self.run("set", path, value))
 
 
 def find_chromium():
@@ -311,7 +311,7 @@ def test_page(tools):
     print(f"# shown {told['ms']} ms after the command ended")
     browser.do("flashed", animation="fade")
     browser.do("told", text="/motd set")
-    cluster.coffer("del", "/lock/backup")
+    cluster.run("del", "/lock/backup")
     browser.do("gone", path="/lock/backup")
     browser.do("gone", path="/lock")
     # Filters.
@@ -329,18 +329,17 @@ def test_page(tools):
     browser.do("pick", path="/config/nginx/workers", value="4", revision=workers)
     browser.do("begin_edit", text="8")
     browser.do("save")
-    check(cluster.coffer("get", "/config/nginx/workers") == "8", "not saved")
+    check(cluster.run("get", "/config/nginx/workers") == "8", "not saved")
     browser.do("begin_edit", text="16")
     stale = cluster.set("/config/nginx/workers", "5")
     browser.do("save", note=f"it is at revision {stale}")
     browser.picture("refused")
-    check(cluster.coffer("get", "/config/nginx/workers") == "5", "overwritten")
+    check(cluster.run("get", "/config/nginx/workers") == "5", "overwritten")
     browser.do("show_new", value="5")
     browser.do("make", path="/made/here", text="x")
-    check(cluster.coffer("get", "/made/here") == "x", "not made")
+    check(cluster.run("get", "/made/here") == "x", "not made")
     browser.do("remove")
-    check(cluster.tools.run([tools.coffer, "get", "/made/here"],
-                            env=cluster.environment()).returncode != 0, "not deleted")
+    check(cluster.coffer("get", "/made/here").returncode != 0, "not deleted")
     # Keys.
     browser.do("keys", keys=["Home"], active="/config")
     browser.do("keys", keys=["ArrowLeft"], active="/config", expanded="false")
