@@ -160,22 +160,28 @@ static int free_number(const struct ctl_tree_facts *facts)
 	return -1;
 }
 
-static void refuse_join(struct ctl_tree_plan *plan, const struct ctl_tree_file *file,
-                        const char *why)
+/* Who asked looks for the reason once the request is gone: so the reason is written before. */
+static void refuse_join(const struct ctl_tree *tree, struct ctl_tree_plan *plan,
+                        const struct ctl_tree_file *file, const char *why)
 {
+	const struct ctl_tree_file *told = ctl_tree_find(tree, "/ctl/err");
+
 	(void)snprintf(plan->error, sizeof(plan->error), "%.80s: %s", file->path, why);
-	drop(plan, file);
+	if (told != NULL && strcmp(told->value, plan->error) == 0) {
+		drop(plan, file);
+	}
 }
 
-static void take_new(const struct ctl_tree_facts *facts, struct ctl_tree_plan *plan,
-                     const struct ctl_tree_file *file, const struct ctl_address *address)
+static void take_new(const struct ctl_tree *tree, const struct ctl_tree_facts *facts,
+                     struct ctl_tree_plan *plan, const struct ctl_tree_file *file,
+                     const struct ctl_address *address)
 {
 	const int number = free_number(facts);
 
 	if (number < 0) {
-		refuse_join(plan, file, "the cluster has 16 servers, and takes no more");
+		refuse_join(tree, plan, file, "the cluster has 16 servers, and takes no more");
 	} else if (facts->refused_add == (uint32_t)1 << number && facts->refused_remove == 0) {
-		refuse_join(plan, file, facts->refusal);
+		refuse_join(tree, plan, file, facts->refusal);
 	} else if ((plan->add | plan->remove) == 0) {
 		plan->add = (uint32_t)1 << number;
 		plan->as_learners = true;
@@ -184,8 +190,8 @@ static void take_new(const struct ctl_tree_facts *facts, struct ctl_tree_plan *p
 }
 
 /* "IP:PORT" asks for a number; "IP:PORT N" has it, and is done when N is there. */
-static void take_join(const struct ctl_tree_facts *facts, struct ctl_tree_plan *plan,
-                      const struct ctl_tree_file *file)
+static void take_join(const struct ctl_tree *tree, const struct ctl_tree_facts *facts,
+                      struct ctl_tree_plan *plan, const struct ctl_tree_file *file)
 {
 	const size_t size = strcspn(file->value, " ");
 	const bool has_number = file->value[size] != '\0';
@@ -196,14 +202,14 @@ static void take_join(const struct ctl_tree_facts *facts, struct ctl_tree_plan *
 	(void)snprintf(text, sizeof(text), "%.*s", (int)size, file->value);
 	if (file->is_odd || size >= CTL_ADDRESS_TEXT_SIZE ||
 	    ctl_value_address(text, &address) != NULL || address.is_none || address.ip == 0) {
-		refuse_join(plan, file, "not an address that others can reach");
+		refuse_join(tree, plan, file, "not an address that others can reach");
 		return;
 	}
 	member = member_of_address(facts, &address);
 	if (member < 0 && has_number) {
 		drop(plan, file); /* it was removed before it ever came */
 	} else if (member < 0) {
-		take_new(facts, plan, file, &address);
+		take_new(tree, facts, plan, file, &address);
 	} else if (facts->members[member].id[0] == '\0') {
 		(void)snprintf(text + size, sizeof(text) - size, " %d", member + 1);
 		if (strcmp(file->value, text) != 0) {
@@ -212,7 +218,7 @@ static void take_join(const struct ctl_tree_facts *facts, struct ctl_tree_plan *
 	} else if (has_number) {
 		drop(plan, file); /* it is here */
 	} else {
-		refuse_join(plan, file, "a server of the cluster has that address");
+		refuse_join(tree, plan, file, "a server of the cluster has that address");
 	}
 }
 
@@ -221,7 +227,7 @@ static void plan_joins(const struct ctl_tree *tree, const struct ctl_tree_facts 
 {
 	for (unsigned i = 0; i < tree->count; i++) {
 		if (strncmp(tree->files[i].path, joins, sizeof(joins) - 1) == 0) {
-			take_join(facts, plan, &tree->files[i]);
+			take_join(tree, facts, plan, &tree->files[i]);
 		}
 	}
 }
