@@ -125,9 +125,6 @@ static void add_ours(struct ctl_web *web)
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ctl_web_reigns_note(&web->reigns, web->status,
 	                    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
-	(void)json_object_set_new(
-		web->status, "cluster",
-		json_sprintf("%016llx", (unsigned long long)web->config.config->cluster));
 }
 
 bool ctl_web_is_for(const struct paxos_address *address)

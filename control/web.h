@@ -7,7 +7,7 @@
  *      GET /             the page (web_page.html, embedded); all it needs is in it
  *      GET /health       200 and "ok", or 503 and a sentence
  *      GET /metrics      counters and indexes in Prometheus' text format
- *      GET /status.json  the status of cofferctl, with "cluster", "time_ms", "leaders"
+ *      GET /status.json  the status of cofferctl, with "time_ms" and "leaders"
  *      WebSocket /watch  the tree, live (web_browser.h); subprotocol coffer-watch
  *
  * What it tells of the replica it asks the worker, once a second, and at once when something
