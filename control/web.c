@@ -471,14 +471,6 @@ static int open_desk(struct ctl_web *web, uv_loop_t *loop, struct ctl_reason *re
 	return 0;
 }
 
-/* By the file or by the environment, as the gateway has it. */
-static bool has_secret(const char *path, const char *variable)
-{
-	const char *secret = getenv(variable);
-
-	return strcmp(path, "none") != 0 || (secret != NULL && *secret != '\0');
-}
-
 /* libwebsockets shares a port without a word, or tries again later. 0 or a negative errno. */
 static int try_listening(const struct ctl_address *address)
 {
@@ -507,8 +499,7 @@ int ctl_web_open(struct ctl_web **ret_web, uv_loop_t *loop, const struct ctl_web
 	struct ctl_web *web = calloc(1, sizeof(*web));
 	int r;
 
-	if (has_secret(config->config->rw_secret, "COFFER_RWSECRET") ||
-	    has_secret(config->config->ro_secret, "COFFER_ROSECRET")) {
+	if (config->insides->key.is_set) {
 		free(web);
 		ctl_reason_say(ret_reason, "the web view asks for no secret, so it would show "
 		                           "everything to everybody; remove `web`, or the secrets");
