@@ -34,7 +34,10 @@
 #include "store/watcher.h"
 
 enum {
-	CTL_INSIDES_MAX = 4
+	CTL_INSIDES_MAX = 4,
+	/* Numbers in addresses of other mail, which no client has: */
+	CTL_INSIDE_WEB = 254,
+	CTL_INSIDE_KEEPER = 255,
 };
 
 struct ctl_inside;

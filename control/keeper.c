@@ -17,9 +17,8 @@
 #include "store/proto_page.h"
 
 enum {
-	MAIL_NUMBER = 255, /* of its mail; no client inside has it */
-	LOOK_MS = 500,     /* between two looks at members and leader */
-	SOON_MS = 20,      /* between two turns */
+	LOOK_MS = 500, /* between two looks at members and leader */
+	SOON_MS = 20,  /* between two turns */
 	NS_PER_MS = 1000000,
 };
 
@@ -96,7 +95,7 @@ static bool ask_status(struct ctl_keeper *keeper)
 	return paxos_mailbox_put_to_worker(
 		keeper->config.mailbox,
 		&(struct paxos_mail){.kind = PAXOS_MAIL_STATUS_ASK,
-	                             .address = paxos_address_inside(MAIL_NUMBER)});
+	                             .address = paxos_address_inside(CTL_INSIDE_KEEPER)});
 }
 
 static void on_look(uv_timer_t *timer)
@@ -383,7 +382,7 @@ static void ask_change(struct ctl_keeper *keeper)
 	const struct ctl_tree_plan *plan = &keeper->plan;
 	struct paxos_mail_change asked = {.patience_ns = CHANGE_NS};
 	const struct paxos_mail mail = {.kind = PAXOS_MAIL_CHANGE,
-	                                .address = paxos_address_inside(MAIL_NUMBER),
+	                                .address = paxos_address_inside(CTL_INSIDE_KEEPER),
 	                                .bytes = slice_make(&asked, sizeof(asked))};
 	unsigned node = 0;
 
@@ -449,7 +448,7 @@ bool ctl_keeper_mail(struct ctl_keeper *keeper, const struct paxos_mail *mail)
 	struct paxos_status status;
 	struct paxos_told told;
 
-	if (keeper == NULL || paxos_address_inside_of(&mail->address) != MAIL_NUMBER) {
+	if (keeper == NULL || paxos_address_inside_of(&mail->address) != CTL_INSIDE_KEEPER) {
 		return false;
 	}
 	if (mail->kind == PAXOS_MAIL_TOLD) {

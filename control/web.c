@@ -29,9 +29,6 @@ enum {
 	WATCHES_MAX = CTL_WEB_BROWSERS_MAX + CLIENT_REQUESTS_MAX,
 };
 
-/* What an address begins with that is ours; the management socket counts its slots from 0. */
-static const uint8_t mark[8] = "\xff\xff\xff\xffweb";
-
 /* A request over HTTP. All zero until the first; libwebsockets owns it. */
 struct asked {
 	struct lws *wsi;
@@ -75,10 +72,9 @@ struct ctl_web {
 
 static void ask_status(struct ctl_web *web)
 {
-	struct paxos_address address = {{0}};
+	const struct paxos_address address = paxos_address_inside(CTL_INSIDE_WEB);
 
 	if (!web->asked && !web->closing) {
-		memcpy(address.bytes, mark, sizeof(mark));
 		web->asked = web->config.ask(web->config.context, &address);
 	}
 }
@@ -129,7 +125,7 @@ static void add_ours(struct ctl_web *web)
 
 bool ctl_web_is_for(const struct paxos_address *address)
 {
-	return memcmp(address->bytes, mark, sizeof(mark)) == 0;
+	return paxos_address_inside_of(address) == CTL_INSIDE_WEB;
 }
 
 void ctl_web_status(struct ctl_web *web, json_t *status)

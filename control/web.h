@@ -54,7 +54,7 @@ struct ctl_web;
 int ctl_web_open(struct ctl_web **ret_web, uv_loop_t *loop, const struct ctl_web_config *config,
                  struct ctl_reason *ret_reason);
 
-/* Whether a status is for the web view: its address is of a kind of its own. */
+/* Whether a status is for the web view: its address is CTL_INSIDE_WEB's. */
 bool ctl_web_is_for(const struct paxos_address *address);
 
 /* The status that was asked for; taken. NULL: it made no sense, or no memory. */
