@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/web_text.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,27 +240,14 @@ char *ctl_web_metrics(const json_t *status)
 
 static json_t *base64(const uint8_t *data, size_t size)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *text = malloc((size + 2) / 3 * 4 + 1);
-	size_t at = 0;
+	const size_t room = sodium_base64_ENCODED_LEN(size, sodium_base64_VARIANT_ORIGINAL);
+	char *text = malloc(room);
 	json_t *string;
 
 	if (text == NULL) {
 		return NULL;
 	}
-	for (size_t i = 0; i < size; i += 3) {
-		const size_t left = size - i;
-		const unsigned bits = (unsigned)data[i] << 16 |
-		                      (left > 1 ? (unsigned)data[i + 1] << 8 : 0) |
-		                      (left > 2 ? (unsigned)data[i + 2] : 0);
-
-		text[at++] = digits[bits >> 18];
-		text[at++] = digits[bits >> 12 & 63];
-		text[at++] = left > 1 ? digits[bits >> 6 & 63] : '=';
-		text[at++] = left > 2 ? digits[bits & 63] : '=';
-	}
-	text[at] = '\0';
+	(void)sodium_bin2base64(text, room, data, size, sodium_base64_VARIANT_ORIGINAL);
 	string = json_string_nocheck(text);
 	free(text);
 	return string;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <jansson.h>
+#include <sodium.h>
 
 void ctl_printer_init(struct ctl_printer *printer, bool is_json, enum coffer_verb verb,
                       const char *path)
@@ -48,26 +49,12 @@ static bool print_object(json_t *object)
 /* Bytes in base 64 (RFC 4648, 4). Given to free(); NULL: no memory. */
 static char *base64(const uint8_t *bytes, size_t size)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *text = malloc((size + 2) / 3 * 4 + 1);
-	char *out = text;
+	const size_t room = sodium_base64_ENCODED_LEN(size, sodium_base64_VARIANT_ORIGINAL);
+	char *text = malloc(room);
 
-	if (text == NULL) {
-		return NULL;
+	if (text != NULL) {
+		(void)sodium_bin2base64(text, room, bytes, size, sodium_base64_VARIANT_ORIGINAL);
 	}
-	for (size_t i = 0; i < size; i += 3) {
-		const size_t left = size - i;
-		const uint32_t group = (uint32_t)bytes[i] << 16 |
-		                       (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-		                       (left > 2 ? (uint32_t)bytes[i + 2] : 0);
-
-		*out++ = digits[group >> 18];
-		*out++ = digits[group >> 12 & 63];
-		*out++ = left > 1 ? digits[group >> 6 & 63] : '=';
-		*out++ = left > 2 ? digits[group & 63] : '=';
-	}
-	*out = '\0';
 	return text;
 }
 
