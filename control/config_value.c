@@ -2,6 +2,7 @@
 #include "control/config_value.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -182,6 +183,13 @@ const char *ctl_value_set(const char *text, uint64_t max, uint64_t *ret_set)
 	}
 	*ret_set = set;
 	return NULL;
+}
+
+void ctl_address_text(struct store_address address, char ret_text[CTL_ADDRESS_TEXT_SIZE])
+{
+	(void)snprintf(ret_text, CTL_ADDRESS_TEXT_SIZE, "%u.%u.%u.%u:%u", address.ip >> 24 & 255,
+	               address.ip >> 16 & 255, address.ip >> 8 & 255, address.ip & 255,
+	               (unsigned)address.port);
 }
 
 const char *ctl_value_cores(const char *text, struct ctl_cores *ret_cores)

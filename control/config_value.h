@@ -12,8 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/op.h"
+
 enum {
-	CTL_PATH_SIZE_MAX = 256, /* the end included */
+	CTL_ADDRESS_TEXT_SIZE = 22, /* the end included */
+	CTL_PATH_SIZE_MAX = 256,    /* the end included */
 	CTL_CORES_MAX = 16,
 	CTL_CORE_NUMBER_MAX = 1023,
 };
@@ -53,6 +56,8 @@ const char *ctl_value_number(const char *text, uint64_t *ret_value);
 const char *ctl_value_millis(const char *text, uint64_t *ret_ns);
 const char *ctl_value_choice(const char *text, const char *choices, uint64_t *ret_place);
 const char *ctl_value_address(const char *text, struct ctl_address *ret_address);
+/* The other way round. */
+void ctl_address_text(struct store_address address, char ret_text[CTL_ADDRESS_TEXT_SIZE]);
 const char *ctl_value_cores(const char *text, struct ctl_cores *ret_cores);
 /* Numbers from 1 to `max`, different, with blanks between, or nothing: the bits of a set. */
 const char *ctl_value_set(const char *text, uint64_t max, uint64_t *ret_set);

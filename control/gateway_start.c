@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/gateway_start.h"
 
-#include <stdio.h>
 #include <sys/resource.h>
 
 enum {
@@ -24,11 +23,11 @@ static void raise_descriptors(unsigned connections)
 
 static void tell(const struct ctl_gateway_config *gateway, struct ctl_logger *logger)
 {
-	const uint32_t ip = gateway->listen.ip;
-	char at[32];
+	const struct store_address address = {.ip = gateway->listen.ip,
+	                                      .port = gateway->listen.port};
+	char at[CTL_ADDRESS_TEXT_SIZE];
 
-	(void)snprintf(at, sizeof(at), "%u.%u.%u.%u:%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
-	               ip & 255, (unsigned)gateway->listen.port);
+	ctl_address_text(address, at);
 	ctl_log(logger, CTL_INFO, "gateway", CTL_TEXT("at", at),
 	        CTL_TEXT("secret", gateway->rw_secret[0] != '\0' ? "yes" : "no"));
 }

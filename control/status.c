@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "consensus/quorum.h"
+#include "control/config_value.h"
 
 /* JSON's integers are signed; a counter that large is as good as full. */
 static json_t *number(uint64_t value)
@@ -39,10 +40,10 @@ static json_t *ballot_json(const struct paxos_ballot *ballot)
 /* null: not told; a link needs none */
 static json_t *address_json(struct store_address address)
 {
-	return address.ip == 0 ? json_null()
-	                       : json_sprintf("%u.%u.%u.%u:%u", address.ip >> 24 & 255,
-	                                      address.ip >> 16 & 255, address.ip >> 8 & 255,
-	                                      address.ip & 255, address.port);
+	char text[CTL_ADDRESS_TEXT_SIZE];
+
+	ctl_address_text(address, text);
+	return address.ip == 0 ? json_null() : json_string(text);
 }
 
 /* Numbers of servers, from 1. */

@@ -20,13 +20,6 @@ void ctl_tree_glob(unsigned i, const char *name, char ret_glob[CTL_TREE_PATH_SIZ
 	}
 }
 
-void ctl_address_text(struct store_address address, char ret_text[CTL_ADDRESS_TEXT_SIZE])
-{
-	(void)snprintf(ret_text, CTL_ADDRESS_TEXT_SIZE, "%u.%u.%u.%u:%u", address.ip >> 24 & 255,
-	               address.ip >> 16 & 255, address.ip >> 8 & 255, address.ip & 255,
-	               (unsigned)address.port);
-}
-
 const struct ctl_tree_file *ctl_tree_find(const struct ctl_tree *tree, const char *path)
 {
 	for (unsigned i = 0; i < tree->count; i++) {

@@ -99,8 +99,3 @@ void ctl_tree_set(struct ctl_tree_plan *plan, store_rev_t revision, const char *
 
 /* The file of that path, or NULL. */
 const struct ctl_tree_file *ctl_tree_find(const struct ctl_tree *tree, const char *path);
-
-enum {
-	CTL_ADDRESS_TEXT_SIZE = 22
-};
-void ctl_address_text(struct store_address address, char ret_text[CTL_ADDRESS_TEXT_SIZE]);
