@@ -501,7 +501,8 @@ static void on_pulse(uv_timer_t *timer)
 	if (keeper->facts.own < 0 || keeper->is_pulsing || keeper->moved == keeper->written) {
 		return;
 	}
-	(void)snprintf(path, sizeof(path), "/ctl/node/%s/applied", ctl_keeper_self(keeper));
+	(void)snprintf(path, sizeof(path), "/ctl/node/%s/applied",
+	               keeper->facts.members[keeper->facts.own].id);
 	(void)snprintf(value, sizeof(value), "%" PRIi64, applied);
 	if (ctl_inside_submit(keeper->inside,
 	                      &(struct client_request){.verb = PROTO_SET,
@@ -514,11 +515,6 @@ static void on_pulse(uv_timer_t *timer)
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */
-
-const char *ctl_keeper_self(const struct ctl_keeper *keeper)
-{
-	return keeper->facts.own < 0 ? "" : keeper->facts.members[keeper->facts.own].id;
-}
 
 static void take_hostname(char ret_name[256])
 {
@@ -567,7 +563,6 @@ int ctl_keeper_open(struct ctl_keeper **ret_keeper, const struct ctl_keeper_conf
 	}
 	r = ctl_inside_open(&keeper->inside, &inside, ret_reason);
 	if (r < 0) {
-		keeper->inside = NULL;
 		return r;
 	}
 	must(uv_timer_start(&keeper->look, on_look, LOOK_MS, LOOK_MS) == 0);

@@ -52,6 +52,3 @@ bool ctl_keeper_mail(struct ctl_keeper *keeper, const struct paxos_mail *mail);
 
 /* Something happened at the replica: looks soon if members or leader are others. NULL is fine. */
 void ctl_keeper_stir(struct ctl_keeper *keeper, enum paxos_trace_kind kind);
-
-/* What this server is called in /ctl; empty until it takes part. Good until the loop turns. */
-const char *ctl_keeper_self(const struct ctl_keeper *keeper);
