@@ -53,7 +53,7 @@ struct ctl_inside {
 	unsigned handles_open; /* of the loop */
 	bool is_turning;
 	uint64_t dropped_mailbox;
-	struct pending pending[CLIENT_REQUESTS_MAX];
+	struct pending pending[CLIENT_REQUESTS_MAX]; /* by client_index() */
 };
 
 /* --- out ------------------------------------------------------------------------------------- */
@@ -82,10 +82,9 @@ static void send_one(struct ctl_inside *inside, unsigned server, struct slice by
 
 static void tell_done(struct ctl_inside *inside, const struct client_result *result)
 {
-	struct pending *place = &inside->pending[result->context];
+	struct pending *place = &inside->pending[client_index(result->tag)];
 	const struct pending told = *place;
 
-	must(result->context < CLIENT_REQUESTS_MAX);
 	must(told.done != NULL);
 	place->done = NULL;
 	told.done(told.context, result);
@@ -464,23 +463,21 @@ void ctl_inside_close(struct ctl_inside *inside)
 int ctl_inside_submit(struct ctl_inside *inside, const struct client_request *request,
                       ctl_inside_done_fn *done, void *context, uint64_t *ret_tag)
 {
-	struct client_request out = *request;
-	unsigned place = 0;
+	struct pending *place;
+	uint64_t tag;
 	int r;
 
 	must(done != NULL);
-	while (place < CLIENT_REQUESTS_MAX && inside->pending[place].done != NULL) {
-		place++;
-	}
-	if (place == CLIENT_REQUESTS_MAX) {
-		return -EAGAIN;
-	}
-	out.context = place;
-	r = client_submit(inside->client, ctl_clock_ns(), &out, ret_tag);
+	r = client_submit(inside->client, ctl_clock_ns(), request, &tag);
 	if (r < 0) {
 		return r;
 	}
-	inside->pending[place] = (struct pending){.done = done, .context = context};
+	place = &inside->pending[client_index(tag)];
+	must(place->done == NULL);
+	*place = (struct pending){.done = done, .context = context};
+	if (ret_tag != NULL) {
+		*ret_tag = tag;
+	}
 	flush(inside);
 	return 0;
 }

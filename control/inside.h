@@ -60,7 +60,7 @@ struct ctl_inside_config {
 	uint64_t timeout_ns;             /* of a request that names no deadline; 0: the usual */
 };
 
-/* How a request ended; `result->context` is not the caller's. */
+/* How a request ended. */
 typedef void ctl_inside_done_fn(void *context, const struct client_result *result);
 
 /* An EVENT, a NOTE or the END of a watch. */
@@ -76,7 +76,7 @@ int ctl_inside_open(struct ctl_inside **ret_inside, const struct ctl_inside_conf
 /* No callback comes any more. The loop has to run until nothing is left in it. NULL is fine. */
 void ctl_inside_close(struct ctl_inside *inside);
 
-/* As client_submit(); request->context is not looked at. ret_tag may be NULL. */
+/* As client_submit(). ret_tag may be NULL. */
 int ctl_inside_submit(struct ctl_inside *inside, const struct client_request *request,
                       ctl_inside_done_fn *done, void *context, uint64_t *ret_tag);
 

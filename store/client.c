@@ -206,7 +206,7 @@ static void give_up(struct client *client, struct client_slot *slot)
 
 int client_cancel(struct client *client, uint64_t now_ns, uint64_t tag)
 {
-	struct client_slot *slot = &client->slots[tag & (CLIENT_REQUESTS_MAX - 1)];
+	struct client_slot *slot = &client->slots[client_index(tag)];
 
 	if (slot->tag != tag || !is_under_way(slot)) {
 		return -ENOENT;

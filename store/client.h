@@ -67,6 +67,12 @@ void client_free(struct client *client);
 int client_submit(struct client *client, uint64_t now_ns, const struct client_request *request,
                   uint64_t *ret_tag);
 
+/* Below requests_max, and that of no other request there is: for tables of the caller. */
+static inline unsigned client_index(uint64_t tag)
+{
+	return (unsigned)(tag & (CLIENT_REQUESTS_MAX - 1));
+}
+
 /*
  * Gives up on a request: it comes back as at its deadline, UNREACHED or UNKNOWN.
  * Returns 0 or -ENOENT (no such request, or its result waits already).
