@@ -416,11 +416,11 @@ static bool is_secret(struct slice given, const char *secret)
 
 bool ctl_gateway_access(struct ctl_gateway_link *link, struct slice secret)
 {
-	if (is_secret(secret, link->gateway->rw_secret)) {
+	if (is_secret(secret, link->gateway->config.rw_secret)) {
 		link->may_read = link->may_write = true;
 		return true;
 	}
-	if (is_secret(secret, link->gateway->ro_secret)) {
+	if (is_secret(secret, link->gateway->config.ro_secret)) {
 		link->may_read = true;
 		return true;
 	}
@@ -535,15 +535,11 @@ int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_
 	struct ctl_gateway *gateway = calloc(1, sizeof(*gateway));
 	int r;
 
-	must(strlen(config->rw_secret) < CTL_SECRET_SIZE_MAX);
-	must(strlen(config->ro_secret) < CTL_SECRET_SIZE_MAX);
 	if (gateway == NULL) {
 		ctl_reason_say(ret_reason, "no memory for the gateway; free some");
 		return -ENOMEM;
 	}
 	gateway->config = *config;
-	memcpy(gateway->rw_secret, config->rw_secret, strlen(config->rw_secret));
-	memcpy(gateway->ro_secret, config->ro_secret, strlen(config->ro_secret));
 	must(uv_tcp_init(config->inside.loop, &gateway->listener) == 0);
 	must(uv_timer_init(config->inside.loop, &gateway->sweep) == 0);
 	must(uv_idle_init(config->inside.loop, &gateway->more) == 0);

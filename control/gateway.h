@@ -19,8 +19,8 @@
 #include "control/reason.h"
 
 /*
- * Listens. What config points to is borrowed until close, but for the secrets. 0, or a negative
- * errno and the sentence; then, too, the loop has to run once more.
+ * Listens. What config points to is borrowed until close. 0, or a negative errno and the sentence;
+ * then, too, the loop has to run once more.
  */
 int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_config *config,
                      struct ctl_reason *ret_reason);

@@ -81,7 +81,6 @@ struct ctl_gateway_ask {
 
 struct ctl_gateway {
 	struct ctl_gateway_config config;
-	char rw_secret[CTL_SECRET_SIZE_MAX], ro_secret[CTL_SECRET_SIZE_MAX];
 	struct ctl_inside *inside;
 	uv_tcp_t listener;
 	uv_timer_t sweep;

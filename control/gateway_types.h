@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include "control/inside.h"
-#include "control/secret.h"
 
 enum {
 	CTL_GATEWAY_WAITS_MAX = 1024,       /* of one connection */
@@ -30,7 +29,7 @@ struct ctl_gateway_config {
 	struct ctl_inside_config inside;
 	struct ctl_address listen;
 	unsigned connections_max;
-	const char *rw_secret, *ro_secret; /* "": none; copied */
+	const char *rw_secret, *ro_secret; /* "": none */
 	uint64_t incarnation;              /* of this server, for its name */
 	bool member;                       /* it has been let in */
 };
