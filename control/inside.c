@@ -169,14 +169,10 @@ static void set_timer(struct ctl_inside *inside)
 	if (client_has_results(inside->client) || watcher_has_news(inside->watcher)) {
 		due_ns = 0;
 	}
-	if (due_ns == inside->timer_ns) {
-		return;
+	if (due_ns >= inside->timer_ns) {
+		return; /* if it comes early, it finds nothing due and is set again */
 	}
 	inside->timer_ns = due_ns;
-	if (due_ns == NEVER) {
-		must(uv_timer_stop(&inside->timer) == 0);
-		return;
-	}
 	now_ns = ctl_clock_ns();
 	uv_update_time(inside->config.loop);
 	must(uv_timer_start(&inside->timer, on_timer,
