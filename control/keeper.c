@@ -125,13 +125,11 @@ static int pulse_of(const struct ctl_keeper *keeper, struct slice path, bool *re
 
 	*ret_is_pulse = path.size == size && memcmp(text, head, sizeof(head) - 1) == 0 &&
 	                memcmp(text + size - (sizeof(tail) - 1), tail, sizeof(tail) - 1) == 0;
-	for (int i = 0; i < STORE_NODES_MAX && *ret_is_pulse; i++) {
-		if (memcmp(keeper->facts.members[i].id, text + sizeof(head) - 1,
-		           CTL_NODE_ID_SIZE - 1) == 0) {
-			return i;
-		}
+	if (!*ret_is_pulse) {
+		return -1;
 	}
-	return -1;
+	return ctl_tree_member_of(&keeper->facts,
+	                          slice_make(text + sizeof(head) - 1, CTL_NODE_ID_SIZE - 1));
 }
 
 static void on_news(void *context, const struct watcher_effect *news)

@@ -51,14 +51,7 @@ static void record_path(const char *id, char ret_path[CTL_TREE_PATH_SIZE])
 /* Whose ID stands there, or -1. */
 static int holder_of(const struct ctl_tree_facts *facts, const struct ctl_tree_file *seat)
 {
-	for (int i = 0; i < STORE_NODES_MAX; i++) {
-		const struct ctl_tree_member *member = &facts->members[i];
-
-		if (member->id[0] != '\0' && holds(seat, member->id)) {
-			return i;
-		}
-	}
-	return -1;
+	return seat->is_odd ? -1 : ctl_tree_member_of(facts, slice_text(seat->value));
 }
 
 /* The seat that a record names, if it stands there, whatever it holds. */

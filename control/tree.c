@@ -30,6 +30,16 @@ const struct ctl_tree_file *ctl_tree_find(const struct ctl_tree *tree, const cha
 	return NULL;
 }
 
+int ctl_tree_member_of(const struct ctl_tree_facts *facts, struct slice id)
+{
+	for (int i = 0; i < STORE_NODES_MAX && id.size == CTL_NODE_ID_SIZE - 1; i++) {
+		if (memcmp(facts->members[i].id, id.data, id.size) == 0) {
+			return i;
+		}
+	}
+	return -1;
+}
+
 void ctl_tree_set(struct ctl_tree_plan *plan, store_rev_t revision, const char *path,
                   const char *value)
 {

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "control/node_id.h"
+#include "store/base/slice.h"
 #include "store/limits.h"
 #include "store/op.h"
 
@@ -99,3 +100,6 @@ void ctl_tree_set(struct ctl_tree_plan *plan, store_rev_t revision, const char *
 
 /* The file of that path, or NULL. */
 const struct ctl_tree_file *ctl_tree_find(const struct ctl_tree *tree, const char *path);
+
+/* The member that has this ID, by its index; -1: nobody has. */
+int ctl_tree_member_of(const struct ctl_tree_facts *facts, struct slice id);

@@ -62,14 +62,7 @@ static void plan_own(const struct ctl_tree *tree, const struct ctl_tree_facts *f
 /* The member whose ID begins at `text` and ends at a slash, or at its end; -1: nobody's. */
 static int member_at(const struct ctl_tree_facts *facts, const char *text)
 {
-	const size_t size = strcspn(text, "/");
-
-	for (int i = 0; i < STORE_NODES_MAX && size == CTL_NODE_ID_SIZE - 1; i++) {
-		if (memcmp(facts->members[i].id, text, size) == 0) {
-			return i;
-		}
-	}
-	return -1;
+	return ctl_tree_member_of(facts, slice_make(text, strcspn(text, "/")));
 }
 
 static bool has_seat(const struct ctl_tree *tree, const char *id)
