@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gateway.c - connections of Doozer's clients: bytes in and out, turns, bounds
+ * gateway.c - connections of Doozer's clients: listening, rights, turns, the end of each
  */
 #include "control/gateway.h"
 
@@ -18,11 +18,8 @@ enum {
 	SWEEPS_MAX = CTL_GATEWAY_STALLED_MS / SWEEP_MS,
 	/* Until the rest of the loop had its turn: */
 	FRAMES_MAX = 256,
-	FRAMES_OF_ONE = 64, /* of a connection, before the next */
 	ACCEPTS_MAX = 64,
 };
-
-static void take_frames(struct ctl_gateway_link *link, struct slice bytes);
 
 /* --- closing --------------------------------------------------------------------------------- */
 
@@ -40,41 +37,6 @@ static void on_closed(uv_handle_t *handle)
 	end_if_empty(handle->data);
 }
 
-static uint64_t beyond_free(uint64_t size)
-{
-	return size > CTL_GATEWAY_KEPT_FREE ? size - CTL_GATEWAY_KEPT_FREE : 0;
-}
-
-/* Takes it out of the link, which may be closed meanwhile. */
-static struct ctl_gateway_kept detach_kept(struct ctl_gateway_link *link)
-{
-	const struct ctl_gateway_kept kept = link->kept;
-
-	link->gateway->kept_bytes -= beyond_free(kept.room);
-	link->kept = (struct ctl_gateway_kept){0};
-	return kept;
-}
-
-static void leave_turn(struct ctl_gateway_link *link)
-{
-	struct ctl_gateway *gateway = link->gateway;
-
-	if (!link->is_held) {
-		return;
-	}
-	if (link->turn != NULL) {
-		link->turn->turn_before = link->turn_before;
-	} else {
-		gateway->turn_last = link->turn_before;
-	}
-	if (link->turn_before != NULL) {
-		link->turn_before->turn = link->turn;
-	} else {
-		gateway->turn_first = link->turn;
-	}
-	link->is_held = false;
-}
-
 static void on_link_closed(uv_handle_t *handle)
 {
 	struct ctl_gateway_link *link = handle->data;
@@ -87,13 +49,12 @@ static void on_link_closed(uv_handle_t *handle)
 
 static void on_more(uv_idle_t *more);
 
-/* The rest of the loop has its turn; then it goes on here. */
-static void pause_frames(struct ctl_gateway *gateway)
+void ctl_gateway_pause(struct ctl_gateway *gateway)
 {
 	must(uv_idle_start(&gateway->more, on_more) == 0);
 }
 
-static void close_link(struct ctl_gateway_link *link)
+void ctl_gateway_drop(struct ctl_gateway_link *link)
 {
 	struct ctl_gateway *gateway = link->gateway;
 
@@ -101,11 +62,10 @@ static void close_link(struct ctl_gateway_link *link)
 		return;
 	}
 	link->is_closing = true;
-	leave_turn(link);
+	ctl_gateway_stop(link);
 	ctl_gateway_forget(link);
-	free(detach_kept(link).memory);
 	if (gateway->turn_first != NULL) {
-		pause_frames(gateway); /* what it left may be another's */
+		ctl_gateway_pause(gateway); /* what it left may be another's */
 	}
 	if (link->next != NULL) {
 		link->next->previous = link->previous;
@@ -119,284 +79,11 @@ static void close_link(struct ctl_gateway_link *link)
 	uv_close((uv_handle_t *)&link->tcp, on_link_closed);
 }
 
-static void close_counted(struct ctl_gateway_link *link, uint64_t *counter)
+void ctl_gateway_drop_counted(struct ctl_gateway_link *link, uint64_t *counter)
 {
 	if (!link->is_closing) {
 		(*counter)++;
-		close_link(link);
-	}
-}
-
-/* --- out ------------------------------------------------------------------------------------- */
-
-struct pending_write {
-	uv_write_t request;
-	uint8_t bytes[];
-};
-
-static void update_reading(struct ctl_gateway_link *link);
-
-static void on_written(uv_write_t *request, int status)
-{
-	struct ctl_gateway_link *link = request->handle->data;
-
-	free(request->data);
-	link->stalled = 0;
-	if (status < 0) {
-		close_link(link); /* it went away; UV_ECANCELED: it is closing */
-	} else if (!link->is_closing) {
-		ctl_gateway_resume(link);
-		update_reading(link);
-	}
-}
-
-static size_t out_size(const struct ctl_gateway_link *link)
-{
-	return uv_stream_get_write_queue_size((const uv_stream_t *)&link->tcp);
-}
-
-static void queue_write(struct ctl_gateway_link *link, const uint8_t *bytes, size_t size)
-{
-	struct pending_write *pending = malloc(sizeof(*pending) + size);
-	uv_buf_t buffer;
-
-	if (pending == NULL || out_size(link) + size > CTL_GATEWAY_OUT_MAX) {
-		free(pending);
-		close_counted(link, &link->gateway->counters.unread);
-		return;
-	}
-	memcpy(pending->bytes, bytes, size);
-	pending->request.data = pending;
-	buffer = uv_buf_init((char *)pending->bytes, (unsigned)size);
-	if (uv_write(&pending->request, (uv_stream_t *)&link->tcp, &buffer, 1, on_written) < 0) {
-		free(pending);
-		close_link(link);
-	}
-}
-
-void ctl_gateway_reply(struct ctl_gateway_link *link, const Doozer__Response *response)
-{
-	struct ctl_gateway *gateway = link->gateway;
-	const size_t size = ctl_doozer_reply(response, gateway->out);
-	uv_buf_t buffer = uv_buf_init((char *)gateway->out, (unsigned)size);
-	int sent = UV_EAGAIN;
-
-	if (link->is_closing) {
-		return;
-	}
-	gateway->counters.answers++;
-	if (out_size(link) == 0) {
-		sent = uv_try_write((uv_stream_t *)&link->tcp, &buffer, 1);
-	}
-	if (sent < 0 && sent != UV_EAGAIN) {
-		close_link(link);
-		return;
-	}
-	sent = sent < 0 ? 0 : sent;
-	if ((size_t)sent < size) {
-		queue_write(link, gateway->out + sent, size - (size_t)sent);
-	}
-}
-
-/* --- in -------------------------------------------------------------------------------------- */
-
-static bool may_take(const struct ctl_gateway_link *link)
-{
-	return !link->is_closing && !link->is_held && !link->is_fence &&
-	       out_size(link) <= CTL_GATEWAY_OUT_PAUSE;
-}
-
-/* Frames stay where they are until the link has its turn. */
-static void hold(struct ctl_gateway_link *link)
-{
-	struct ctl_gateway *gateway = link->gateway;
-
-	must(!link->is_held);
-	link->is_held = true;
-	link->turn = NULL;
-	link->turn_before = gateway->turn_last;
-	if (gateway->turn_last != NULL) {
-		gateway->turn_last->turn = link;
-	} else {
-		gateway->turn_first = link;
-	}
-	gateway->turn_last = link;
-}
-
-/* One more frame of this connection, its `taken`th? Else it is held, for a turn. */
-static bool may_go_on(struct ctl_gateway_link *link, unsigned taken)
-{
-	struct ctl_gateway *gateway = link->gateway;
-
-	if (gateway->frames_left != 0 && taken < FRAMES_OF_ONE) {
-		gateway->frames_left--;
-		if (gateway->frames_left == 0) {
-			pause_frames(gateway); /* others may be held, though this one is done */
-		}
-		return true;
-	}
-	pause_frames(gateway);
-	hold(link);
-	return false;
-}
-
-/* Takes the frames at the front of `bytes`; returns how much of it. */
-static size_t take_whole(struct ctl_gateway_link *link, struct slice bytes)
-{
-	struct ctl_gateway_counters *counters = &link->gateway->counters;
-	unsigned frames = 0;
-	size_t taken = 0;
-
-	while (may_take(link)) {
-		Doozer__Request *request;
-		struct slice message;
-		const int r = ctl_doozer_cut(slice_make(bytes.data + taken, bytes.size - taken),
-		                             &message);
-
-		if (r < 0) {
-			close_counted(link, &counters->long_frames);
-		}
-		if (r <= 0 || !may_go_on(link, frames++)) {
-			break;
-		}
-		request = ctl_doozer_request(message);
-		if (request == NULL) {
-			close_counted(link, &counters->malformed);
-			break;
-		}
-		if (!ctl_gateway_take(link, request)) {
-			link->gateway->is_full = true;
-			hold(link);
-		} else {
-			counters->requests++;
-			taken += CTL_DOOZER_HEAD + message.size;
-		}
-		doozer__request__free_unpacked(request, NULL);
-	}
-	return taken;
-}
-
-/* More at the end of what is kept. Twice the room each time, so that bytes which come singly cost
- * no copy each. */
-static bool append(struct ctl_gateway_kept *kept, struct slice bytes)
-{
-	const size_t size = kept->size + bytes.size;
-
-	if (size > kept->room) {
-		const size_t room = kept->room == 0 || size > 2 * (size_t)kept->room
-		                            ? size
-		                            : 2 * (size_t)kept->room;
-		uint8_t *memory = realloc(kept->memory, room);
-
-		if (memory == NULL) {
-			return false;
-		}
-		kept->memory = memory;
-		kept->room = (uint32_t)room;
-	}
-	memcpy(kept->memory + kept->size, bytes.data, bytes.size);
-	kept->size = (uint32_t)size;
-	return true;
-}
-
-/* Keeps it in the link again, if there is anything and room for it. */
-static void attach_kept(struct ctl_gateway_link *link, struct ctl_gateway_kept kept)
-{
-	struct ctl_gateway *gateway = link->gateway;
-
-	if (kept.size == 0 || link->is_closing) {
-		free(kept.memory);
-		return;
-	}
-	if (gateway->kept_bytes + beyond_free(kept.room) > CTL_GATEWAY_KEPT_MAX) {
-		free(kept.memory);
-		close_counted(link, &gateway->counters.kept);
-		return;
-	}
-	gateway->kept_bytes += beyond_free(kept.room);
-	link->kept = kept;
-}
-
-/* Takes what was kept, and what came now. */
-static void take_frames(struct ctl_gateway_link *link, struct slice bytes)
-{
-	struct ctl_gateway_kept kept = detach_kept(link);
-	bool is_good = true;
-	size_t taken;
-
-	if (kept.size == 0) {
-		taken = take_whole(link, bytes);
-		bytes = slice_make(bytes.data + taken, bytes.size - taken);
-		is_good = bytes.size == 0 || link->is_closing || append(&kept, bytes);
-	} else {
-		is_good = bytes.size == 0 || append(&kept, bytes);
-		taken = is_good ? take_whole(link, slice_make(kept.memory, kept.size)) : 0;
-		if (taken != 0) {
-			kept.size -= (uint32_t)taken;
-			memmove(kept.memory, kept.memory + taken, kept.size);
-		}
-	}
-	if (!is_good) {
-		close_counted(link, &link->gateway->counters.kept);
-	}
-	attach_kept(link, kept);
-	update_reading(link);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
-{
-	struct ctl_gateway_link *link = handle->data;
-
-	(void)suggested;
-	*ret_buffer = uv_buf_init((char *)link->gateway->in, sizeof(link->gateway->in));
-}
-
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
-{
-	struct ctl_gateway_link *link = stream->data;
-
-	if (size < 0) {
-		close_link(link);
-	} else if (size > 0) {
-		take_frames(link, slice_make(buffer->base, (size_t)size));
-	}
-}
-
-static void update_reading(struct ctl_gateway_link *link)
-{
-	const bool wanted = may_take(link);
-
-	if (link->is_closing || wanted == link->is_reading) {
-		return;
-	}
-	link->is_reading = wanted;
-	if (!wanted) {
-		(void)uv_read_stop((uv_stream_t *)&link->tcp);
-	} else if (uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read) < 0) {
-		close_link(link);
-	}
-}
-
-void ctl_gateway_resume(struct ctl_gateway_link *link)
-{
-	if (may_take(link)) {
-		take_frames(link, (struct slice){0});
-	}
-}
-
-/* One after the other, from where the last one stood. */
-void ctl_gateway_go_on(struct ctl_gateway *gateway)
-{
-	struct ctl_gateway_link *link;
-
-	if (!ctl_gateway_take_turns(gateway)) {
-		return;
-	}
-	gateway->is_full = false;
-	while (gateway->turn_first != NULL && !gateway->is_full && gateway->frames_left != 0) {
-		link = gateway->turn_first;
-		leave_turn(link);
-		ctl_gateway_resume(link);
+		ctl_gateway_drop(link);
 	}
 }
 
@@ -469,7 +156,7 @@ static void accept_one(struct ctl_gateway *gateway)
 	gateway->counters.accepted++;
 	link->is_member = gateway->config.member;
 	(void)ctl_gateway_access(link, (struct slice){0}); /* as if it had said ACCESS "" */
-	update_reading(link);
+	ctl_gateway_resume(link);
 }
 
 /* One that is not accepted stops the listener until it is. */
@@ -481,7 +168,7 @@ static void on_connection(uv_stream_t *listener, int status)
 		gateway->counters.refused++; /* no descriptor is left */
 	} else if (gateway->accepts_left == 0) {
 		gateway->is_accept_due = true;
-		pause_frames(gateway);
+		ctl_gateway_pause(gateway);
 	} else {
 		gateway->accepts_left--;
 		accept_one(gateway);
@@ -510,10 +197,10 @@ static void on_sweep(uv_timer_t *timer)
 
 	for (link = gateway->links; link != NULL; link = next) {
 		next = link->next;
-		if (out_size(link) == 0) {
+		if (ctl_gateway_out_size(link) == 0) {
 			link->stalled = 0;
 		} else if (++link->stalled > SWEEPS_MAX) {
-			close_counted(link, &gateway->counters.unread);
+			ctl_gateway_drop_counted(link, &gateway->counters.unread);
 		}
 	}
 }
@@ -583,7 +270,7 @@ void ctl_gateway_close(struct ctl_gateway *gateway)
 	}
 	gateway->is_closing = true;
 	while (gateway->links != NULL) {
-		close_link(gateway->links);
+		ctl_gateway_drop(gateway->links);
 	}
 	ctl_inside_close(gateway->inside);
 	ctl_gateway_free_orphans(gateway);

@@ -4,7 +4,8 @@
 /*
  * gateway_link.h - a connection of the gateway, and what it has asked; private to it
  *
- *      gateway.c        listens; bytes in and out; closing
+ *      gateway.c        listens; rights; turns; closing
+ *      gateway_bytes.c  bytes in and out; frames
  *      gateway_verbs.c  taking requests: rights, form, what is answered at once
  *      gateway_asks.c   what the cluster is asked, and its answers
  *
@@ -103,17 +104,35 @@ struct ctl_gateway {
 
 /* --- gateway.c -------------------------------------------------------------------------------- */
 
+/* Closes a link, and counts it, if it is not closing already. */
+void ctl_gateway_drop(struct ctl_gateway_link *link);
+void ctl_gateway_drop_counted(struct ctl_gateway_link *link, uint64_t *counter);
+
+/* The rest of the loop has its turn; then it goes on here. */
+void ctl_gateway_pause(struct ctl_gateway *gateway);
+
+/* Rights for a secret: true if it is one. */
+bool ctl_gateway_access(struct ctl_gateway_link *link, struct slice secret);
+
+/* --- gateway_bytes.c -------------------------------------------------------------------------- */
+
 /* Sends a reply; may close the link. */
 void ctl_gateway_reply(struct ctl_gateway_link *link, const Doozer__Response *response);
 
 /* Something of the cluster came back: whoever waits may go on. */
 void ctl_gateway_go_on(struct ctl_gateway *gateway);
 
-/* Goes on with the frames of a link that nothing holds any more. */
+/* Begins with the frames of a link, or goes on with them when nothing holds it any more. */
 void ctl_gateway_resume(struct ctl_gateway_link *link);
 
-/* Rights for a secret: true if it is one. */
-bool ctl_gateway_access(struct ctl_gateway_link *link, struct slice secret);
+/* Forgets what came and was not taken, as it is closed. */
+void ctl_gateway_stop(struct ctl_gateway_link *link);
+
+/* Bytes that its client has not taken. */
+static inline size_t ctl_gateway_out_size(const struct ctl_gateway_link *link)
+{
+	return uv_stream_get_write_queue_size((const uv_stream_t *)&link->tcp);
+}
 
 /* --- gateway_verbs.c -------------------------------------------------------------------------- */
 
