@@ -124,6 +124,10 @@ static const struct ctl_key keys[] = {
          "of `listen` if not given. none switches it off."},
 	{"gateway_connections", CTL_KEY_NUMBER, AT(gateway_connections), "10000", 1, 60000, NULL,
          "Connections to the gateway at most; those beyond are closed at once."},
+	{"gateway_patience_ms", CTL_KEY_MILLIS, AT(gateway_patience_ns), "30000", 100 * MS,
+         600000 * MS, NULL,
+         "How long a client of the gateway may take none of the answers that wait for it; then "
+         "it is closed, and counted as gateway_unread."},
 	{"rw_secret", CTL_KEY_TEXT, AT(rw_secret), "none", 0, CTL_PATH_SIZE_MAX - 1, NULL,
          "File whose first line is the secret that a client has to know to write, one of the "
          "gateway too; none: the environment's COFFER_RWSECRET, or else no secret, so anybody may. "

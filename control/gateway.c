@@ -14,8 +14,7 @@
 
 enum {
 	BACKLOG = 1024,
-	SWEEP_MS = 5000,
-	SWEEPS_MAX = CTL_GATEWAY_STALLED_MS / SWEEP_MS,
+	SWEEPS_MAX = 6, /* of its patience */
 	/* Until the rest of the loop had its turn: */
 	FRAMES_MAX = 256,
 	ACCEPTS_MAX = 64,
@@ -220,8 +219,10 @@ int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_
                      struct ctl_reason *ret_reason)
 {
 	struct ctl_gateway *gateway = calloc(1, sizeof(*gateway));
+	const uint64_t sweep_ms = config->patience_ms / SWEEPS_MAX;
 	int r;
 
+	must(sweep_ms != 0);
 	if (gateway == NULL) {
 		ctl_reason_say(ret_reason, "no memory for the gateway; free some");
 		return -ENOMEM;
@@ -247,7 +248,7 @@ int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_
 		ctl_gateway_close(gateway);
 		return r;
 	}
-	must(uv_timer_start(&gateway->sweep, on_sweep, SWEEP_MS, SWEEP_MS) == 0);
+	must(uv_timer_start(&gateway->sweep, on_sweep, sweep_ms, sweep_ms) == 0);
 	*ret_gateway = gateway;
 	return 0;
 }

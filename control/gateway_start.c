@@ -45,6 +45,7 @@ int ctl_gateway_start(struct ctl_gateway **ret_gateway, const struct ctl_gateway
 	gateway.inside.watches_max = WATCHER_WATCHES_MAX;
 	gateway.listen = config->gateway;
 	gateway.connections_max = (unsigned)config->gateway_connections;
+	gateway.patience_ms = config->gateway_patience_ns / 1000000;
 	raise_descriptors(gateway.connections_max);
 	r = ctl_gateway_open(ret_gateway, &gateway, ret_reason);
 	if (r < 0 && !config->gateway_given) {

@@ -13,14 +13,13 @@
 #include "control/inside.h"
 
 enum {
-	CTL_GATEWAY_WAITS_MAX = 1024,       /* of one connection */
-	CTL_GATEWAY_ASKS_MAX = 2048,        /* outstanding of one connection, waits too */
-	CTL_GATEWAY_OPENING_MAX = 64,       /* watches that no server has answered yet */
-	CTL_GATEWAY_KEPT_FREE = 4096,       /* bytes of a half frame that any may keep */
-	CTL_GATEWAY_KEPT_MAX = 64 << 20,    /* what is kept beyond that, of all together */
-	CTL_GATEWAY_OUT_PAUSE = 64 << 10,   /* answers not taken: nothing is read meanwhile */
-	CTL_GATEWAY_OUT_MAX = 2 << 20,      /* answers not taken: closed */
-	CTL_GATEWAY_STALLED_MS = 30 * 1000, /* answers waiting and none taken: closed */
+	CTL_GATEWAY_WAITS_MAX = 1024,     /* of one connection */
+	CTL_GATEWAY_ASKS_MAX = 2048,      /* outstanding of one connection, waits too */
+	CTL_GATEWAY_OPENING_MAX = 64,     /* watches that no server has answered yet */
+	CTL_GATEWAY_KEPT_FREE = 4096,     /* bytes of a half frame that any may keep */
+	CTL_GATEWAY_KEPT_MAX = 64 << 20,  /* what is kept beyond that, of all together */
+	CTL_GATEWAY_OUT_PAUSE = 64 << 10, /* answers not taken: nothing is read meanwhile */
+	CTL_GATEWAY_OUT_MAX = 2 << 20,    /* answers not taken: closed */
 };
 
 struct ctl_gateway;
@@ -29,6 +28,7 @@ struct ctl_gateway_config {
 	struct ctl_inside_config inside;
 	struct ctl_address listen;
 	unsigned connections_max;
+	uint64_t patience_ms;              /* answers waiting and none taken: closed; 6 at least */
 	const char *rw_secret, *ro_secret; /* "": none */
 	uint64_t incarnation;              /* of this server, for its name */
 	bool member;                       /* it has been let in */

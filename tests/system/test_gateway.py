@@ -398,6 +398,35 @@ def test_who_never_reads_is_closed_and_others_go_on(tools):
     cluster.down()
 
 
+def test_who_stops_reading_is_closed_in_time(tools):
+    """Its answers never come near 2 MiB, as no more is read from it: what is left is patience."""
+    cluster = one_server(tools, ["gateway_patience_ms = 300"])
+    address = address_of(cluster)
+    good = Connection(address)
+    check("rev" in good.call("SET", path="/f", value="x" * 8192, rev=-1), "a file")
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.connect(address)
+    deaf.settimeout(20)
+    asked = request("GET", tag=1, path="/f") * 2000
+    deaf.sendall(asked)
+
+    def is_closed():
+        check("rev" in good.call("REV"), "others are served")
+        return cluster.status(1)["drops"]["gateway_unread"] == 1
+
+    wait_for("the deaf one is closed", is_closed, 20)
+    check(cluster.status(1)["counters"]["gateway_connections"] == 1, "it alone")
+    taken = 0
+    try:
+        while more := deaf.recv(1 << 20):
+            taken += len(more)
+    except ConnectionResetError:
+        pass
+    check(taken < 2000 * 8192, "its answers ended", taken)
+    cluster.down()
+
+
 def test_ten_thousand_idle_connections_cost_little(tools):
     import resource
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -474,5 +503,6 @@ if __name__ == "__main__":
                  test_every_difference_is_written_down, test_listing_goes_on_at_its_revision,
                  test_garbage_and_borders, test_many_waits_and_a_closed_connection_drops_them,
                  test_who_never_reads_is_closed_and_others_go_on,
+                 test_who_stops_reading_is_closed_in_time,
                  test_ten_thousand_idle_connections_cost_little,
                  test_clients_with_doozers_habits])

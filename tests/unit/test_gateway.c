@@ -41,6 +41,7 @@ static int open_all(void **state)
 {
 	const int probe = socket(AF_INET, SOCK_STREAM, 0);
 	struct ctl_gateway_config config = {.connections_max = 1000,
+	                                    .patience_ms = 30000,
 	                                    .rw_secret = "",
 	                                    .ro_secret = "",
 	                                    .member = true,
