@@ -2,12 +2,8 @@
 #include "control/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "store/base/check.h"
 
@@ -24,6 +20,7 @@ struct reading {
 	unsigned lines[KEYS_MAX]; /* where a plain key was given; 0: not */
 	unsigned server_lines[STORE_NODES_MAX];
 	unsigned port_lines[CTL_PORTS_MAX];
+	ctl_resolve_fn *resolve;
 	struct ctl_reason *reason;
 };
 
@@ -181,11 +178,30 @@ static unsigned *line_of(struct reading *reading, const struct ctl_key *key, uin
 	return &reading->lines[key - ctl_config_keys(&count)];
 }
 
+/* A server that is named by its host: as if its address stood there. */
+static int resolve_host(struct reading *reading, const char *name, const char *value,
+                        char ret_text[CTL_ADDRESS_TEXT_SIZE])
+{
+	char host[CTL_HOST_SIZE_MAX];
+	struct store_address at;
+	struct ctl_reason why;
+
+	if (!ctl_value_host(value, host, &at.port)) {
+		return 0;
+	}
+	if (reading->resolve(host, &at.ip, &why) < 0) {
+		return REFUSE(reading, reading->line, "`%s = %.200s`: %.300s", name, value,
+		              why.text);
+	}
+	ctl_address_text(at, ret_text);
+	return 0;
+}
+
 static int take_pair(struct reading *reading, const char *name, const char *value)
 {
+	char range[64], address[CTL_ADDRESS_TEXT_SIZE] = "";
 	const struct ctl_key *key;
 	const char *expected;
-	char range[64];
 	uint64_t number;
 	unsigned *line;
 
@@ -204,7 +220,10 @@ static int take_pair(struct reading *reading, const char *name, const char *valu
 		              *line);
 	}
 	*line = reading->line;
-	expected = parse_value(&reading->config, key, number, value);
+	if (key->type == CTL_KEY_SERVER && resolve_host(reading, name, value, address) < 0) {
+		return -EINVAL;
+	}
+	expected = parse_value(&reading->config, key, number, address[0] != '\0' ? address : value);
 	if (expected == NULL) {
 		return 0;
 	}
@@ -538,9 +557,9 @@ static int check_rest(struct reading *reading)
 }
 
 int ctl_config_parse(struct ctl_config *ret_config, const char *file, struct slice text,
-                     struct ctl_reason *ret_reason)
+                     ctl_resolve_fn *resolve, struct ctl_reason *ret_reason)
 {
-	struct reading reading = {.file = file, .reason = ret_reason};
+	struct reading reading = {.file = file, .resolve = resolve, .reason = ret_reason};
 	int (*const steps[])(struct reading *) = {fill_defaults, check_servers, check_members,
 	                                          check_listen,  check_gateway, check_ports,
 	                                          check_rest};
@@ -553,43 +572,5 @@ int ctl_config_parse(struct ctl_config *ret_config, const char *file, struct sli
 	if (r == 0) {
 		*ret_config = reading.config;
 	}
-	return r;
-}
-
-int ctl_config_load(struct ctl_config *ret_config, const char *file, struct ctl_reason *ret_reason)
-{
-	uint8_t *text;
-	ssize_t size;
-	int fd, r;
-
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		r = -errno;
-		ctl_reason_say(
-			ret_reason,
-			"%s: the configuration cannot be opened (%s); name a readable file with -c",
-			file, strerror(-r));
-		return r;
-	}
-	text = malloc(CTL_CONFIG_SIZE_MAX + 1);
-	if (text == NULL) {
-		r = -ENOMEM;
-		ctl_reason_say(ret_reason, "%s: no memory to read it; free some", file);
-		goto close_file;
-	}
-	size = read(fd, text, CTL_CONFIG_SIZE_MAX + 1);
-	if (size < 0 || size > CTL_CONFIG_SIZE_MAX) {
-		r = size < 0 ? -errno : -EINVAL;
-		ctl_reason_say(ret_reason,
-		               "%s: cannot be read (%s); name a file of at most %d bytes with -c",
-		               file, size < 0 ? strerror(-r) : "too large", CTL_CONFIG_SIZE_MAX);
-		goto free_text;
-	}
-	r = ctl_config_parse(ret_config, file, slice_make(text, (size_t)size), ret_reason);
-
-free_text:
-	free(text);
-close_file:
-	(void)close(fd);
 	return r;
 }

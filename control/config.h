@@ -10,7 +10,8 @@
  * deploy/coffer.conf is that table printed, and a test compares the two. The configuration never
  * changes while a server runs.
  *
- * ctl_config_parse() is pure. What is wrong is told in one sentence with file and line.
+ * ctl_config_parse() is as pure as its resolver. What is wrong is told in one sentence with file
+ * and line.
  */
 
 #include <stdbool.h>
@@ -94,7 +95,7 @@ enum ctl_key_type {
 	CTL_KEY_ADDRESS, /* IPV4:PORT, or none */
 	CTL_KEY_CORES,   /* 0,1,2 or empty */
 	CTL_KEY_SET,     /* 1 2 3 or empty; bits, kept as uint64_t */
-	CTL_KEY_SERVER,  /* numbered: server.1 */
+	CTL_KEY_SERVER,  /* numbered: server.1; IPV4:PORT or HOST:PORT */
 	CTL_KEY_PORT,    /* numbered: port.1 */
 };
 
@@ -117,12 +118,19 @@ void ctl_config_print(FILE *out);
 /* "1 to 64" and so on; empty if there is nothing to say. */
 void ctl_config_range_text(const struct ctl_key *key, char *ret_text, size_t size);
 
+/* The one IPv4 address of a host: 0, or a negative errno and why (host.h). */
+typedef int ctl_resolve_fn(const char *host, uint32_t *ret_ip, struct ctl_reason *ret_reason);
+
 /*
- * Reads a whole file's text (borrowed). `file` is its name, for the sentence.
+ * Reads a whole file's text (borrowed). `file` is its name, for the sentence. `resolve` is asked
+ * for each server that is named by its host.
  * Returns 0, or -EINVAL and the sentence; then ret_config is untouched.
  */
 int ctl_config_parse(struct ctl_config *ret_config, const char *file, struct slice text,
-                     struct ctl_reason *ret_reason);
+                     ctl_resolve_fn *resolve, struct ctl_reason *ret_reason);
 
-/* The same from a file. Returns 0, -EINVAL, or what the system said as a negative errno. */
+/*
+ * The same from a file, with ctl_host_resolve(), so it may take as long. Returns 0, -EINVAL, or
+ * what the system said as a negative errno.
+ */
 int ctl_config_load(struct ctl_config *ret_config, const char *file, struct ctl_reason *ret_reason);

@@ -28,8 +28,11 @@ static const struct ctl_key keys[] = {
 	{"node", CTL_KEY_NUMBER, AT(node), NULL, 1, STORE_NODES_MAX, NULL,
          "Number of this server: the N of its own server.N."},
 	{"server.N", CTL_KEY_SERVER, AT(servers), NULL, 1, STORE_NODES_MAX, NULL,
-         "UDP address at which clients and the other servers reach server N; servers with a link "
-         "between them use that. From server.1 on; a server that is added while the cluster runs "
+         "UDP address at which clients and the other servers reach server N, such as "
+         "10.0.0.1:8046; "
+         "servers with a link between them use that. A name of a host, such as a.example:8046, is "
+         "resolved at each start, to one IPv4 address that stays until the next start. From "
+         "server.1 on; a server that is added while the cluster runs "
          "need not stand in the files of the others, unless a link leads to it."},
 	{"members", CTL_KEY_SET, AT(members), "", 0, STORE_NODES_MAX, NULL,
          "The servers that found the cluster: 1, 3, 5 or 7 numbers such as 1 2 3, the same on all "

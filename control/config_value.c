@@ -10,6 +10,9 @@ enum {
 	NS_PLACES = 6 /* a millisecond has six decimal places of nanoseconds */
 };
 
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define OF_HOST LETTERS "0123456789.-"
+
 /* A decimal number of 1 to 18 digits at *text, which is moved behind it. */
 static bool take_digits(const char **text, uint64_t *ret_value)
 {
@@ -69,8 +72,7 @@ const char *ctl_value_number(const char *text, uint64_t *ret_value)
 
 const char *ctl_value_name(const char *text, size_t size_max, char *ret_name)
 {
-	const size_t size = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                                 "0123456789.-");
+	const size_t size = strspn(text, OF_HOST);
 
 	if (size == 0 || size > size_max || text[size] != '\0') {
 		return "a name of letters, digits, dots and dashes";
@@ -143,26 +145,57 @@ static bool parse_ip(const char *text, size_t size, uint32_t *ret_ip)
 	return true;
 }
 
+static bool parse_port(const char *text, uint16_t *ret_port)
+{
+	uint64_t port;
+
+	if (!take_digits(&text, &port) || *text != '\0' || port == 0 || port > UINT16_MAX) {
+		return false;
+	}
+	*ret_port = (uint16_t)port;
+	return true;
+}
+
 const char *ctl_value_address(const char *text, struct ctl_address *ret_address)
 {
 	static const char expected[] = "an IPv4 address and a port, such as 10.0.0.1:8046";
 	const size_t size = strcspn(text, ":");
-	const char *port_text = text + size;
-	uint64_t port;
+	uint16_t port;
 	uint32_t ip;
 
 	if (strcmp(text, "none") == 0) {
 		*ret_address = (struct ctl_address){.is_none = true};
 		return NULL;
 	}
-	if (*port_text != ':' || !parse_ip(text, size, &ip)) {
+	if (text[size] != ':' || !parse_ip(text, size, &ip) ||
+	    !parse_port(text + size + 1, &port)) {
 		return expected;
 	}
-	port_text++;
-	if (!take_digits(&port_text, &port) || *port_text != '\0' || port == 0 || port > 65535) {
-		return expected;
+	*ret_address = (struct ctl_address){.ip = ip, .port = port};
+	return NULL;
+}
+
+bool ctl_value_host(const char *text, char ret_host[CTL_HOST_SIZE_MAX], uint16_t *ret_port)
+{
+	const size_t size = strspn(text, OF_HOST);
+
+	if (size >= CTL_HOST_SIZE_MAX || strpbrk(text, LETTERS) == NULL || text[size] != ':' ||
+	    !parse_port(text + size + 1, ret_port)) {
+		return false;
 	}
-	*ret_address = (struct ctl_address){.ip = ip, .port = (uint16_t)port};
+	memcpy(ret_host, text, size);
+	ret_host[size] = '\0';
+	return true;
+}
+
+const char *ctl_value_hosts(const char *text, char ret_hosts[CTL_HOSTS_SIZE_MAX])
+{
+	const size_t size = strspn(text, OF_HOST ":, ");
+
+	if (size == 0 || size >= CTL_HOSTS_SIZE_MAX || text[size] != '\0') {
+		return "addresses or names, such as 10.0.0.1,names.example:8046; or none";
+	}
+	memcpy(ret_hosts, text, size + 1);
 	return NULL;
 }
 

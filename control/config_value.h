@@ -17,6 +17,8 @@
 enum {
 	CTL_ADDRESS_TEXT_SIZE = 22, /* the end included */
 	CTL_PATH_SIZE_MAX = 256,    /* the end included */
+	CTL_HOST_SIZE_MAX = 254,    /* the end included */
+	CTL_HOSTS_SIZE_MAX = 512,   /* the end included */
 	CTL_CORES_MAX = 16,
 	CTL_CORE_NUMBER_MAX = 1023,
 };
@@ -58,6 +60,13 @@ const char *ctl_value_choice(const char *text, const char *choices, uint64_t *re
 const char *ctl_value_address(const char *text, struct ctl_address *ret_address);
 /* The other way round. */
 void ctl_address_text(struct store_address address, char ret_text[CTL_ADDRESS_TEXT_SIZE]);
+/*
+ * "HOST:PORT": true, and its parts, if HOST is a name, and not an address. Its letters are looked
+ * at, nobody is asked.
+ */
+bool ctl_value_host(const char *text, char ret_host[CTL_HOST_SIZE_MAX], uint16_t *ret_port);
+/* "HOST[:PORT],..." or none: what libcoffer takes for servers, by its letters. */
+const char *ctl_value_hosts(const char *text, char ret_hosts[CTL_HOSTS_SIZE_MAX]);
 const char *ctl_value_cores(const char *text, struct ctl_cores *ret_cores);
 /* Numbers from 1 to `max`, different, with blanks between, or nothing: the bits of a set. */
 const char *ctl_value_set(const char *text, uint64_t max, uint64_t *ret_set);

@@ -106,11 +106,12 @@ void coffer_options_default(struct coffer_options *options);
  *
  * servers  "HOST[:PORT],HOST[:PORT],...", IPv4 addresses or names; NULL: the environment variable
  *          COFFER_SERVERS. It is read once, and nobody else is ever asked: name also those that may
- *          join or lead later. Who is not there costs a time-out now and then
+ *          join or lead later. Who is not there costs a time-out now and then; a
+ *          name that does not resolve now is passed over, unless it is the only one
  * options  NULL: the defaults
  *
  * Returns 0; -EDESTADDRREQ: no servers are named; -EINVAL: the list or an option is malformed;
- * -E2BIG: more than COFFER_SERVERS_MAX; -EHOSTUNREACH: a name does not resolve; -ENOMEM; or what
+ * -E2BIG: more than COFFER_SERVERS_MAX; -EHOSTUNREACH: no name resolves; -ENOMEM; or what
  * the system said of sockets. Given back to coffer_close().
  */
 int coffer_open(struct coffer **ret_coffer, const char *servers,

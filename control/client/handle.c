@@ -563,7 +563,7 @@ const char *coffer_error_text(int error)
 	case E2BIG:
 		return "too many servers are named";
 	case EHOSTUNREACH:
-		return "a server's name does not resolve";
+		return "no name of a server resolves";
 	case EAGAIN:
 		return "too many requests or watches at once";
 	case EBUSY:

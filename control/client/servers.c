@@ -84,7 +84,8 @@ static int resolve_entry(const char *text, size_t size, struct sockaddr_in *ret_
 
 int ctl_servers_resolve(const char *list, struct sockaddr_in *addresses, unsigned max)
 {
-	unsigned count = 0;
+	struct sockaddr_in address;
+	unsigned count = 0, named = 0;
 	size_t size;
 	int r;
 
@@ -93,16 +94,17 @@ int ctl_servers_resolve(const char *list, struct sockaddr_in *addresses, unsigne
 	}
 	for (;; list += size + 1) {
 		size = strcspn(list, ",");
-		if (count == max) {
+		if (named++ == max) {
 			return -E2BIG;
 		}
-		r = resolve_entry(list, size, &addresses[count]);
-		if (r < 0) {
+		r = resolve_entry(list, size, &address);
+		if (r == 0) {
+			addresses[count++] = address;
+		} else if (r != -EHOSTUNREACH) {
 			return r;
 		}
-		count++;
 		if (list[size] == '\0') {
-			return (int)count;
+			return count == 0 ? -EHOSTUNREACH : (int)count;
 		}
 	}
 }

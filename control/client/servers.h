@@ -12,9 +12,10 @@
 #include <netinet/in.h>
 
 /*
- * Splits and resolves. Asks the system's resolver, which may take a while.
+ * Splits and resolves. Asks the system's resolver, which may take a while. A name that does not
+ * resolve now is passed over: another of the list may do.
  *
  * Returns how many there are, at most `max`; -EDESTADDRREQ: none; -EINVAL: malformed; -E2BIG: more
- * than `max`; -EHOSTUNREACH: a name does not resolve.
+ * than `max`; -EHOSTUNREACH: no name resolves.
  */
 int ctl_servers_resolve(const char *list, struct sockaddr_in *addresses, unsigned max);

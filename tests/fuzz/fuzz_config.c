@@ -11,12 +11,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* By its length, so that some names agree and some cannot be resolved. */
+static int resolve(const char *host, uint32_t *ret_ip, struct ctl_reason *ret_reason)
+{
+	must(host[0] != '\0' && strlen(host) < CTL_HOST_SIZE_MAX);
+	*ret_ip = 0x7f000000 + (uint32_t)strlen(host);
+	ctl_reason_say(ret_reason, "no such name");
+	return strlen(host) > 8 ? -1 : 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ctl_reason reason = {{0}};
 	struct ctl_config config;
 
-	if (ctl_config_parse(&config, "fuzz", slice_make(data, size), &reason) == 0) {
+	if (ctl_config_parse(&config, "fuzz", slice_make(data, size), resolve, &reason) == 0) {
 		must(__builtin_popcountll(config.members) % 2 == 1);
 		must(config.members >> config.count == 0);
 		must(config.count <= STORE_NODES_MAX);

@@ -62,6 +62,7 @@ def test_wrong_keys_and_values(tools):
             ("node = 9", "node =", ["node"]),
             ("cluster = xyz", "cluster =", ["cluster"]),
             ("server.1 = localhost", "server.1 =", ["server.1"]),
+            ("server.1 = no..host:8046", "server.1 =", ["server.1", "no..host", "resolved"]),
             ("server.1 = 127.0.0.1:99999", "server.1 =", ["server.1"]),
             ("server.9 = 127.0.0.1:9", None, ["server.9"]),
             ("node = 1", None, ["node"]),

@@ -10,10 +10,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "control/config.h"
+#include "control/host.h"
 
 #define GOOD                                                                                       \
 	"cluster = c0ffee\n"                                                                       \
@@ -22,10 +24,21 @@
 	"server.2 = 127.0.0.1:8102\n"                                                              \
 	"server.3 = 127.0.0.1:8103\n"
 
+/* Knows one name, in words of its own. */
+static int resolve(const char *host, uint32_t *ret_ip, struct ctl_reason *ret_reason)
+{
+	if (strcmp(host, "a.example") != 0) {
+		ctl_reason_say(ret_reason, "nobody knows %s", host);
+		return -EHOSTUNREACH;
+	}
+	*ret_ip = 0x0a000001;
+	return 0;
+}
+
 static int parse(struct ctl_config *config, struct ctl_reason *reason, const char *text)
 {
 	reason->text[0] = '\0';
-	return ctl_config_parse(config, "x.conf", slice_text(text), reason);
+	return ctl_config_parse(config, "x.conf", slice_text(text), resolve, reason);
 }
 
 static void test_what_is_not_given_has_its_default(void **state)
@@ -50,6 +63,42 @@ static void test_what_is_not_given_has_its_default(void **state)
 	assert_int_equal(config.cores.count, 0);
 	assert_int_equal(config.heartbeat_ns, 10000000);
 	assert_int_equal(config.workers, 1);
+}
+
+static void test_servers_may_be_named_by_their_hosts(void **state)
+{
+	struct ctl_config config;
+	struct ctl_reason reason;
+
+	(void)state;
+	assert_int_equal(
+		parse(&config, &reason, "cluster = 1\nnode = 1\nserver.1 = a.example:8101\n"), 0);
+	assert_int_equal(config.servers[0].ip, 0x0a000001);
+	assert_int_equal(config.servers[0].port, 8101);
+	assert_int_equal(config.listen.ip, 0x0a000001);
+	assert_int_equal(
+		parse(&config, &reason, "cluster = 1\nnode = 1\nserver.1 = b.example:8101\n"),
+		-EINVAL);
+	assert_non_null(strstr(reason.text, "x.conf:3:"));
+	assert_non_null(strstr(reason.text, "nobody knows b.example"));
+	assert_int_equal(parse(&config, &reason,
+	                       "cluster = 1\nnode = 1\nserver.1 = a.example:8101\n"
+	                       "server.2 = 10.0.0.1:8101\nmembers = 1\n"),
+	                 -EINVAL);
+	assert_non_null(strstr(reason.text, "has the address of `server.1`"));
+}
+
+static void test_the_system_resolves_names(void **state)
+{
+	struct ctl_reason reason = {{0}};
+	uint32_t ip = 0;
+
+	(void)state;
+	assert_int_equal(ctl_host_resolve("localhost", &ip, &reason), 0);
+	assert_int_equal(ip, 0x7f000001);
+	assert_int_equal(ctl_host_resolve("a..b", &ip, &reason), -EHOSTUNREACH);
+	assert_non_null(strstr(reason.text, "a..b cannot be resolved"));
+	assert_int_equal(ip, 0x7f000001);
 }
 
 static void test_every_key_is_read(void **state)
@@ -295,6 +344,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_not_given_has_its_default),
+		cmocka_unit_test(test_servers_may_be_named_by_their_hosts),
+		cmocka_unit_test(test_the_system_resolves_names),
 		cmocka_unit_test(test_every_key_is_read),
 		cmocka_unit_test(test_wrong_line_is_refused_by_place_and_mend),
 		cmocka_unit_test(test_ethdev_leads_to_whoever_has_no_link),
