@@ -44,6 +44,7 @@ struct paxos_recovery {
 struct paxos_turnover {
 	uint32_t later;      /* number of the latest configuration heard of */
 	unsigned later_node; /* who told */
+	uint32_t entered;    /* the configuration that was told so, last */
 	uint32_t stand_in;   /* the configuration in which to stand at once */
 	unsigned probed;     /* outsider: whom it asked last, hearing no leader */
 	uint64_t probe_ns;

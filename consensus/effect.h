@@ -85,6 +85,7 @@ enum paxos_trace_kind {
 	PAXOS_TRACE_HANDOVER,     /* leads no more; a: round, b: to whom, by index */
 	PAXOS_TRACE_REPORTED_DEAD, /* by its supervisor; a: start, b: index of the member */
 	PAXOS_TRACE_CONFIGURATION, /* a: its number, b: set of its voters; the former has ended */
+	PAXOS_TRACE_ENTERED,       /* a, b: likewise; what it accepted there is durable */
 	PAXOS_TRACE_REMOVED,       /* a: number of the configuration that goes on without it */
 	PAXOS_TRACE_COUNT
 };

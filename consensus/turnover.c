@@ -223,13 +223,26 @@ void paxos_turnover_heard(struct paxos_replica *replica, const struct paxos_msg 
 	}
 }
 
-/* --- addresses ------------------------------------------------------------------------------- */
+/* --- what the shell has to know -------------------------------------------------------------- */
+
+static void tell_entered(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+	const uint32_t entered = core->accepted.configuration;
+
+	if (entered > replica->turnover.entered && entered == core->configuration &&
+	    paxos_core_is_accepted(core)) {
+		replica->turnover.entered = entered;
+		paxos_core_trace(core, PAXOS_TRACE_ENTERED, entered, core->voters);
+	}
+}
 
 void paxos_turnover_tell(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
 	const struct store_members *members = store_members(core->store);
 
+	tell_entered(replica);
 	for (unsigned node = 0; node < STORE_NODES_MAX; node++) {
 		const struct store_address at = members->member[node].address;
 		struct store_address *told = &replica->turnover.told[node];

@@ -33,5 +33,9 @@ unsigned paxos_turnover_probe(struct paxos_replica *replica);
 void paxos_turnover_stopped(struct paxos_replica *replica, unsigned peer, uint16_t flags);
 void paxos_turnover_heard(struct paxos_replica *replica, const struct paxos_msg *msg);
 
-/* Tells the shell where members are reached, when that changed. Once a turn. */
+/*
+ * Tells the shell where members are reached, when that changed; and in which configuration this
+ * server has durably accepted something, once for each, and for the present one after a start.
+ * Once a turn.
+ */
 void paxos_turnover_tell(struct paxos_replica *replica);

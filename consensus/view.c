@@ -144,6 +144,7 @@ const char *paxos_trace_text(enum paxos_trace_kind kind)
 		[PAXOS_TRACE_HANDOVER] = "handover",
 		[PAXOS_TRACE_REPORTED_DEAD] = "reported_dead",
 		[PAXOS_TRACE_CONFIGURATION] = "configuration",
+		[PAXOS_TRACE_ENTERED] = "entered",
 		[PAXOS_TRACE_REMOVED] = "removed",
 	};
 

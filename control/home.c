@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "consensus/quorum.h"
 #include "control/recover.h"
 #include "store/base/check.h"
 
@@ -18,13 +19,20 @@ static int take_chance(uint32_t *ret_chance, struct ctl_reason *ret_reason)
 	return 0;
 }
 
+/* What the journal is judged by. */
+static void tell_journal(struct ctl_home *home)
+{
+	home->journal.incarnation = home->superblock.incarnation;
+	home->journal.configuration = home->superblock.configuration;
+}
+
 static int found(struct ctl_home *home, const struct ctl_superblock *first,
                  struct ctl_reason *ret_reason)
 {
 	int r = 0;
 
 	home->superblock = *first;
-	home->journal.incarnation = first->incarnation;
+	tell_journal(home);
 	if (first->is_disk) {
 		r = ctl_journal_found(&home->journal, ret_reason);
 	}
@@ -50,6 +58,7 @@ int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, enum c
 		return r;
 	}
 	first = ctl_superblock_first(config->cluster, (uint8_t)config->node,
+	                             (uint32_t)config->members,
 	                             config->durability == CTL_DURABILITY_DISK, chance);
 	if (start == CTL_START_NEW_CLUSTER && (config->members >> (config->node - 1) & 1) == 0) {
 		ctl_reason_say(ret_reason,
@@ -61,6 +70,7 @@ int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, enum c
 	if (start == CTL_START_JOIN) {
 		first.member = false;
 		first.rejoining = first.is_disk;
+		first.configuration = first.voters = 0;
 	}
 	home->folder = ctl_folder_open(config->data, start != CTL_START_AGAIN, ret_reason);
 	if (home->folder < 0) {
@@ -76,7 +86,7 @@ int ctl_home_open(struct ctl_home *home, const struct ctl_config *config, enum c
 		return found(home, &first, ret_reason);
 	}
 	r = ctl_superblock_start(home->folder, config->data, &first, &home->superblock, ret_reason);
-	home->journal.incarnation = home->superblock.incarnation;
+	tell_journal(home);
 	return r;
 }
 
@@ -102,20 +112,28 @@ int ctl_home_rejoin(struct ctl_home *home, struct ctl_reason *ret_reason)
 	}
 	superblock->incarnation = (uint64_t)superblock->starts << 32 | chance;
 	superblock->rejoining = true;
+	superblock->configuration = superblock->voters = 0;
 	r = ctl_superblock_write(home->folder, home->journal.path, superblock, ret_reason);
-	home->journal.incarnation = superblock->incarnation;
+	tell_journal(home);
 	r = r < 0 ? r : ctl_journal_found(&home->journal, ret_reason);
 	return r < 0 ? r : ctl_journal_settle(&home->journal, ret_reason);
 }
 
-int ctl_home_member(struct ctl_home *home, struct ctl_reason *ret_reason)
+int ctl_home_note(struct ctl_home *home, const struct paxos_trace *trace,
+                  struct ctl_reason *ret_reason)
 {
-	if (home->superblock.member) {
+	struct ctl_superblock *superblock = &home->superblock;
+	const bool votes = paxos_has((uint32_t)trace->b, superblock->node - 1u);
+
+	if (trace->kind == PAXOS_TRACE_CONFIGURATION && votes && !superblock->member) {
+		superblock->member = true;
+	} else if (trace->kind == PAXOS_TRACE_ENTERED && trace->a > superblock->configuration) {
+		superblock->configuration = (uint32_t)trace->a;
+		superblock->voters = (uint32_t)trace->b;
+	} else {
 		return 0;
 	}
-	home->superblock.member = true;
-	return ctl_superblock_write(home->folder, home->journal.path, &home->superblock,
-	                            ret_reason);
+	return ctl_superblock_write(home->folder, home->journal.path, superblock, ret_reason);
 }
 
 int ctl_home_rejoined(struct ctl_home *home, struct ctl_reason *ret_reason)

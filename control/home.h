@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+#include "consensus/effect.h"
 #include "control/config.h"
 #include "control/journal.h"
 #include "control/reason.h"
@@ -55,7 +56,12 @@ int ctl_home_rejoin(struct ctl_home *home, struct ctl_reason *ret_reason);
 /* Disk: the journal holds a promise of this incarnation, so it has rejoined. As open. */
 int ctl_home_rejoined(struct ctl_home *home, struct ctl_reason *ret_reason);
 
-/* It is a voter now: no later start may take it for one that never was. As open. */
-int ctl_home_member(struct ctl_home *home, struct ctl_reason *ret_reason);
+/*
+ * Something happened at the replica. CONFIGURATION: if it votes there, no later start may take it
+ * for one that never was. ENTERED: the journal holds its word of that configuration. As open; 0
+ * also where nothing was to be written.
+ */
+int ctl_home_note(struct ctl_home *home, const struct paxos_trace *trace,
+                  struct ctl_reason *ret_reason);
 
 void ctl_home_close(struct ctl_home *home);

@@ -36,9 +36,10 @@ enum {
 };
 
 struct ctl_journal_config {
-	int folder;           /* the data folder, open; borrowed until close */
-	const char *path;     /* its name, for sentences; borrowed */
-	uint64_t incarnation; /* of the folder */
+	int folder;             /* the data folder, open; borrowed until close */
+	const char *path;       /* its name, for sentences; borrowed */
+	uint64_t incarnation;   /* of the folder */
+	uint32_t configuration; /* that the superblock says was begun; 0: none */
 	uint32_t segment_mb;
 	uint64_t data_max_mb; /* bytes of the data folder, journal and all; 0: no bound */
 };

@@ -40,6 +40,18 @@ struct ctl_piece {
 	struct slice records; /* WHOLE: for ctl_frame_next(); borrowed for the call */
 };
 
+/*
+ * The latest configuration that the server stood in, as `piece` tells, or `known` if that is later.
+ * A torn frame was never told to be durable, so it tells nothing.
+ */
+static inline uint32_t ctl_piece_configuration(const struct ctl_piece *piece, uint32_t known)
+{
+	return piece->kind != CTL_PIECE_TORN && piece->has_mark &&
+	                       piece->mark.promised.configuration > known
+	               ? piece->mark.promised.configuration
+	               : known;
+}
+
 /* Where to go on writing, if the last piece is TORN or BLANK. */
 struct ctl_journal_end {
 	uint64_t segment; /* 0: the journal holds no frame at all */

@@ -219,6 +219,7 @@ static const struct trace_text traces[PAXOS_TRACE_COUNT] = {
 	[PAXOS_TRACE_HANDOVER] = {"handover", "round", "to", CTL_INFO},
 	[PAXOS_TRACE_REPORTED_DEAD] = {"reported_dead", "start", "node", CTL_WARNING},
 	[PAXOS_TRACE_CONFIGURATION] = {"configuration", "number", "voters", CTL_INFO},
+	[PAXOS_TRACE_ENTERED] = {"entered", "number", "voters", CTL_INFO},
 	[PAXOS_TRACE_REMOVED] = {"removed", "configuration", NULL, CTL_WARNING},
 };
 
@@ -259,7 +260,7 @@ static struct ctl_field second_field(const struct paxos_trace *trace, char set[S
 	if (trace->kind == PAXOS_TRACE_GAVE_UP) {
 		return CTL_TEXT(text->b, why[trace->b <= PAXOS_GAVE_UP_TIME ? trace->b : 0]);
 	}
-	if (trace->kind == PAXOS_TRACE_CONFIGURATION) {
+	if (trace->kind == PAXOS_TRACE_CONFIGURATION || trace->kind == PAXOS_TRACE_ENTERED) {
 		return CTL_TEXT(text->b, set_text(trace->b, set));
 	}
 	if (trace->kind == PAXOS_TRACE_PROMISED || trace->kind == PAXOS_TRACE_SNAPSHOT_OUT ||

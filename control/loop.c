@@ -63,14 +63,12 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	must(bytes.size == sizeof(trace)); /* our own worker's */
 	memcpy(&trace, bytes.data, sizeof(trace));
 	ctl_log_trace(loop->config.logger, &trace);
+	loop->config.note(loop->config.context, &trace);
 	ctl_web_stir(loop->web);
 	ctl_keeper_stir(loop->keeper, trace.kind);
-	if (trace.kind == PAXOS_TRACE_CONFIGURATION &&
+	if (trace.kind == PAXOS_TRACE_CONFIGURATION && loop->gateway != NULL &&
 	    (trace.b >> (loop->config.config->node - 1) & 1) != 0) {
-		loop->config.member(loop->config.context);
-		if (loop->gateway != NULL) {
-			ctl_gateway_member(loop->gateway);
-		}
+		ctl_gateway_member(loop->gateway);
 	}
 	if (trace.kind == PAXOS_TRACE_REMOVED) {
 		loop->end = PAXOS_END_REMOVED;

@@ -45,7 +45,7 @@ struct ctl_loop_config {
 	const char *version;
 	/* A worker's PAXOS_MAIL_STATUS as an object; NULL if it makes no sense. */
 	json_t *(*status)(void *context, struct slice bytes);
-	void (*member)(void *context); /* this server votes in the present configuration */
+	void (*note)(void *context, const struct paxos_trace *trace); /* each of the worker's */
 	void *context;
 };
 

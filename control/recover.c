@@ -12,6 +12,7 @@
 
 #include "consensus/record.h"
 #include "control/snapshot_file.h"
+#include "control/superblock.h"
 #include "store/base/check.h"
 
 enum {
@@ -60,8 +61,9 @@ static int load_snapshot(const struct ctl_journal_config *config, uint64_t clust
 
 struct survey {
 	struct ctl_recovered *recovered;
-	uint64_t begin; /* first record behind the last gap that nothing is known of */
-	bool gap;       /* one is open: the next frame ends it */
+	uint64_t begin;         /* first record behind the last gap that nothing is known of */
+	uint32_t configuration; /* the latest that anything tells of */
+	bool gap;               /* one is open: the next frame ends it */
 	enum ctl_piece_kind at_end;
 };
 
@@ -71,6 +73,7 @@ static int survey_piece(void *context, const struct ctl_piece *piece)
 	struct ctl_recovered *recovered = survey->recovered;
 
 	survey->at_end = piece->kind;
+	survey->configuration = ctl_piece_configuration(piece, survey->configuration);
 	switch (piece->kind) {
 	case CTL_PIECE_WHOLE:
 		recovered->frames++;
@@ -154,6 +157,17 @@ static int say_beyond(const struct ctl_journal_config *config, uint64_t record,
 	return -EBADMSG;
 }
 
+static int say_older(const struct ctl_journal_config *config, uint32_t configuration,
+                     struct ctl_reason *ret_reason)
+{
+	ctl_reason_say(ret_reason,
+	               "%s/" CTL_JOURNAL_NAME ": knows of no later configuration than %" PRIu32
+	               ", but the superblock is of configuration %" PRIu32
+	               ": an older copy was put in its place",
+	               config->path, configuration, config->configuration);
+	return -EBADMSG;
+}
+
 /* What was read once, and is to be read again: a journal that is open, or its folder. */
 struct source {
 	struct ctl_journal *journal; /* NULL: the folder */
@@ -186,6 +200,9 @@ static int replay_all(const struct source *source, const struct ctl_journal_conf
 
 	if (survey->at_end == CTL_PIECE_CORRUPT || survey->begin == 0) {
 		return say_beyond(config, source->last + 1, ret_reason);
+	}
+	if (ctl_superblock_is_ahead(config->configuration, survey->configuration)) {
+		return say_older(config, survey->configuration, ret_reason);
 	}
 	r = read_again(source, config, &reader, ret_reason);
 	if (r == 0 && replay.begin > replay.from) {

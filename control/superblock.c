@@ -25,7 +25,8 @@
 
 enum {
 	MAGIC = 0x42534643, /* "CFSB" */
-	VERSION = 2,
+	VERSION = 3,
+	VERSION_BEFORE = 2, /* without a configuration */
 	SUMMED = CTL_SUPERBLOCK_SIZE - 4,
 	IS_MEMBER = 1,
 	IS_REJOINING = 2,
@@ -50,6 +51,9 @@ void ctl_superblock_encode(const struct ctl_superblock *superblock,
 	wire_put_u32(&writer, superblock->starts);
 	wire_put_u8(&writer, superblock->node);
 	wire_put_u8(&writer, (uint8_t)flags);
+	wire_put_u16(&writer, 0);
+	wire_put_u32(&writer, superblock->configuration);
+	wire_put_u32(&writer, superblock->voters);
 	writer.next = writer.start + SUMMED;
 	wire_put_u32(&writer, crc32c(0, slice_make(ret_bytes, SUMMED)));
 	must(wire_written_ok(&writer));
@@ -60,7 +64,8 @@ static bool is_sane(const struct ctl_superblock *superblock)
 {
 	const uint64_t start = superblock->incarnation >> 32; /* that it was made at */
 
-	if (superblock->starts == 0 || superblock->node == 0 || superblock->sequence == 0) {
+	if (superblock->starts == 0 || superblock->node == 0 || superblock->sequence == 0 ||
+	    (superblock->configuration == 0) != (superblock->voters == 0)) {
 		return false;
 	}
 	return superblock->is_disk ? start != 0 && start <= superblock->starts
@@ -71,13 +76,14 @@ int ctl_superblock_decode(struct slice bytes, struct ctl_superblock *ret_superbl
 {
 	struct wire_reader reader = wire_reader_make(bytes);
 	struct ctl_superblock superblock = {0};
+	uint32_t version;
 	bool good;
 
 	if (bytes.size != CTL_SUPERBLOCK_SIZE) {
 		return -EBADMSG;
 	}
 	good = wire_u32(&reader) == MAGIC;
-	good = wire_u32(&reader) == VERSION && good;
+	version = wire_u32(&reader);
 	superblock.sequence = wire_u64(&reader);
 	superblock.cluster = wire_u64(&reader);
 	superblock.incarnation = wire_u64(&reader);
@@ -85,6 +91,13 @@ int ctl_superblock_decode(struct slice bytes, struct ctl_superblock *ret_superbl
 	superblock.node = wire_u8(&reader);
 	const uint8_t flags = wire_u8(&reader);
 
+	if (version == VERSION) {
+		good = wire_u16(&reader) == 0 && good;
+		superblock.configuration = wire_u32(&reader);
+		superblock.voters = wire_u32(&reader);
+	} else {
+		good = version == VERSION_BEFORE && good;
+	}
 	while (wire_left(&reader) > 4) {
 		good = wire_u8(&reader) == 0 && good;
 	}
@@ -99,8 +112,13 @@ int ctl_superblock_decode(struct slice bytes, struct ctl_superblock *ret_superbl
 	return 0;
 }
 
-struct ctl_superblock ctl_superblock_first(uint64_t cluster, uint8_t node, bool is_disk,
-                                           uint32_t chance)
+bool ctl_superblock_is_ahead(uint32_t configuration, uint32_t known)
+{
+	return configuration > 1 && configuration > known;
+}
+
+struct ctl_superblock ctl_superblock_first(uint64_t cluster, uint8_t node, uint32_t voters,
+                                           bool is_disk, uint32_t chance)
 {
 	must(node >= 1);
 	return (struct ctl_superblock){
@@ -108,6 +126,8 @@ struct ctl_superblock ctl_superblock_first(uint64_t cluster, uint8_t node, bool 
 		.cluster = cluster,
 		.incarnation = (uint64_t)1 << 32 | chance,
 		.starts = 1,
+		.configuration = voters != 0 ? 1 : 0,
+		.voters = voters,
 		.node = node,
 		.member = true,
 		.is_disk = is_disk,

@@ -35,6 +35,17 @@ static json_t *hexadecimal(uint64_t value)
 	return json_string(text);
 }
 
+/* The numbers of a set. */
+static json_t *servers(uint32_t nodes)
+{
+	json_t *array = json_array();
+
+	for (unsigned node = 0; paxos_each(nodes, &node); node++) {
+		(void)json_array_append_new(array, number(node + 1));
+	}
+	return array;
+}
+
 /* --- superblock ------------------------------------------------------------------------------ */
 
 static int look_at_superblock(int folder, const char *path, json_t *report, bool *good,
@@ -61,6 +72,8 @@ static int look_at_superblock(int folder, const char *path, json_t *report, bool
 	set(object, "starts", number(ret_superblock->starts));
 	set(object, "durability", json_string(ret_superblock->is_disk ? "disk" : "memory"));
 	set(object, "rejoining", json_boolean(ret_superblock->rejoining));
+	set(object, "configuration", number(ret_superblock->configuration));
+	set(object, "voters", servers(ret_superblock->voters));
 	return 0;
 }
 
@@ -69,6 +82,7 @@ static int look_at_superblock(int folder, const char *path, json_t *report, bool
 struct count {
 	json_t *pieces;
 	uint64_t frames, records, first, last, torn, corrupt;
+	uint32_t configuration;
 	uint64_t snapshot; /* the newest good one */
 	uint64_t from;     /* the first record that is needed beside it */
 };
@@ -92,6 +106,7 @@ static int count_piece(void *context, const struct ctl_piece *piece)
 	struct count *count = context;
 	json_t *object;
 
+	count->configuration = ctl_piece_configuration(piece, count->configuration);
 	if (piece->kind == CTL_PIECE_WHOLE) {
 		count->frames++;
 		count->records += piece->count;
@@ -177,6 +192,7 @@ static void look_at_journal(int folder, const char *path, const struct ctl_super
 	set(object, "first", number(count.first));
 	set(object, "last", number(count.last));
 	set(object, "needed_from", number(count.from));
+	set(object, "configuration", number(count.configuration));
 	set(object, "torn", number(count.torn));
 	set(object, "corrupt", number(count.corrupt));
 	set(object, "pieces", count.pieces);
@@ -184,6 +200,10 @@ static void look_at_journal(int folder, const char *path, const struct ctl_super
 		set(object, "error", json_string(strerror(-r)));
 	}
 	set(report, "journal", object);
+	if (r == 0 && ctl_superblock_is_ahead(superblock->configuration, count.configuration)) {
+		set(object, "older", json_true());
+		*good = false;
+	}
 	if (r < 0 || count.corrupt == 0) {
 		*good = *good && r == 0 && count.first <= count.from;
 		return;

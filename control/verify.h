@@ -5,13 +5,15 @@
  * verify.h - looks at a data folder whose server is down, as its next start would
  *
  *      good
- *      superblock{copies_good[4] cluster node incarnation starts durability rejoining}
+ *      superblock{copies_good[4] cluster node incarnation starts durability rejoining
+ *              configuration voters[]}
  *      snapshots[{name index good digest why}]
- *      journal{frames records first last needed_from torn corrupt pieces[{kind segment block
- *              blocks frame first_record records known}] mended}        mode disk
+ *      journal{frames records first last needed_from configuration torn corrupt pieces[{kind
+ *              segment block blocks frame first_record records known}] mended older}  mode disk
  *
  * Changes nothing. `pieces` are those that are not whole; of corrupt ones at most
  * CTL_VERIFY_PIECES_MAX are told one by one. A torn tail is no damage: it was never acknowledged.
+ * `older`, if so: than the superblock, which knows of a later configuration: put back or exchanged.
  * `mended`, where there are corrupt ones: the next start misses nothing of them, since it stands
  * further on or in a snapshot; that is good. Such a frame is there until its segment is forgotten.
  *

@@ -99,6 +99,15 @@ static void print_superblock(const json_t *superblock)
 	             number_of(superblock, "node"), text_of(superblock, "cluster"),
 	             text_of(superblock, "durability"), number_of(superblock, "starts"),
 	             json_is_true(json_object_get(superblock, "rejoining")) ? ", rejoining" : "");
+	if (number_of(superblock, "configuration") != 0) {
+		(void)printf("           in configuration %lld of servers",
+		             number_of(superblock, "configuration"));
+		json_array_foreach(json_object_get(superblock, "voters"), i, good)
+		{
+			(void)printf(" %lld", (long long)json_integer_value(good));
+		}
+		(void)printf("\n");
+	}
 	json_array_foreach(copies, i, good)
 	{
 		if (!json_is_true(good)) {
@@ -119,6 +128,11 @@ static void print_journal(const json_t *journal)
 	if (number_of(journal, "first") > number_of(journal, "needed_from")) {
 		(void)printf("           its beginning is missing: needed from record %lld\n",
 		             number_of(journal, "needed_from"));
+	}
+	if (json_is_true(json_object_get(journal, "older"))) {
+		(void)printf("           it is older than the superblock: it knows of no later "
+		             "configuration than %lld\n",
+		             number_of(journal, "configuration"));
 	}
 	if (json_object_get(journal, "error") != NULL) {
 		(void)printf("           cannot be read: %s\n", text_of(journal, "error"));

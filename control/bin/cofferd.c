@@ -375,13 +375,13 @@ static enum ctl_start start_of(const struct order *order)
 	                          : CTL_START_AGAIN;
 }
 
-/* This server votes from now on. */
-static void note_member(void *context)
+/* What the superblock has to say of this server. */
+static void note(void *context, const struct paxos_trace *trace)
 {
 	struct server *server = context;
 	struct ctl_reason reason;
 
-	if (ctl_home_member(&server->boot.home, &reason) < 0) {
+	if (ctl_home_note(&server->boot.home, trace, &reason) < 0) {
 		ctl_log(&server->logger, CTL_ERROR, "superblock", CTL_TEXT("why", reason.text));
 	}
 }
@@ -395,7 +395,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 		.version = COFFER_VERSION,
 		.secrets = &server->secrets,
 		.status = make_status,
-		.member = note_member,
+		.note = note,
 		.context = server,
 	};
 	enum paxos_end end = (enum paxos_end)0;

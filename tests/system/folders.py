@@ -25,6 +25,13 @@ def verify(cluster, number):
     return done.returncode, parse_json(done.stdout, "the report") if done.stdout else None
 
 
+def noted(cluster, number):
+    """What the first copy of its superblock says: the configuration, and who votes in it."""
+    text = (data_of(cluster, number) / "superblock").read_bytes()
+    configuration, voters = struct.unpack_from("<II", text, 40)
+    return configuration, [node + 1 for node in range(32) if voters >> node & 1]
+
+
 def keep(cluster, number, name):
     """A copy of the folder of a server, to be put back."""
     copy = cluster.folder / f"{name}{number}"

@@ -150,6 +150,52 @@ def test_older_copies(tools):
     cluster.down()
 
 
+def test_journal_put_back(tools):
+    """An older journal beside the superblock that knows better; nobody else remembers."""
+    cluster = Kernel(tools, 4, durability="disk", relayed=False, settings=["snapshot_mb = 0"])
+    cluster.segment_mb = 8
+    cluster.founders = cluster.members = [1, 2, 3]
+    cluster.up()
+    cluster.expected_errors = "event=failed"
+    recorder = Recorder(cluster)
+    recorder.wait_more(stories.WARM)
+    victim, other = cluster.followers()[:2]
+    check(folders.noted(cluster, victim) == (1, [1, 2, 3]), "it is of the founders", victim)
+    cluster.kill(victim)
+    older = folders.keep(cluster, victim, "older") / "journal"
+    cluster.start(victim)
+    cluster.wait_caught_up(victim)
+    cluster.start(4)
+    done = cluster.ctl(victim, "member", "replace", str(other), "4", limit_s=60)
+    check(done.returncode == 0, "the members change", done.stderr)
+    cluster.await_removed(other)
+    cluster.members = [n for n in (1, 2, 3, 4) if n != other]
+    for number in cluster.members:
+        wait_for(f"server {number} notes the configuration",
+                 lambda n=number: folders.noted(cluster, n) == (2, cluster.members))
+    recorder.wait_more(stories.WARM)
+    cluster.kill_all()
+    code, report = verify(cluster, victim)
+    check(code == 0 and report["superblock"]["configuration"] == 2 and
+          report["superblock"]["voters"] == cluster.members and
+          report["journal"]["configuration"] == 2, "verify tells the configuration", report)
+    shutil.rmtree(data_of(cluster, victim) / "journal")
+    shutil.copytree(older, data_of(cluster, victim) / "journal")
+    code, report = verify(cluster, victim)
+    check(code == 1 and report["journal"]["older"] and report["journal"]["corrupt"] == 0,
+          "verify finds it older", report)
+    for number in cluster.members:
+        cluster.start(number, wait=False)
+    for number in cluster.members:
+        cluster.wait_caught_up(number)
+    check("an older copy was put in its place" in cluster.log_text(victim), "it says so", victim)
+    check(folders.aside(cluster, victim), "it is set aside")
+    wait_for("it notes the configuration anew",
+             lambda: folders.noted(cluster, victim) == (2, cluster.members))
+    stories.end(cluster, recorder, "a journal put back", 0)
+    cluster.down()
+
+
 # --- the journal ---------------------------------------------------------------------------------
 
 
@@ -358,5 +404,6 @@ def test_bytes_by_chance(tools):
 
 if __name__ == "__main__":
     harness.run([test_superblock, test_folders_of_others_and_of_nobody, test_older_copies,
+                 test_journal_put_back,
                  test_journals_rot, test_helix, test_snapshots_under_load,
                  test_snapshot_files_rot, test_bytes_by_chance])

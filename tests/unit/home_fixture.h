@@ -57,14 +57,14 @@ static inline void home_make_replica(const struct ctl_superblock *superblock,
 	assert_int_equal(paxos_replica_new(ret_replica, &paxos, *ret_store), 0);
 }
 
-/* The n-th record promises round n; its mark tells of a log of `length`. */
-static inline void home_give_promise(struct paxos_mailbox *mailbox, uint64_t number,
-                                     uint64_t length)
+/* The n-th record promises round n there; its mark tells of a log of `length`. */
+static inline void home_give_promise_in(struct paxos_mailbox *mailbox, uint32_t configuration,
+                                        uint64_t number, uint64_t length)
 {
 	uint8_t bytes[PAXOS_RECORD_HEADER];
 	const struct paxos_record record = {
 		.kind = PAXOS_RECORD_PROMISE,
-		.ballot = {.configuration = 1, .round = number, .incarnation = 1},
+		.ballot = {.configuration = configuration, .round = number, .incarnation = 1},
 	};
 	struct paxos_effect effect = {
 		.kind = PAXOS_EFFECT_PERSIST,
@@ -77,4 +77,10 @@ static inline void home_give_promise(struct paxos_mailbox *mailbox, uint64_t num
 	paxos_record_encode(&record, bytes);
 	paxos_journal_give(mailbox, &effect);
 	paxos_journal_ring(mailbox);
+}
+
+static inline void home_give_promise(struct paxos_mailbox *mailbox, uint64_t number,
+                                     uint64_t length)
+{
+	home_give_promise_in(mailbox, 1, number, length);
 }

@@ -64,8 +64,11 @@ static void free_replica(void)
 	store_free(store);
 }
 
-/* Promises rounds `first` to `last`, each in a record; the marks tell of a log of `length`. */
-static void promise_at(uint64_t first, uint64_t last, uint64_t length)
+/*
+ * Promises rounds `first` to `last` of a configuration, each in a record; the marks tell of a log
+ * of `length`.
+ */
+static void promise_in(uint32_t configuration, uint64_t first, uint64_t last, uint64_t length)
 {
 	struct ctl_recovered recovered;
 	struct ctl_journal *journal;
@@ -78,12 +81,17 @@ static void promise_at(uint64_t first, uint64_t last, uint64_t length)
 	paxos_journal_init(&mailbox, records, ctl_journal_last(journal));
 	assert_int_equal(ctl_journal_start(journal, &mailbox, &reason), 0);
 	for (uint64_t round = first; round <= last; round++) {
-		home_give_promise(&mailbox, round, length);
+		home_give_promise_in(&mailbox, configuration, round, length);
 	}
 	ctl_journal_stop(journal); /* it writes what was given */
 	assert_int_equal(atomic_load(&mailbox.journal.durable), last);
 	ctl_journal_close(journal);
 	free_replica();
+}
+
+static void promise_at(uint64_t first, uint64_t last, uint64_t length)
+{
+	promise_in(1, first, last, length);
 }
 
 static void promise(uint64_t first, uint64_t last)
@@ -280,6 +288,152 @@ static void test_verify_tells_what_is_whole(void **state)
 	json_decref(report);
 }
 
+/* --- the configuration in the superblock ----------------------------------------------------- */
+
+static int noted(enum paxos_trace_kind kind, uint32_t configuration, uint32_t voters)
+{
+	const struct paxos_trace trace = {.kind = kind, .a = configuration, .b = voters};
+
+	return ctl_home_note(&home, &trace, &reason);
+}
+
+static void test_configuration_is_noted_when_it_is_durable(void **state)
+{
+	uint64_t sequence;
+
+	(void)state;
+	open_home(true);
+	assert_int_equal(home.superblock.configuration, 1);
+	assert_int_equal(home.superblock.voters, 1);
+	sequence = home.superblock.sequence;
+	assert_int_equal(noted(PAXOS_TRACE_ENTERED, 1, 1), 0); /* as after each start */
+	assert_int_equal(noted(PAXOS_TRACE_CONFIGURATION, 2, 3), 0);
+	assert_int_equal(noted(PAXOS_TRACE_REJOINED, 2, 3), 0);
+	assert_int_equal(home.superblock.sequence, sequence);
+	assert_int_equal(noted(PAXOS_TRACE_ENTERED, 2, 3), 0);
+	assert_int_equal(home.superblock.sequence, sequence + 1);
+	open_home(false);
+	assert_int_equal(home.superblock.configuration, 2);
+	assert_int_equal(home.superblock.voters, 3);
+	assert_int_equal(home.journal.configuration, 2);
+	assert_int_equal(noted(PAXOS_TRACE_ENTERED, 3, 2), 0);
+	assert_true(home.superblock.member); /* it has been one */
+	assert_int_equal(home.superblock.configuration, 3);
+}
+
+static void test_who_joins_is_a_member_when_it_votes(void **state)
+{
+	(void)state;
+	ctl_home_close(&home);
+	assert_int_equal(ctl_home_open(&home, &config, CTL_START_JOIN, &reason), 0);
+	assert_int_equal(home.superblock.configuration, 0);
+	assert_int_equal(noted(PAXOS_TRACE_CONFIGURATION, 4, 6), 0);
+	assert_false(home.superblock.member);
+	assert_int_equal(noted(PAXOS_TRACE_CONFIGURATION, 5, 7), 0);
+	open_home(false);
+	assert_true(home.superblock.member);
+	assert_int_equal(home.superblock.configuration, 0);
+	assert_int_equal(noted(PAXOS_TRACE_ENTERED, 5, 7), 0);
+	open_home(false);
+	assert_int_equal(home.superblock.configuration, 5);
+	assert_int_equal(home.superblock.voters, 7);
+}
+
+static void test_superblock_that_cannot_be_written_is_told(void **state)
+{
+	(void)state;
+	open_home(true);
+	assert_int_equal(unlinkat(home.folder, "superblock", 0), 0);
+	assert_int_equal(noted(PAXOS_TRACE_ENTERED, 2, 1), -ENOENT);
+	assert_non_null(strstr(reason.text, "superblock"));
+}
+
+static void run_in_base(const char *line)
+{
+	(void)snprintf(command, sizeof(command), "cd '%s' && %s", base, line);
+	assert_int_equal(system(command), 0);
+}
+
+/* Between the journal's step into a configuration and the superblock there may be a crash. */
+static void test_journal_ahead_of_the_superblock_is_believed(void **state)
+{
+	struct ctl_recovered recovered;
+	uint64_t promised;
+	json_t *report;
+	bool good;
+
+	(void)state;
+	open_home(true);
+	promise(1, 5);
+	promise_in(2, 6, 6, 0);
+	open_home(false);
+	assert_int_equal(home.superblock.configuration, 1);
+	assert_int_equal(recover(&recovered, &promised), 0);
+	assert_int_equal(promised, 6);
+	ctl_home_close(&home);
+	assert_int_equal(ctl_verify(config.data, &report, &good, &reason), 0);
+	assert_true(good);
+	assert_int_equal(told(report, "superblock", "configuration"), 1);
+	assert_int_equal(told(report, "journal", "configuration"), 2);
+	json_decref(report);
+}
+
+/* An older copy of the journal, put in the place of a later one beside the same superblock. */
+static void test_journal_that_was_put_back_is_found_out(void **state)
+{
+	struct ctl_recovered recovered;
+	uint64_t promised, incarnation;
+	json_t *report;
+	bool good;
+
+	(void)state;
+	open_home(true);
+	promise(1, 5);
+	run_in_base("cp -r data/journal older");
+	promise_in(2, 6, 8, 0);
+	assert_int_equal(noted(PAXOS_TRACE_ENTERED, 2, 1), 0);
+	open_home(false);
+	assert_int_equal(recover(&recovered, &promised), 0);
+	assert_int_equal(promised, 8);
+	ctl_home_close(&home);
+	run_in_base("rm -r data/journal && mv older data/journal");
+	assert_int_equal(ctl_verify(config.data, &report, &good, &reason), 0);
+	assert_false(good);
+	assert_true(is_told(report, "older"));
+	assert_int_equal(told(report, "journal", "corrupt"), 0);
+	json_decref(report);
+	open_home(false);
+	incarnation = home.superblock.incarnation;
+	assert_int_equal(recover(&recovered, &promised), -EBADMSG);
+	assert_non_null(strstr(reason.text, "an older copy"));
+	assert_int_equal(ctl_home_rejoin(&home, &reason), 0);
+	assert_int_not_equal(home.superblock.incarnation, incarnation);
+	assert_int_equal(home.superblock.configuration, 0);
+	assert_int_equal(recover(&recovered, &promised), 0);
+	open_home(false);
+	assert_int_equal(recover(&recovered, &promised), 0);
+	assert_int_equal(promised, 0);
+}
+
+/* Lost with its mark still known: that is damage, to be mended in place, and nothing older. */
+static void test_damaged_step_is_not_taken_for_an_older_journal(void **state)
+{
+	struct ctl_recovered recovered;
+	uint64_t promised;
+
+	(void)state;
+	open_home(true);
+	promise(1, 1);
+	promise_in(2, 2, 2, 0);
+	assert_int_equal(noted(PAXOS_TRACE_ENTERED, 2, 1), 0);
+	damage(2 * 4096 + 600, 1); /* frames: the founding's, one for each promise, ... */
+	damage(3 * 4096 + 600, 1);
+	open_home(false);
+	assert_int_equal(recover(&recovered, &promised), 0);
+	assert_int_equal(recovered.frames_bad, 2);
+	assert_int_equal(promised, 2);
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_base, remove_base)
 
 int main(void)
@@ -292,6 +446,12 @@ int main(void)
 		WITH_FOLDER(test_missing_journal_is_no_empty_one),
 		WITH_FOLDER(test_verify_tells_what_is_whole),
 		WITH_FOLDER(test_verify_tells_what_is_lost),
+		WITH_FOLDER(test_configuration_is_noted_when_it_is_durable),
+		WITH_FOLDER(test_who_joins_is_a_member_when_it_votes),
+		WITH_FOLDER(test_superblock_that_cannot_be_written_is_told),
+		WITH_FOLDER(test_journal_ahead_of_the_superblock_is_believed),
+		WITH_FOLDER(test_journal_that_was_put_back_is_found_out),
+		WITH_FOLDER(test_damaged_step_is_not_taken_for_an_older_journal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,8 @@
 #include <cmocka.h>
 
 #include "control/superblock.h"
+#include "store/base/crc32c.h"
+#include "store/base/wire.h"
 
 static char folder_path[256];
 static int folder;
@@ -26,14 +28,14 @@ static bool is_disk;
 static int found(uint64_t cluster, uint8_t node, uint32_t chance,
                  struct ctl_superblock *ret_superblock)
 {
-	*ret_superblock = ctl_superblock_first(cluster, node, is_disk, chance);
+	*ret_superblock = ctl_superblock_first(cluster, node, 7, is_disk, chance);
 	return ctl_superblock_found(folder, folder_path, ret_superblock, &reason);
 }
 
 static int start(uint64_t cluster, uint8_t node, uint32_t chance,
                  struct ctl_superblock *ret_superblock)
 {
-	const struct ctl_superblock first = ctl_superblock_first(cluster, node, is_disk, chance);
+	const struct ctl_superblock first = ctl_superblock_first(cluster, node, 7, is_disk, chance);
 
 	return ctl_superblock_start(folder, folder_path, &first, ret_superblock, &reason);
 }
@@ -66,6 +68,8 @@ static void test_bytes_come_back_and_no_changed_bit_passes(void **state)
 		.cluster = 0x1122334455667788,
 		.incarnation = 0x900000abc,
 		.starts = 9,
+		.configuration = 5,
+		.voters = 0x1c,
 		.node = 3,
 		.member = true,
 		.rejoining = true,
@@ -81,6 +85,8 @@ static void test_bytes_come_back_and_no_changed_bit_passes(void **state)
 	assert_int_equal(back.incarnation, superblock.incarnation);
 	assert_int_equal(back.starts, 9);
 	assert_int_equal(back.node, 3);
+	assert_int_equal(back.configuration, 5);
+	assert_int_equal(back.voters, 0x1c);
 	assert_int_equal(back.sequence, 4);
 	assert_true(back.member);
 	assert_true(back.rejoining);
@@ -247,6 +253,76 @@ static void test_one_good_copy_is_enough_and_heals_the_others(void **state)
 	}
 }
 
+/* As version 2 wrote it: nothing behind the flags. */
+static void make_older(const struct ctl_superblock *superblock, uint8_t bytes[CTL_SUPERBLOCK_SIZE])
+{
+	struct wire_writer writer = wire_writer_make(bytes, CTL_SUPERBLOCK_SIZE);
+
+	ctl_superblock_encode(superblock, bytes);
+	writer.next += 4;
+	wire_put_u32(&writer, 2);
+	memset(bytes + 40, 0, 8);
+	writer.next = bytes + CTL_SUPERBLOCK_SIZE - 4;
+	wire_put_u32(&writer, crc32c(0, slice_make(bytes, CTL_SUPERBLOCK_SIZE - 4)));
+}
+
+static void test_older_version_is_read_and_written_anew(void **state)
+{
+	struct ctl_superblock superblock, back;
+	uint8_t bytes[CTL_SUPERBLOCK_SIZE];
+	int fd;
+
+	(void)state;
+	is_disk = true;
+	assert_int_equal(found(7, 2, 0xaa, &superblock), 0);
+	make_older(&superblock, bytes);
+	assert_int_equal(ctl_superblock_decode(slice_make(bytes, sizeof(bytes)), &back), 0);
+	assert_int_equal(back.incarnation, superblock.incarnation);
+	assert_int_equal(back.configuration, 0);
+	assert_int_equal(back.voters, 0);
+	fd = openat(folder, "superblock", O_WRONLY);
+	for (unsigned copy = 0; copy < CTL_SUPERBLOCK_COPIES; copy++) {
+		assert_int_equal(
+			pwrite(fd, bytes, sizeof(bytes), (off_t)copy * CTL_SUPERBLOCK_SIZE),
+			sizeof(bytes));
+	}
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(start(7, 2, 0, &superblock), 0);
+	assert_int_equal(superblock.starts, 2);
+	assert_int_equal(superblock.configuration, 0);
+	superblock.configuration = 3;
+	superblock.voters = 2;
+	assert_int_equal(ctl_superblock_write(folder, folder_path, &superblock, &reason), 0);
+	assert_int_equal(start(7, 2, 0, &superblock), 0);
+	assert_int_equal(superblock.configuration, 3);
+	assert_int_equal(superblock.voters, 2);
+	bytes[4] = 4; /* of a later release */
+	assert_int_equal(ctl_superblock_decode(slice_make(bytes, sizeof(bytes)), &back), -EBADMSG);
+}
+
+static void test_configuration_without_voters_makes_no_sense(void **state)
+{
+	struct ctl_superblock superblock = ctl_superblock_first(7, 2, 7, true, 0);
+	uint8_t bytes[CTL_SUPERBLOCK_SIZE];
+
+	(void)state;
+	superblock.voters = 0;
+	ctl_superblock_encode(&superblock, bytes);
+	assert_int_equal(ctl_superblock_decode(slice_make(bytes, sizeof(bytes)), &superblock),
+	                 -EBADMSG);
+}
+
+static void test_journal_of_an_earlier_configuration_is_older(void **state)
+{
+	(void)state;
+	assert_true(ctl_superblock_is_ahead(3, 2));
+	assert_true(ctl_superblock_is_ahead(2, 0));
+	assert_false(ctl_superblock_is_ahead(3, 3));
+	assert_false(ctl_superblock_is_ahead(3, 4)); /* a crash before the superblock */
+	assert_false(ctl_superblock_is_ahead(1, 0)); /* founders need no record for it */
+	assert_false(ctl_superblock_is_ahead(0, 0));
+}
+
 /* A write that ended between its two halves, and one that tore in the first. */
 static void test_newest_whole_copy_counts(void **state)
 {
@@ -331,6 +407,9 @@ int main(void)
 		WITH_FOLDER(test_starts_come_to_an_end),
 		WITH_FOLDER(test_one_good_copy_is_enough_and_heals_the_others),
 		WITH_FOLDER(test_newest_whole_copy_counts),
+		WITH_FOLDER(test_older_version_is_read_and_written_anew),
+		cmocka_unit_test(test_configuration_without_voters_makes_no_sense),
+		cmocka_unit_test(test_journal_of_an_earlier_configuration_is_older),
 		WITH_FOLDER(test_file_without_a_good_copy_is_refused_and_kept),
 		WITH_FOLDER(test_second_process_is_shut_out),
 		cmocka_unit_test(test_folder_that_is_not_there_is_named),

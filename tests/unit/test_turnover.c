@@ -271,6 +271,32 @@ static void test_shell_is_told_where_members_are_when_it_changes(void **state)
 	assert_int_equal(effect.at.port, 81);
 }
 
+/* What the superblock says must not be ahead of what the journal holds. */
+static void test_shell_is_told_of_an_entry_once_it_is_durable(void **state)
+{
+	struct paxos_effect effect;
+
+	(void)state;
+	body_follow(body_ballot(1, 6));
+	paxos_turnover_tell(replica);
+	assert_int_equal(core->counted.traces[PAXOS_TRACE_ENTERED], 1); /* the first one */
+	end_configuration(7 | 8);
+	core->config.durability = PAXOS_DISK;
+	core_empty_outbox(core);
+	paxos_turnover_enter(replica);
+	paxos_turnover_tell(replica);
+	assert_int_equal(core->counted.traces[PAXOS_TRACE_ENTERED], 1);
+	core_empty_outbox(core);
+	paxos_core_durable(core, core->outbox.record_last);
+	paxos_turnover_tell(replica);
+	paxos_turnover_tell(replica);
+	assert_int_equal(core->counted.traces[PAXOS_TRACE_ENTERED], 2);
+	assert_true(core_takes(core, PAXOS_EFFECT_TRACE, &effect));
+	assert_int_equal(effect.trace.kind, PAXOS_TRACE_ENTERED);
+	assert_int_equal(effect.trace.a, 2);
+	assert_int_equal(effect.trace.b, 15);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +327,8 @@ int main(void)
 	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(
 			test_shell_is_told_where_members_are_when_it_changes, body_begin, body_end),
+		cmocka_unit_test_setup_teardown(test_shell_is_told_of_an_entry_once_it_is_durable,
+	                                        body_begin, body_end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);
