@@ -112,15 +112,6 @@ static const struct ctl_key *find_key(const char *name, uint64_t *ret_number)
 
 /* --- one value ----------------------------------------------------------------------------- */
 
-static const char *parse_text(const struct ctl_key *key, const char *value, char *ret_text)
-{
-	if (value[0] == '\0' || strlen(value) > key->max) {
-		return "a path";
-	}
-	memcpy(ret_text, value, strlen(value) + 1);
-	return NULL;
-}
-
 /* Writes the value to its place in the configuration. NULL, or what was expected. */
 static const char *parse_value(struct ctl_config *config, const struct ctl_key *key,
                                uint64_t number, const char *value)
@@ -141,7 +132,7 @@ static const char *parse_value(struct ctl_config *config, const struct ctl_key *
 	case CTL_KEY_CHOICE:
 		return ctl_value_choice(value, key->choices, place);
 	case CTL_KEY_TEXT:
-		return parse_text(key, value, place);
+		return ctl_value_path(value, key->max, place);
 	case CTL_KEY_NAME:
 		return ctl_value_name(value, key->max, place);
 	case CTL_KEY_ADDRESS:
@@ -419,10 +410,21 @@ static int check_gateway(struct reading *reading)
 {
 	struct ctl_config *config = &reading->config;
 
-	config->gateway_given = line_named(reading, "gateway") != 0;
-	if (!config->gateway_given) {
+	const bool has_cert = strcmp(config->gateway_tls_cert, "none") != 0;
+	const bool has_key = strcmp(config->gateway_tls_key, "none") != 0;
+
+	if (line_named(reading, "gateway") == 0) {
 		config->gateway = config->listen;
 	}
+	if (has_cert != has_key) {
+		return REFUSE(
+			reading,
+			line_named(reading, has_cert ? "gateway_tls_cert" : "gateway_tls_key"),
+			"`%s` stands without `%s`; TLS takes both",
+			has_cert ? "gateway_tls_cert" : "gateway_tls_key",
+			has_cert ? "gateway_tls_key" : "gateway_tls_cert");
+	}
+	config->gateway_given = line_named(reading, "gateway") != 0 || has_cert;
 	return 0;
 }
 

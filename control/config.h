@@ -76,8 +76,10 @@ struct ctl_config {
 	uint64_t promote_ns;        /* 0: never */
 	uint64_t restart;           /* 0, 1 */
 	struct ctl_address gateway; /* is_none: no gateway */
-	bool gateway_given;         /* by the file, else it is `listen` */
+	bool gateway_given;         /* by the file, or TLS for it; else it is `listen` */
 	uint64_t gateway_connections, gateway_patience_ns;
+	char gateway_tls_cert[CTL_PATH_SIZE_MAX]; /* "none", both, or the path of a file */
+	char gateway_tls_key[CTL_PATH_SIZE_MAX];
 	char rw_secret[CTL_PATH_SIZE_MAX]; /* "none" or the path of a file */
 	char ro_secret[CTL_PATH_SIZE_MAX];
 	struct ctl_address web; /* is_none: no web view */

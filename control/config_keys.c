@@ -129,8 +129,16 @@ static const struct ctl_key keys[] = {
          "Connections to the gateway at most; those beyond are closed at once."},
 	{"gateway_patience_ms", CTL_KEY_MILLIS, AT(gateway_patience_ns), "30000", 100 * MS,
          600000 * MS, NULL,
-         "How long a client of the gateway may take none of the answers that wait for it; then "
-         "it is closed, and counted as gateway_unread."},
+         "How long a client of the gateway may take none of the answers that wait for it, or shake "
+         "hands for TLS; then it is closed, and counted as gateway_unread or gateway_tls_slow."},
+	{"gateway_tls_cert", CTL_KEY_TEXT, AT(gateway_tls_cert), "none", 0, CTL_PATH_SIZE_MAX - 1,
+         NULL,
+         "PEM file with the certificate that the gateway shows to clients, and those that vouch "
+         "for "
+         "it. Then it speaks TLS (1.2 or 1.3) alone. SIGHUP reads both files again. none: plain "
+         "TCP."},
+	{"gateway_tls_key", CTL_KEY_TEXT, AT(gateway_tls_key), "none", 0, CTL_PATH_SIZE_MAX - 1,
+         NULL, "PEM file with the private key of that certificate, without a passphrase."},
 	{"rw_secret", CTL_KEY_TEXT, AT(rw_secret), "none", 0, CTL_PATH_SIZE_MAX - 1, NULL,
          "File whose first line is the secret that a client has to know to write, one of the "
          "gateway too; none: the environment's COFFER_RWSECRET, or else no secret, so anybody may. "

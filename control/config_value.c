@@ -81,6 +81,15 @@ const char *ctl_value_name(const char *text, size_t size_max, char *ret_name)
 	return NULL;
 }
 
+const char *ctl_value_path(const char *text, size_t size_max, char *ret_path)
+{
+	if (text[0] == '\0' || strlen(text) > size_max) {
+		return "a path";
+	}
+	memcpy(ret_path, text, strlen(text) + 1);
+	return NULL;
+}
+
 const char *ctl_value_millis(const char *text, uint64_t *ret_ns)
 {
 	static const char expected[] = "milliseconds, such as 10 or 0.5";

@@ -54,6 +54,8 @@ struct ctl_port {
 const char *ctl_value_hex64(const char *text, uint64_t *ret_value);
 /* Letters, digits, dots and dashes, at most size_max; ret_name has room for one more. */
 const char *ctl_value_name(const char *text, size_t size_max, char *ret_name);
+/* A path, at most size_max; likewise. */
+const char *ctl_value_path(const char *text, size_t size_max, char *ret_path);
 const char *ctl_value_number(const char *text, uint64_t *ret_value);
 const char *ctl_value_millis(const char *text, uint64_t *ret_ns);
 const char *ctl_value_choice(const char *text, const char *choices, uint64_t *ret_place);

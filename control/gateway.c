@@ -18,7 +18,56 @@ enum {
 	/* Until the rest of the loop had its turn: */
 	FRAMES_MAX = 256,
 	ACCEPTS_MAX = 64,
+	ACCEPTS_TLS_MAX = 8, /* as many as shake hands */
 };
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+static struct ctl_gateway_list *list_of(struct ctl_gateway_link *link)
+{
+	return link->is_shaking ? &link->gateway->shaking : &link->gateway->links;
+}
+
+static void join(struct ctl_gateway_link *link)
+{
+	struct ctl_gateway_list *list = list_of(link);
+
+	link->previous = NULL;
+	link->next = list->first;
+	if (link->next != NULL) {
+		link->next->previous = link;
+	} else {
+		list->last = link;
+	}
+	list->first = link;
+	list->count++;
+}
+
+static void leave(struct ctl_gateway_link *link)
+{
+	struct ctl_gateway_list *list = list_of(link);
+
+	if (link->next != NULL) {
+		link->next->previous = link->previous;
+	} else {
+		list->last = link->previous;
+	}
+	if (link->previous != NULL) {
+		link->previous->next = link->next;
+	} else {
+		list->first = link->next;
+	}
+	list->count--;
+}
+
+void ctl_gateway_shaken(struct ctl_gateway_link *link)
+{
+	leave(link);
+	link->is_shaking = false;
+	link->stalled = 0;
+	join(link);
+	link->gateway->counters.tls++;
+}
 
 /* --- closing --------------------------------------------------------------------------------- */
 
@@ -42,6 +91,7 @@ static void on_link_closed(uv_handle_t *handle)
 	struct ctl_gateway *gateway = link->gateway;
 
 	free(link->cursor);
+	ctl_tls_free(link->tls);
 	free(link);
 	end_if_empty(gateway);
 }
@@ -66,14 +116,7 @@ void ctl_gateway_drop(struct ctl_gateway_link *link)
 	if (gateway->turn_first != NULL) {
 		ctl_gateway_pause(gateway); /* what it left may be another's */
 	}
-	if (link->next != NULL) {
-		link->next->previous = link->previous;
-	}
-	if (link->previous != NULL) {
-		link->previous->next = link->next;
-	} else {
-		gateway->links = link->next;
-	}
+	leave(link);
 	gateway->counters.connections--;
 	uv_close((uv_handle_t *)&link->tcp, on_link_closed);
 }
@@ -120,8 +163,28 @@ static void on_refused(uv_handle_t *handle)
 	struct ctl_gateway_link *link = handle->data;
 	struct ctl_gateway *gateway = link->gateway;
 
+	ctl_tls_free(link->tls);
 	free(link);
 	end_if_empty(gateway);
+}
+
+/*
+ * Makes its half of TLS, if there is any. Whoever does not finish keeps no newcomer out: the oldest
+ * of those goes. False: no memory.
+ */
+static bool begin_tls(struct ctl_gateway_link *link)
+{
+	struct ctl_gateway *gateway = link->gateway;
+
+	if (gateway->certificate == NULL) {
+		return true;
+	}
+	if (gateway->shaking.count >= CTL_GATEWAY_SHAKING_MAX) {
+		ctl_gateway_drop_counted(gateway->shaking.last, &gateway->counters.tls_slow);
+	}
+	link->tls = ctl_tls_new(gateway->certificate);
+	link->is_shaking = true;
+	return link->tls != NULL;
 }
 
 static void accept_one(struct ctl_gateway *gateway)
@@ -139,23 +202,19 @@ static void accept_one(struct ctl_gateway *gateway)
 	link->tcp.data = link;
 	gateway->handles_open++;
 	if (uv_accept(listener, (uv_stream_t *)&link->tcp) < 0 ||
-	    gateway->counters.connections >= gateway->config.connections_max) {
+	    gateway->counters.connections >= gateway->config.connections_max || !begin_tls(link)) {
 		gateway->counters.refused++;
 		uv_close((uv_handle_t *)&link->tcp, on_refused);
 		return;
 	}
 	(void)uv_tcp_nodelay(&link->tcp, 1); /* slower without, not wrong */
 	(void)uv_tcp_keepalive(&link->tcp, 1, 60);
-	link->next = gateway->links;
-	if (link->next != NULL) {
-		link->next->previous = link;
-	}
-	gateway->links = link;
+	join(link);
 	gateway->counters.connections++;
 	gateway->counters.accepted++;
 	link->is_member = gateway->config.member;
 	(void)ctl_gateway_access(link, (struct slice){0}); /* as if it had said ACCESS "" */
-	ctl_gateway_resume(link);
+	ctl_gateway_update(link);
 }
 
 /* One that is not accepted stops the listener until it is. */
@@ -174,13 +233,18 @@ static void on_connection(uv_stream_t *listener, int status)
 	}
 }
 
+static void begin_turn(struct ctl_gateway *gateway)
+{
+	gateway->frames_left = FRAMES_MAX;
+	gateway->accepts_left = gateway->certificate != NULL ? ACCEPTS_TLS_MAX : ACCEPTS_MAX;
+}
+
 static void on_more(uv_idle_t *more)
 {
 	struct ctl_gateway *gateway = more->data;
 
 	must(uv_idle_stop(more) == 0);
-	gateway->frames_left = FRAMES_MAX;
-	gateway->accepts_left = ACCEPTS_MAX;
+	begin_turn(gateway);
 	if (gateway->is_accept_due) {
 		gateway->is_accept_due = false;
 		accept_one(gateway);
@@ -188,18 +252,24 @@ static void on_more(uv_idle_t *more)
 	ctl_gateway_go_on(gateway);
 }
 
-/* Whoever takes no answer for long is closed. */
+/* Whoever takes no answer for long, or does not finish its handshake, is closed. */
 static void on_sweep(uv_timer_t *timer)
 {
 	struct ctl_gateway *gateway = timer->data;
 	struct ctl_gateway_link *link, *next;
 
-	for (link = gateway->links; link != NULL; link = next) {
+	for (link = gateway->links.first; link != NULL; link = next) {
 		next = link->next;
 		if (ctl_gateway_out_size(link) == 0) {
 			link->stalled = 0;
 		} else if (++link->stalled > SWEEPS_MAX) {
 			ctl_gateway_drop_counted(link, &gateway->counters.unread);
+		}
+	}
+	for (link = gateway->shaking.first; link != NULL; link = next) {
+		next = link->next;
+		if (++link->stalled > SWEEPS_MAX) {
+			ctl_gateway_drop_counted(link, &gateway->counters.tls_slow);
 		}
 	}
 }
@@ -233,8 +303,11 @@ int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_
 	must(uv_idle_init(config->inside.loop, &gateway->more) == 0);
 	gateway->listener.data = gateway->sweep.data = gateway->more.data = gateway;
 	gateway->handles_open = 3;
-	gateway->frames_left = FRAMES_MAX;
-	gateway->accepts_left = ACCEPTS_MAX;
+	r = config->tls_cert != NULL ? ctl_gateway_renew(gateway, ret_reason) : 0;
+	if (r < 0) {
+		goto close_gateway;
+	}
+	begin_turn(gateway);
 	r = listen_at(gateway, &config->listen);
 	if (r < 0) {
 		ctl_reason_say(ret_reason,
@@ -245,17 +318,40 @@ int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_
 		r = ctl_inside_open(&gateway->inside, &config->inside, ret_reason);
 	}
 	if (r < 0) {
-		ctl_gateway_close(gateway);
-		return r;
+		goto close_gateway;
 	}
 	must(uv_timer_start(&gateway->sweep, on_sweep, sweep_ms, sweep_ms) == 0);
 	*ret_gateway = gateway;
 	return 0;
+
+close_gateway:
+	ctl_gateway_close(gateway);
+	return r;
+}
+
+int ctl_gateway_renew(struct ctl_gateway *gateway, struct ctl_reason *ret_reason)
+{
+	struct ctl_tls_certificate *fresh;
+	const int r = ctl_tls_certificate_load(&fresh, gateway->config.tls_cert,
+	                                       gateway->config.tls_key, ret_reason);
+
+	if (r == 0) {
+		ctl_tls_certificate_free(gateway->certificate);
+		gateway->certificate = fresh;
+	}
+	return r;
+}
+
+const struct ctl_tls_certificate *ctl_gateway_certificate(const struct ctl_gateway *gateway)
+{
+	return gateway->certificate;
 }
 
 void ctl_gateway_member(struct ctl_gateway *gateway)
 {
-	gateway->config.member = true;
+	if (gateway != NULL) {
+		gateway->config.member = true;
+	}
 }
 
 void ctl_gateway_counters(const struct ctl_gateway *gateway,
@@ -270,9 +366,14 @@ void ctl_gateway_close(struct ctl_gateway *gateway)
 		return;
 	}
 	gateway->is_closing = true;
-	while (gateway->links != NULL) {
-		ctl_gateway_drop(gateway->links);
+	while (gateway->links.first != NULL) {
+		ctl_gateway_drop(gateway->links.first);
 	}
+	while (gateway->shaking.first != NULL) {
+		ctl_gateway_drop(gateway->shaking.first);
+	}
+	ctl_tls_certificate_free(gateway->certificate);
+	gateway->certificate = NULL;
 	ctl_inside_close(gateway->inside);
 	ctl_gateway_free_orphans(gateway);
 	uv_close((uv_handle_t *)&gateway->listener, on_closed);

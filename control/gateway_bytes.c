@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gateway_bytes.c - bytes of a connection: frames out of what came, answers into what leaves
+ * gateway_bytes.c - bytes of a connection: frames out of what came, answers into what leaves;
+ *                   through TLS, where there is some
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 
 enum {
 	FRAMES_OF_ONE = 64, /* of a connection, before the next has its turn */
+	SHAKE_FRAMES = 32,  /* as long as a step of a handshake takes, some 1 ms */
 };
 
 /* --- out ------------------------------------------------------------------------------------- */
@@ -19,19 +22,17 @@ struct pending_write {
 	uint8_t bytes[];
 };
 
-static void update_reading(struct ctl_gateway_link *link);
-
 static void on_written(uv_write_t *request, int status)
 {
 	struct ctl_gateway_link *link = request->handle->data;
 
 	free(request->data);
-	link->stalled = 0;
+	link->stalled = link->is_shaking ? link->stalled : 0;
 	if (status < 0) {
 		ctl_gateway_drop(link); /* it went away; UV_ECANCELED: it is closing */
 	} else if (!link->is_closing) {
 		ctl_gateway_resume(link);
-		update_reading(link);
+		ctl_gateway_update(link);
 	}
 }
 
@@ -54,17 +55,11 @@ static void queue_write(struct ctl_gateway_link *link, const uint8_t *bytes, siz
 	}
 }
 
-void ctl_gateway_reply(struct ctl_gateway_link *link, const Doozer__Response *response)
+static void send_bytes(struct ctl_gateway_link *link, struct slice bytes)
 {
-	struct ctl_gateway *gateway = link->gateway;
-	const size_t size = ctl_doozer_reply(response, gateway->out);
-	uv_buf_t buffer = uv_buf_init((char *)gateway->out, (unsigned)size);
+	uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned)bytes.size);
 	int sent = UV_EAGAIN;
 
-	if (link->is_closing) {
-		return;
-	}
-	gateway->counters.answers++;
 	if (ctl_gateway_out_size(link) == 0) {
 		sent = uv_try_write((uv_stream_t *)&link->tcp, &buffer, 1);
 	}
@@ -73,8 +68,38 @@ void ctl_gateway_reply(struct ctl_gateway_link *link, const Doozer__Response *re
 		return;
 	}
 	sent = sent < 0 ? 0 : sent;
-	if ((size_t)sent < size) {
-		queue_write(link, gateway->out + sent, size - (size_t)sent);
+	if ((size_t)sent < bytes.size) {
+		queue_write(link, bytes.data + sent, bytes.size - (size_t)sent);
+	}
+}
+
+/* Whatever TLS has to say. */
+static void send_tls(struct ctl_gateway_link *link)
+{
+	const struct slice out = ctl_tls_out(link->tls);
+
+	if (out.size != 0 && !link->is_closing) {
+		send_bytes(link, out);
+		ctl_tls_sent(link->tls);
+	}
+}
+
+void ctl_gateway_reply(struct ctl_gateway_link *link, const Doozer__Response *response)
+{
+	struct ctl_gateway *gateway = link->gateway;
+	const struct slice bytes =
+		slice_make(gateway->out, ctl_doozer_reply(response, gateway->out));
+
+	if (link->is_closing) {
+		return;
+	}
+	gateway->counters.answers++;
+	if (link->tls == NULL) {
+		send_bytes(link, bytes);
+	} else if (ctl_tls_write(link->tls, bytes) == 0) {
+		send_tls(link);
+	} else {
+		ctl_gateway_drop_counted(link, &gateway->counters.tls_bad);
 	}
 }
 
@@ -262,7 +287,51 @@ static void take_frames(struct ctl_gateway_link *link, struct slice bytes)
 		ctl_gateway_drop_counted(link, &link->gateway->counters.kept);
 	}
 	attach_kept(link, kept);
-	update_reading(link);
+	ctl_gateway_update(link);
+}
+
+/* A handshake costs as much of a turn as many frames. False: it is held, for a turn. */
+static bool may_shake(struct ctl_gateway_link *link)
+{
+	struct ctl_gateway *gateway = link->gateway;
+	const bool may = gateway->frames_left != 0;
+
+	gateway->frames_left -=
+		gateway->frames_left < SHAKE_FRAMES ? gateway->frames_left : SHAKE_FRAMES;
+	if (gateway->frames_left == 0) {
+		ctl_gateway_pause(gateway);
+	}
+	if (!may) {
+		hold(link);
+	}
+	return may;
+}
+
+/* Goes on with a handshake, then takes the frames out of what was fed: all of it. */
+static void take_tls(struct ctl_gateway_link *link)
+{
+	struct ctl_gateway *gateway = link->gateway;
+	int size = link->is_shaking && !may_shake(link) ? 0 : 1;
+
+	while (size > 0 && !link->is_closing) {
+		size = ctl_tls_read(link->tls, gateway->in, sizeof(gateway->in));
+		if (link->is_shaking && ctl_tls_is_open(link->tls)) {
+			ctl_gateway_shaken(link);
+		}
+		if (size == -EPIPE) {
+			ctl_tls_bye(link->tls);
+		}
+		send_tls(link);
+		if (size > 0 && !link->is_closing) {
+			take_frames(link, slice_make(gateway->in, (size_t)size));
+		}
+	}
+	if (size == -EPIPE) {
+		ctl_gateway_drop(link);
+	} else if (size < 0) {
+		ctl_gateway_drop_counted(link, &gateway->counters.tls_bad);
+	}
+	ctl_gateway_update(link);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
@@ -276,15 +345,26 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
 	struct ctl_gateway_link *link = stream->data;
+	struct ctl_gateway_counters *counters = &link->gateway->counters;
+	const struct slice bytes = slice_make(buffer->base, size > 0 ? (size_t)size : 0);
+	int r;
 
 	if (size < 0) {
 		ctl_gateway_drop(link);
-	} else if (size > 0) {
-		take_frames(link, slice_make(buffer->base, (size_t)size));
+	} else if (link->tls == NULL) {
+		take_frames(link, bytes);
+	} else {
+		r = ctl_tls_feed(link->tls, bytes);
+		if (r == 0) {
+			take_tls(link);
+		} else {
+			ctl_gateway_drop_counted(link, r == -ENOMEM ? &counters->kept
+			                                            : &counters->tls_bad);
+		}
 	}
 }
 
-static void update_reading(struct ctl_gateway_link *link)
+void ctl_gateway_update(struct ctl_gateway_link *link)
 {
 	const bool wanted = may_take(link);
 
@@ -301,7 +381,12 @@ static void update_reading(struct ctl_gateway_link *link)
 
 void ctl_gateway_resume(struct ctl_gateway_link *link)
 {
-	if (may_take(link)) {
+	if (!may_take(link)) {
+		return;
+	}
+	if (link->is_shaking) {
+		take_tls(link);
+	} else {
 		take_frames(link, (struct slice){0});
 	}
 }

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "control/gateway_codec.h"
+#include "control/gateway_tls.h"
 #include "control/gateway_types.h"
 #include "store/limits.h"
 
@@ -39,7 +40,8 @@ struct ctl_gateway_kept {
 struct ctl_gateway_link {
 	struct ctl_gateway *gateway;
 	uv_tcp_t tcp;
-	struct ctl_gateway_link *next, *previous;    /* of all */
+	struct ctl_tls *tls;                         /* owned, or NULL */
+	struct ctl_gateway_link *next, *previous;    /* of all, or of all that shake hands */
 	struct ctl_gateway_link *turn, *turn_before; /* others that wait for their turn */
 	struct ctl_gateway_ask *asks;
 	struct ctl_gateway_cursor *cursor; /* owned, or NULL */
@@ -48,10 +50,17 @@ struct ctl_gateway_link {
 	bool may_read, may_write;
 	bool is_member; /* as the server was when it was accepted */
 	bool is_closing;
-	bool is_held;  /* waits for its turn */
-	bool is_fence; /* an answer that nothing may overtake is due */
+	bool is_shaking; /* its handshake is not done; of its bytes none is a frame yet */
+	bool is_held;    /* waits for its turn */
+	bool is_fence;   /* an answer that nothing may overtake is due */
 	bool is_reading;
-	uint8_t stalled; /* sweeps without an answer taken */
+	uint8_t stalled; /* sweeps without an answer taken, or of its handshake */
+};
+
+/* The newest first. */
+struct ctl_gateway_list {
+	struct ctl_gateway_link *first, *last;
+	unsigned count;
 };
 
 enum ctl_gateway_stage {
@@ -91,7 +100,8 @@ struct ctl_gateway {
 	bool is_accept_due;
 	bool is_full; /* the cluster was asked as much as may be */
 	bool is_closing;
-	struct ctl_gateway_link *links;
+	struct ctl_gateway_list links, shaking;
+	struct ctl_tls_certificate *certificate; /* owned, or NULL */
 	struct ctl_gateway_link *turn_first, *turn_last;
 	struct ctl_gateway_ask *ask_first, *ask_last; /* wait for their turn */
 	struct ctl_gateway_ask *orphans;              /* under way, and nobody waits for them */
@@ -111,6 +121,9 @@ void ctl_gateway_drop_counted(struct ctl_gateway_link *link, uint64_t *counter);
 /* The rest of the loop has its turn; then it goes on here. */
 void ctl_gateway_pause(struct ctl_gateway *gateway);
 
+/* Its handshake is done. */
+void ctl_gateway_shaken(struct ctl_gateway_link *link);
+
 /* Rights for a secret: true if it is one. */
 bool ctl_gateway_access(struct ctl_gateway_link *link, struct slice secret);
 
@@ -122,7 +135,10 @@ void ctl_gateway_reply(struct ctl_gateway_link *link, const Doozer__Response *re
 /* Something of the cluster came back: whoever waits may go on. */
 void ctl_gateway_go_on(struct ctl_gateway *gateway);
 
-/* Begins with the frames of a link, or goes on with them when nothing holds it any more. */
+/* Reads a link, or stops it, as it may take more or not. */
+void ctl_gateway_update(struct ctl_gateway_link *link);
+
+/* Goes on with the bytes of a link that nothing holds any more. */
 void ctl_gateway_resume(struct ctl_gateway_link *link);
 
 /* Forgets what came and was not taken, as it is closed. */

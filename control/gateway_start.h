@@ -18,3 +18,12 @@
  */
 int ctl_gateway_start(struct ctl_gateway **ret_gateway, const struct ctl_gateway_config *base,
                       struct ctl_logger *logger, struct ctl_reason *ret_reason);
+
+/* Whether the files that a gateway would need are good: 0, or a negative errno and the sentence. */
+int ctl_gateway_check(const struct ctl_config *config, struct ctl_reason *ret_reason);
+
+/*
+ * Reads its certificate and key again, if it has some, and logs the outcome; those that are no good
+ * change nothing. NULL is fine.
+ */
+void ctl_gateway_reload(struct ctl_gateway *gateway, struct ctl_logger *logger);

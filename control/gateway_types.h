@@ -20,6 +20,7 @@ enum {
 	CTL_GATEWAY_KEPT_MAX = 64 << 20,  /* what is kept beyond that, of all together */
 	CTL_GATEWAY_OUT_PAUSE = 64 << 10, /* answers not taken: nothing is read meanwhile */
 	CTL_GATEWAY_OUT_MAX = 2 << 20,    /* answers not taken: closed */
+	CTL_GATEWAY_SHAKING_MAX = 256, /* TLS handshakes not done; beyond: the oldest is closed */
 };
 
 struct ctl_gateway;
@@ -28,7 +29,8 @@ struct ctl_gateway_config {
 	struct ctl_inside_config inside;
 	struct ctl_address listen;
 	unsigned connections_max;
-	uint64_t patience_ms;              /* answers waiting and none taken: closed; 6 at least */
+	uint64_t patience_ms;           /* without an answer taken, or of a handshake; 6 at least */
+	const char *tls_cert, *tls_key; /* PEM files; NULL: no TLS */
 	const char *rw_secret, *ro_secret; /* "": none */
 	uint64_t incarnation;              /* of this server, for its name */
 	bool member;                       /* it has been let in */
@@ -43,4 +45,7 @@ struct ctl_gateway_counters {
 	uint64_t kept;        /* closed: no room for its half frame */
 	uint64_t unread;      /* closed: it does not take its answers */
 	uint64_t waits;       /* outstanding now */
+	uint64_t tls;         /* handshakes done */
+	uint64_t tls_bad;     /* closed: no TLS, or broken */
+	uint64_t tls_slow;    /* closed: its handshake took too long, or too many were not done */
 };

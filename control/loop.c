@@ -66,7 +66,7 @@ static void take_trace(struct ctl_loop *loop, struct slice bytes)
 	loop->config.note(loop->config.context, &trace);
 	ctl_web_stir(loop->web);
 	ctl_keeper_stir(loop->keeper, trace.kind);
-	if (trace.kind == PAXOS_TRACE_CONFIGURATION && loop->gateway != NULL &&
+	if (trace.kind == PAXOS_TRACE_CONFIGURATION &&
 	    (trace.b >> (loop->config.config->node - 1) & 1) != 0) {
 		ctl_gateway_member(loop->gateway);
 	}
@@ -249,6 +249,7 @@ static void on_hangup(uv_signal_t *signal, int number)
 		ctl_log(loop->config.logger, CTL_ERROR, "log_not_reopened",
 		        CTL_TEXT("why", strerror(-r)));
 	}
+	ctl_gateway_reload(loop->gateway, loop->config.logger);
 }
 
 /* --- opening and closing --------------------------------------------------------------------- */

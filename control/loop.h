@@ -13,7 +13,8 @@
  * the loop sleeps and whenever the bell wakes it.
  *
  * SIGTERM, SIGINT: the replica resigns, its last datagrams get CTL_LOOP_RESIGN_MS to leave, and
- * run returns; a second one returns at once. SIGHUP: the log file is opened again.
+ * run returns; a second one returns at once. SIGHUP: the log file is opened again, and
+ * the gateway's certificate read again.
  *
  * Threads: the one that opens, runs and closes it.
  */

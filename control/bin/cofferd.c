@@ -31,6 +31,7 @@
 #include "control/boot.h"
 #include "control/config.h"
 #include "control/end.h"
+#include "control/gateway_start.h"
 #include "control/logger.h"
 #include "control/loop.h"
 #include "control/options.h"
@@ -127,11 +128,14 @@ static void add_gateway(json_t *object, const struct server *server)
 	ctl_status_add(object, "counters", "gateway_requests", gateway.requests);
 	ctl_status_add(object, "counters", "gateway_answers", gateway.answers);
 	ctl_status_add(object, "counters", "gateway_waits", gateway.waits);
+	ctl_status_add(object, "counters", "gateway_tls", gateway.tls);
 	ctl_status_add(object, "drops", "gateway_refused", gateway.refused);
 	ctl_status_add(object, "drops", "gateway_malformed", gateway.malformed);
 	ctl_status_add(object, "drops", "gateway_long", gateway.long_frames);
 	ctl_status_add(object, "drops", "gateway_kept", gateway.kept);
 	ctl_status_add(object, "drops", "gateway_unread", gateway.unread);
+	ctl_status_add(object, "drops", "gateway_tls_bad", gateway.tls_bad);
+	ctl_status_add(object, "drops", "gateway_tls_slow", gateway.tls_slow);
 }
 
 /* The bytes are our own worker's: struct paxos_status, then perhaps its counters. */
@@ -452,6 +456,7 @@ static int serve(const struct order *order, struct ctl_birth *birth)
 	server.boot.home.folder = -1;
 	server.boot.birth = birth;
 	r = ctl_config_load(&server.config, order->config, &reason);
+	r = r < 0 || !order->check ? r : ctl_gateway_check(&server.config, &reason);
 	if (r == 0 && order->check) {
 		(void)printf("%s: good\n", order->config);
 		return 0;

@@ -84,8 +84,12 @@ def answer(body):
 
 
 class Connection:
-    def __init__(self, address, limit_s=20):
+    """With an ssl.SSLContext as `tls`: over that."""
+
+    def __init__(self, address, limit_s=20, tls=None):
         self.socket = socket.create_connection(address, limit_s)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket)
         self.limit_s = limit_s
 
     def send(self, data):

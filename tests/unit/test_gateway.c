@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "control/gateway.h"
+#include "tests/unit/tls_fixture.h"
 
 enum {
 	RING_SIZE = 1 << 20,
@@ -23,6 +24,7 @@ enum {
 	FRAMES = 200, /* of each */
 	TURN_FRAMES_MAX = 2 * 256,
 	TURN_ACCEPTS_MAX = 2 * 64,
+	TURN_SHAKES_MAX = 2 * 8,
 	TURNS_MAX = 20000,
 	WATCHES_MAX = 1024,
 	ANSWER_SIZE = 4 + 2 + 2 + 16,
@@ -37,11 +39,13 @@ static uv_loop_t loop;
 static struct sockaddr_in at = {.sin_family = AF_INET};
 static int fds[CONNECTIONS];
 
-static int open_all(void **state)
+static int open_gateway(const struct tls_files *files)
 {
 	const int probe = socket(AF_INET, SOCK_STREAM, 0);
 	struct ctl_gateway_config config = {.connections_max = 1000,
 	                                    .patience_ms = 30000,
+	                                    .tls_cert = files == NULL ? NULL : files->cert,
+	                                    .tls_key = files == NULL ? NULL : files->key,
 	                                    .rw_secret = "",
 	                                    .ro_secret = "",
 	                                    .member = true,
@@ -53,7 +57,6 @@ static int open_all(void **state)
 	struct ctl_reason reason;
 	socklen_t size = sizeof(at);
 
-	(void)state;
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	at.sin_port = 0;
 	paxos_mailbox_init(&mailbox, to_worker, from_worker, RING_SIZE);
@@ -65,6 +68,23 @@ static int open_all(void **state)
 	config.listen = (struct ctl_address){.ip = INADDR_LOOPBACK, .port = ntohs(at.sin_port)};
 	assert_int_equal(uv_loop_init(&loop), 0);
 	assert_int_equal(ctl_gateway_open(&gateway, &config, &reason), 0);
+	return 0;
+}
+
+static int open_all(void **state)
+{
+	(void)state;
+	return open_gateway(NULL);
+}
+
+static int open_tls(void **state)
+{
+	struct tls_files files;
+
+	(void)state;
+	tls_files_make(&files, "P-256", 0, 1);
+	(void)open_gateway(&files);
+	tls_files_remove(&files);
 	return 0;
 }
 
@@ -248,6 +268,60 @@ static void test_who_is_gone_waits_for_nothing(void **state)
 	assert_int_equal(close(fds[CONNECTIONS - 1]), 0);
 }
 
+static struct tls_client clients[CONNECTIONS];
+
+/* Carries what both sides have said. Returns how many were told something for the first time. */
+static unsigned carry(bool *is_told)
+{
+	static uint8_t bytes[20000];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		const ssize_t came = recv(fds[i], bytes, sizeof(bytes), MSG_DONTWAIT);
+		size_t size;
+
+		if (came > 0) {
+			tls_client_feed(&clients[i], slice_make(bytes, (size_t)came));
+			count += is_told[i] ? 0 : 1;
+			is_told[i] = true;
+		}
+		(void)SSL_do_handshake(clients[i].ssl);
+		size = tls_client_take(&clients[i], bytes, sizeof(bytes));
+		assert_int_equal(size == 0 ? 0 : write(fds[i], bytes, size), size);
+	}
+	return count;
+}
+
+/* All say hello at once: a turn of the loop does the work of a few, and all are served. */
+static void test_handshakes_have_their_turn(void **state)
+{
+	struct ctl_gateway_counters counters = {0};
+	bool is_told[CONNECTIONS] = {false};
+
+	(void)state;
+	connect_all();
+	for (unsigned i = 0; i < TURNS_MAX && counters.connections < CONNECTIONS; i++) {
+		const uint64_t before = counters.accepted;
+
+		counters = turn();
+		assert_true(counters.accepted - before <= TURN_SHAKES_MAX);
+	}
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		tls_client_open(&clients[i], TLS1_3_VERSION);
+	}
+	assert_int_equal(carry(is_told), 0);
+	for (unsigned i = 0; i < TURNS_MAX && counters.tls < CONNECTIONS; i++) {
+		counters = turn();
+		assert_true(carry(is_told) <= TURN_SHAKES_MAX);
+	}
+	assert_int_equal(counters.tls, CONNECTIONS);
+	assert_int_equal(counters.tls_bad + counters.tls_slow, 0);
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		tls_client_close(&clients[i]);
+		assert_int_equal(close(fds[i]), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +329,8 @@ int main(void)
 	                                        close_all),
 		cmocka_unit_test_setup_teardown(test_held_ones_may_go, open_all, close_all),
 		cmocka_unit_test_setup_teardown(test_who_is_gone_waits_for_nothing, open_all,
+	                                        close_all),
+		cmocka_unit_test_setup_teardown(test_handshakes_have_their_turn, open_tls,
 	                                        close_all),
 	};
 
