@@ -9,7 +9,7 @@
 
 #include "store/base/check.h"
 #include "store/base/prng.h"
-#include "store/op.h"
+#include "store/entry.h"
 #include "store/proto.h"
 #include "store/store.h"
 

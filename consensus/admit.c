@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/admit.h"
 
+#include "store/base/check.h"
 #include "store/file.h"
+#include "store/txn.h"
 
 static enum store_answer check_limits(const struct proto_request *request)
 {
+	struct store_txn txn;
+
+	if (request->verb == PROTO_TXN) {
+		if (request->value.size > STORE_TXN_SIZE_MAX) {
+			return STORE_TOO_LARGE;
+		}
+		return store_txn_decode(request->value, &txn) ? STORE_OK : STORE_BAD_REQUEST;
+	}
 	if (request->verb != PROTO_SET && request->verb != PROTO_DELETE) {
 		return STORE_OK;
 	}
@@ -14,11 +24,33 @@ static enum store_answer check_limits(const struct proto_request *request)
 	return store_file_form(store_path_check(request->path));
 }
 
+/* A transaction that may make a file, or a larger one. */
+static bool may_grow(struct slice bytes)
+{
+	struct wire_reader reader;
+	struct store_txn txn;
+
+	must(store_txn_decode(bytes, &txn));
+	reader = wire_reader_make(slice_make(txn.thens.data, txn.thens.size + txn.elses.size));
+	for (unsigned i = 0; i < (unsigned)txn.then_count + txn.else_count; i++) {
+		const enum store_verb verb = store_txn_op(&reader).verb;
+
+		if (verb != STORE_VERB_DELETE && verb != STORE_VERB_UNLOCK &&
+		    verb != STORE_VERB_KILL) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Full disks: what a file does not get larger by goes on in what is spared for it. */
 static bool grows(const struct paxos_core *core, const struct proto_request *request)
 {
 	struct store_file file;
 
+	if (request->verb == PROTO_TXN) {
+		return may_grow(request->value);
+	}
 	return request->verb == PROTO_SET &&
 	       (store_get(store_root(core->store), request->path, &file) != STORE_OK ||
 	        file.value.size < request->value.size);
@@ -66,6 +98,9 @@ void paxos_admit_entry(const struct paxos_core *core, const struct proto_request
 	} else if (is_full) {
 		entry->kind = STORE_ENTRY_OP;
 		entry->op = (struct store_op){.verb = STORE_VERB_FULL};
+	} else if (request->verb == PROTO_TXN) {
+		entry->kind = STORE_ENTRY_TXN;
+		entry->txn = request->value;
 	} else {
 		entry->kind = STORE_ENTRY_OP;
 		entry->op = (struct store_op){

@@ -14,7 +14,7 @@
  */
 
 #include "consensus/core.h"
-#include "store/op.h"
+#include "store/entry.h"
 
 enum {
 	PAXOS_EXPIRE_SCAN = 32

@@ -19,7 +19,7 @@
 
 #include "consensus/quorum.h"
 #include "store/base/slice.h"
-#include "store/op.h"
+#include "store/entry.h"
 
 enum {
 	PAXOS_CHANGE_SIZE_MAX = 1 + 2 + 2 + STORE_NODES_MAX * 6,

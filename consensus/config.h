@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store/op.h"
+#include "store/entry.h"
 #include "store/rights.h"
 
 enum {

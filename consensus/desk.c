@@ -85,6 +85,10 @@ static void send_result(struct paxos_core *core, struct paxos_desk *desk,
 		.store_revision = result->store_revision,
 		.session = result->session,
 		.ttl_ms = ttl_ms,
+		.first = result->first,
+		.number = result->number,
+		.result = result->flags,
+		.count = result->op,
 	};
 
 	paxos_answer_send(core, desk->message, address, asked, &answer);
@@ -104,8 +108,9 @@ static void refer(struct paxos_core *core, struct paxos_desk *desk,
 bool paxos_desk_propose(struct paxos_core *core, const struct paxos_leader *leader,
                         struct store_entry *entry)
 {
-	const uint32_t size_max = (uint32_t)(STORE_ENTRY_HEADER_MAX + entry->op.path.size +
-	                                     entry->op.value.size + 8u * entry->expired_count);
+	const uint32_t size_max =
+		(uint32_t)(STORE_ENTRY_HEADER_MAX + entry->op.path.size + entry->op.value.size +
+	                   entry->txn.size + 8u * entry->expired_count);
 	void *memory;
 	size_t size;
 

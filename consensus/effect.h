@@ -16,7 +16,7 @@
 
 #include "consensus/ballot.h"
 #include "store/base/slice.h"
-#include "store/op.h"
+#include "store/entry.h"
 #include "store/snapshot.h"
 
 /* Where an answer goes: the shell's own business, kept and handed back as it came. */

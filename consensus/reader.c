@@ -85,6 +85,7 @@ static void read_view(struct store_view *view, const struct proto_request *reque
 		answer->answer = store_get_at(view, request->path, &file);
 		if (answer->answer == STORE_OK) {
 			answer->revision = file.revision;
+			answer->session = file.owner;
 			answer->value = file.value;
 		}
 		break;
@@ -92,6 +93,7 @@ static void read_view(struct store_view *view, const struct proto_request *reque
 		answer->answer = store_stat_at(view, request->path, &file);
 		if (answer->answer == STORE_OK) {
 			answer->revision = file.revision;
+			answer->session = file.owner;
 			answer->is_directory = file.is_directory;
 			answer->children = file.children;
 			answer->count = (uint32_t)file.value.size;
@@ -107,6 +109,7 @@ static void read_view(struct store_view *view, const struct proto_request *reque
 	case PROTO_ALIVE:
 	case PROTO_SET:
 	case PROTO_DELETE:
+	case PROTO_TXN:
 	case PROTO_NOP:
 	case PROTO_REV:
 	case PROTO_SELF:

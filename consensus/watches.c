@@ -84,6 +84,7 @@ static bool put_event(struct paxos_watches *watches, const struct paxos_watch *w
 		.revision = event->revision,
 		.previous = previous,
 		.kind = event->kind,
+		.cause = event->cause,
 		.path = event->path,
 		.value = event->value,
 	};

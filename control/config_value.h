@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/op.h"
+#include "store/entry.h"
 
 enum {
 	CTL_ADDRESS_TEXT_SIZE = 22, /* the end included */

@@ -107,6 +107,7 @@ enum ctl_doozer_error ctl_doozer_error_of(enum store_answer answer, const char *
 		{STORE_QUOTA, DOOZER_OTHER, "the store is full; delete something"},
 		{STORE_DISK_FULL, DOOZER_OTHER, "the disk is full; delete something"},
 		{STORE_DENIED, DOOZER_OTHER, "the servers' secrets differ"},
+		{STORE_GUARDED, DOOZER_OTHER, "only locks change files below /ctl/lock"},
 		{STORE_SESSIONS_FULL, DOOZER_OTHER, "there are too many sessions"},
 	};
 

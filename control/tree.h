@@ -25,8 +25,8 @@
 
 #include "control/node_id.h"
 #include "store/base/slice.h"
+#include "store/entry.h"
 #include "store/limits.h"
-#include "store/op.h"
 
 enum {
 	CTL_TREE_FILES_MAX = 320, /* below the globs */

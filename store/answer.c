@@ -34,6 +34,11 @@ const char *store_answer_text(enum store_answer answer)
 		[STORE_DISK_FULL] = "the servers' disks are full",
 		[STORE_TOO_EARLY] = "that revision has not come yet",
 		[STORE_DENIED] = "permission denied",
+		[STORE_LOCKED] = "the lock is held",
+		[STORE_NOT_HELD] = "the lock is not held",
+		[STORE_NOT_NUMBER] = "not a number",
+		[STORE_GUARDED] = "only locks change that",
+		[STORE_SESSION_FULL] = "the session owns too many files",
 	};
 
 	if ((unsigned)answer >= STORE_ANSWER_COUNT) {

@@ -37,6 +37,11 @@ enum store_answer {
 	STORE_DISK_FULL = 22,     /* no room on the servers' disks; what does not grow works */
 	STORE_TOO_EARLY = 23,     /* that revision has not come yet; ask again */
 	STORE_DENIED = 24,        /* the request's tag does not earn the right; see rights.h */
+	STORE_LOCKED = 25,        /* others hold the lock; revision is a token of theirs */
+	STORE_NOT_HELD = 26,      /* the lock is not yours, or the token is not its present one */
+	STORE_NOT_NUMBER = 27,    /* ADD: the file is no number, or the sum would not be one */
+	STORE_GUARDED = 28,       /* below /ctl/lock: locks alone change it */
+	STORE_SESSION_FULL = 29,  /* the session owns as many files as it may */
 	STORE_ANSWER_COUNT
 };
 
@@ -46,7 +51,16 @@ const char *store_answer_text(enum store_answer answer);
 /* What a mutation answered; kept for 64 requests of each session (4.1 l). */
 struct store_result {
 	enum store_answer answer;
-	store_rev_t revision;       /* of the change; on MISMATCH that of the file, 0 if absent */
+	uint8_t flags;              /* STORE_RESULT_... */
+	uint8_t op;                 /* which compare or operation it was that was refused, from 0 */
+	store_rev_t revision;       /* of the last change; if refused what stands, 0 if absent */
+	store_rev_t first;          /* of the first change; 0 if there was none */
 	store_rev_t store_revision; /* of the store after the entry */
+	int64_t number;             /* LOCK: token, or ticket; ADD: the sum; of the last of these */
 	uint64_t session;           /* OPEN: the new session's id */
+};
+
+enum {
+	STORE_RESULT_ELSE = 1,   /* a compare was false, and the else list was run */
+	STORE_RESULT_QUEUED = 2, /* LOCK: number is a ticket; UNLOCK: of one that waited */
 };

@@ -6,9 +6,18 @@
  * say gets the same typed answer on every server. A write that fails takes no revision.
  */
 #include "store/base/check.h"
+#include "store/base/mutant.h"
+#include "store/change.h"
+#include "store/claim.h"
 #include "store/file.h"
-#include "store/state.h"
+#include "store/lock.h"
 #include "store/store.h"
+#include "store/txn.h"
+
+enum {
+	NUMBER_MAX = 20, /* a decimal number of 64 bits, with its sign */
+	HEX = 16,
+};
 
 static struct store_result result_of(const struct store *store, enum store_answer answer,
                                      store_rev_t revision)
@@ -32,30 +41,11 @@ static bool holds(const struct store_op *op, store_rev_t current)
 	return op->condition == STORE_IF_AT_MOST ? current <= op->rev : current == op->rev;
 }
 
-/* A change took effect: revision, quota, event. One of both items may be NULL. */
-static struct store_result changed(struct store *store, const struct store_item *item,
-                                   struct store_item *former)
-{
-	struct store_state *state = &store->state;
-
-	if (former != NULL) {
-		state->bytes -= store_file_cost(former->key_size, former->value_size);
-		state->file_count--;
-	}
-	if (item != NULL) {
-		state->bytes += store_file_cost(item->key_size, item->value_size);
-		state->file_count++;
-	}
-	state->revision++;
-	store_events_add(&store->events, &store->reclaim, state->revision, item, former);
-	return result_of(store, STORE_OK, state->revision);
-}
-
 /* A growing write is refused where the quota would be passed; a shrinking one never. */
-static bool fits_quota(const struct store *store, const struct store_op *op,
+static bool fits_quota(const struct store *store, size_t path_size, size_t value_size,
                        const struct store_item *former)
 {
-	const uint64_t now = store_file_cost(op->path.size, op->value.size);
+	const uint64_t now = store_file_cost(path_size, value_size);
 	const uint64_t then =
 		former == NULL ? 0 : store_file_cost(former->key_size, former->value_size);
 
@@ -63,89 +53,354 @@ static bool fits_quota(const struct store *store, const struct store_op *op,
 	return now <= then || store->state.bytes - then + now <= store->quota_bytes;
 }
 
-static struct store_result apply_set(struct store *store, const struct store_op *op)
-{
-	const struct store_item *found = NULL;
-	struct store_place place;
-	const enum store_answer answer =
-		store_file_find(store->state.files, op->path, &found, &place);
-	const store_rev_t current = found == NULL ? 0 : found->revision;
-	struct store_item *item, *former;
+/* --- operations on files: all but LOCK and what is like it ------------------------------------ */
 
-	if (answer != STORE_OK && answer != STORE_NOT_FOUND) {
-		return result_of(store, answer, 0);
+/* A file that is written: where it stands, if it does. */
+struct target {
+	struct slice path;
+	const struct store_item *found; /* or NULL */
+	struct store_place place;       /* of it */
+};
+
+/* True if it may be written; else result->answer says why not. */
+static bool find_target(const struct store *store, const struct store_op *op, struct target *target,
+                        struct store_result *result)
+{
+	store_rev_t current;
+
+	target->found = NULL;
+	result->answer = store_lock_guards(target->path)
+	                         ? STORE_GUARDED
+	                         : store_file_find(store->state.files, target->path, &target->found,
+	                                           &target->place);
+	if (result->answer != STORE_OK && result->answer != STORE_NOT_FOUND) {
+		return false;
 	}
+	current = target->found == NULL ? 0 : target->found->revision;
 	if (op->value.size > STORE_VALUE_SIZE_MAX) {
-		return result_of(store, STORE_TOO_LARGE, 0);
+		result->answer = STORE_TOO_LARGE;
+		return false;
 	}
 	if (!holds(op, current)) {
-		return result_of(store, STORE_MISMATCH, current);
+		result->answer = STORE_MISMATCH;
+		result->revision = current;
+		return false;
 	}
-	if (!fits_quota(store, op, found)) {
-		return result_of(store, STORE_QUOTA, current);
-	}
-	item = store_item_new(&store->reclaim, op->path, op->value.size, store->state.revision + 1);
-	if (op->value.size != 0) {
-		memcpy(store_item_memory(item), op->value.data, op->value.size);
-	}
-	former = found == NULL
-	                 ? store_tree_put(&store->state.files, &store->reclaim, item)
-	                 : store_tree_replace(&store->state.files, &store->reclaim, &place, item);
-	must(former == found);
-	return changed(store, item, former);
+	result->answer = STORE_OK;
+	return true;
 }
 
-static struct store_result apply_delete(struct store *store, const struct store_op *op)
+static enum store_answer write_target(struct store *store, const struct target *target,
+                                      struct slice value, uint64_t owner,
+                                      struct store_result *result)
 {
-	const struct store_item *found = NULL;
-	const enum store_answer answer = store_file_look(store->state.files, op->path, &found);
-	const store_rev_t current = found == NULL ? 0 : found->revision;
-	struct store_item *former;
+	struct store_item *item;
 
-	if (answer != STORE_OK && answer != STORE_NOT_FOUND) {
-		return result_of(store, answer, 0);
+	if (!fits_quota(store, target->path.size, value.size, target->found)) {
+		result->revision = target->found == NULL ? 0 : target->found->revision;
+		return STORE_QUOTA;
 	}
-	if (!holds(op, current)) {
-		return result_of(store, STORE_MISMATCH, current);
+	item = store_item_new(&store->reclaim, target->path, value.size, store->state.revision + 1);
+	item->owner = owner;
+	if (value.size != 0) {
+		memcpy(store_item_memory(item), value.data, value.size);
 	}
-	if (found == NULL) {
-		return result_of(store, STORE_NOT_FOUND, 0);
+	if (target->found == NULL) {
+		store_change_put(store, item, STORE_CAUSE_ASKED);
+	} else {
+		store_change_replace(store, &target->place, item, STORE_CAUSE_ASKED);
 	}
-	former = store_tree_remove(&store->state.files, &store->reclaim, op->path);
-	must(former == found);
-	return changed(store, NULL, former);
+	return STORE_OK;
 }
 
-static struct store_result apply_op(struct store *store, const struct store_op *op)
+static enum store_answer run_set(struct store *store, const struct store_session *session,
+                                 const struct store_op *op, struct store_result *result)
 {
+	const bool is_ephemeral = (op->flags & STORE_OP_EPHEMERAL) != 0;
+	uint8_t name[STORE_PATH_SIZE_MAX + HEX];
+	struct target target = {.path = op->path};
+	uint64_t owner;
+
+	if ((op->flags & STORE_OP_SEQUENCE) != 0 && op->path.size <= STORE_PATH_SIZE_MAX) {
+		memcpy(name, op->path.data, op->path.size);
+		store_put_hex(name + op->path.size, (uint64_t)store->state.revision + 1);
+		target.path = slice_make(name, op->path.size + HEX);
+	}
+	if (!find_target(store, op, &target, result)) {
+		return result->answer;
+	}
+	owner = target.found == NULL ? 0 : target.found->owner;
+	if (is_ephemeral && owner != session->id) {
+		if (session->owned >= STORE_OWNED_MAX) {
+			return STORE_SESSION_FULL;
+		}
+		owner = session->id;
+	}
+	return write_target(store, &target, op->value, owner, result);
+}
+
+/* A decimal number as ADD writes it: a sign if it is negative, digits, no more. */
+static bool read_number(struct slice text, int64_t *ret_number)
+{
+	const bool is_negative = text.size > 0 && text.data[0] == '-';
+	int64_t number = 0;
+
+	if (text.size <= is_negative || text.size > NUMBER_MAX) {
+		return false;
+	}
+	for (size_t i = is_negative; i < text.size; i++) {
+		const int digit = text.data[i] - '0';
+
+		if (digit < 0 || digit > 9 || __builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_sub_overflow(number, digit, &number)) {
+			return false;
+		}
+	}
+	/* Counted below zero, where there is one number more. */
+	return is_negative ? (*ret_number = number, true)
+	                   : !__builtin_sub_overflow((int64_t)0, number, ret_number);
+}
+
+static enum store_answer run_add(struct store *store, const struct store_op *op,
+                                 struct store_result *result)
+{
+	struct target target = {.path = op->path};
+	char text[NUMBER_MAX + 1] = {'-'};
+	int64_t number = 0;
+	size_t size;
+
+	if (!find_target(store, op, &target, result)) {
+		return result->answer;
+	}
+	if ((target.found != NULL && !read_number(store_item_value(target.found), &number)) ||
+	    __builtin_add_overflow(number, op->number, &number)) {
+		result->revision = target.found == NULL ? 0 : target.found->revision;
+		return STORE_NOT_NUMBER;
+	}
+	size = number < 0 ? 1 + store_put_decimal(text + 1, -(uint64_t)number)
+	                  : store_put_decimal(text, (uint64_t)number);
+	result->number = number;
+	return write_target(store, &target, slice_make(text, size),
+	                    target.found == NULL ? 0 : target.found->owner, result);
+}
+
+static enum store_answer run_delete(struct store *store, const struct store_op *op,
+                                    struct store_result *result)
+{
+	struct target target = {.path = op->path};
+
+	if (!find_target(store, op, &target, result)) {
+		return result->answer;
+	}
+	if (target.found == NULL) {
+		return STORE_NOT_FOUND;
+	}
+	store_change_remove(store, op->path, STORE_CAUSE_ASKED);
+	return STORE_OK;
+}
+
+/* --- transactions ----------------------------------------------------------------------------- */
+
+/* What an entry of a session does; a plain operation is a list of one. */
+struct run {
+	struct store *store;
+	uint64_t session;
+	store_rev_t before; /* revision ahead of the entry */
+	struct store_result result;
+};
+
+static enum store_answer run_op(struct run *run, const struct store_op *op)
+{
+	struct store *store = run->store;
+	/* Found anew each time: what it owns changes. */
+	const struct store_session *session =
+		store_sessions_find(&store->state.sessions, run->session);
+
 	switch (op->verb) {
 	case STORE_VERB_NOP:
-		return result_of(store, STORE_OK, store->state.revision);
+		return STORE_OK;
 	case STORE_VERB_SET:
-		return apply_set(store, op);
+		return run_set(store, session, op, &run->result);
 	case STORE_VERB_DELETE:
-		return apply_delete(store, op);
+		return run_delete(store, op, &run->result);
+	case STORE_VERB_ADD:
+		return run_add(store, op, &run->result);
+	case STORE_VERB_LOCK:
+		return store_lock_take(store, session, op, &run->result);
+	case STORE_VERB_UNLOCK:
+		return store_lock_give(store, run->session, op, &run->result);
+	case STORE_VERB_PROCLAIM:
+		return store_lock_proclaim(store, run->session, op, &run->result);
+	case STORE_VERB_BREAK:
+		return store_lock_break(store, op, &run->result);
+	case STORE_VERB_KILL:
+		return store_sessions_find(&store->state.sessions, (uint64_t)op->number) == NULL
+		               ? STORE_NOT_FOUND
+		               : STORE_OK;
 	case STORE_VERB_FULL:
-		return result_of(store, STORE_DISK_FULL, 0);
+		return STORE_DISK_FULL;
 	default:
-		return result_of(store, STORE_BAD_VERB, 0);
+		return STORE_BAD_VERB;
 	}
 }
 
-/* What an OP or CLOSE does once its number is known to be new. */
-static struct store_result run(struct store *store, const struct store_session *session,
-                               const struct store_entry *entry)
+/* Its files go with it. */
+static void end_session(struct store *store, uint64_t session, enum store_cause cause,
+                        store_rev_t before)
 {
-	struct store_sessions *sessions = &store->state.sessions;
-	struct store_result result;
+	store_lock_leave(store, session, cause, before);
+	/* One that was closed in the meantime is no longer there; that is fine. */
+	(void)store_sessions_remove(&store->state.sessions, &store->reclaim, session);
+}
+
+/* What follows once nothing can be refused any more. */
+static void settle_op(struct run *run, const struct store_op *op)
+{
+	if (op->verb == STORE_VERB_LOCK || op->verb == STORE_VERB_UNLOCK ||
+	    op->verb == STORE_VERB_BREAK) {
+		store_lock_grant(run->store, op->path);
+	} else if (op->verb == STORE_VERB_KILL) {
+		end_session(run->store, (uint64_t)op->number, STORE_CAUSE_REVOKED, run->before);
+	}
+}
+
+static void refuse(struct run *run, enum store_answer answer, unsigned op)
+{
+	store_change_undo(run->store);
+	run->result.answer = answer;
+	run->result.op = (uint8_t)op;
+	run->result.flags = 0;
+	run->result.number = 0;
+}
+
+static void run_one(struct run *run, const struct store_op *op)
+{
+	const enum store_answer answer = run_op(run, op);
+
+	if (answer != STORE_OK) {
+		refuse(run, answer, 0);
+		return;
+	}
+	store_change_commit(run->store);
+	settle_op(run, op);
+}
+
+static void run_list(struct run *run, struct slice ops, unsigned count)
+{
+	struct wire_reader reader = wire_reader_make(ops);
+
+	run->result.revision = 0; /* what compares looked at */
+	for (unsigned i = 0; i < count; i++) {
+		const struct store_op op = store_txn_op(&reader);
+		const enum store_answer answer = run_op(run, &op);
+
+		if (answer != STORE_OK) {
+			refuse(run, answer, i);
+			return;
+		}
+	}
+	store_change_commit(run->store);
+	reader = wire_reader_make(ops);
+	for (unsigned i = 0; i < count; i++) {
+		const struct store_op op = store_txn_op(&reader);
+
+		settle_op(run, &op);
+	}
+}
+
+static bool relates(int64_t a, enum store_relation relation, int64_t b)
+{
+	switch (relation) {
+	case STORE_EQUAL:
+		return a == b;
+	case STORE_AT_MOST:
+		return a <= b;
+	case STORE_NOT_EQUAL:
+		return a != b;
+	case STORE_AT_LEAST:
+	default:
+		return a >= b;
+	}
+}
+
+/* OK if it holds, MISMATCH or NOT_HELD if not; else the path has no good form. */
+static enum store_answer judge(struct run *run, const struct store_compare *compare)
+{
+	const struct store_state *state = &run->store->state;
+	const struct store_item *item = NULL;
+	enum store_answer answer;
+	bool is_equal;
+
+	if (compare->kind == STORE_COMPARE_SESSION) {
+		is_equal = store_sessions_find(&state->sessions, (uint64_t)compare->number) != NULL;
+		return is_equal == (compare->relation == STORE_EQUAL) ? STORE_OK : STORE_MISMATCH;
+	}
+	if (compare->kind == STORE_COMPARE_TOKEN) {
+		return mutant(50) || store_lock_is_held(run->store, compare->path, compare->number)
+		               ? STORE_OK
+		               : STORE_NOT_HELD;
+	}
+	answer = store_file_look(state->files, compare->path, &item);
+	if (answer == STORE_BAD_PATH || answer == STORE_TOO_LARGE) {
+		return answer;
+	}
+	run->result.revision = item == NULL ? 0 : item->revision;
+	if (compare->kind == STORE_COMPARE_REV) {
+		return relates(run->result.revision, compare->relation, compare->number)
+		               ? STORE_OK
+		               : STORE_MISMATCH;
+	}
+	is_equal = item != NULL && slice_equal(store_item_value(item), compare->value);
+	return is_equal == (compare->relation == STORE_EQUAL) ? STORE_OK : STORE_MISMATCH;
+}
+
+static void run_txn(struct run *run, struct slice bytes)
+{
+	struct wire_reader reader;
+	struct store_txn txn;
+
+	must(store_txn_decode(bytes, &txn));
+	reader = wire_reader_make(txn.compares);
+	for (unsigned i = 0; i < txn.compare_count; i++) {
+		const struct store_compare compare = store_txn_compare(&reader);
+		const enum store_answer answer = judge(run, &compare);
+
+		if (answer == STORE_OK) {
+			continue;
+		}
+		if (txn.else_count == 0 || (answer != STORE_MISMATCH && answer != STORE_NOT_HELD)) {
+			refuse(run, answer, i);
+			return;
+		}
+		run_list(run, txn.elses, txn.else_count);
+		run->result.flags |= STORE_RESULT_ELSE;
+		return;
+	}
+	run_list(run, txn.thens, txn.then_count);
+}
+
+/* What an OP, TXN or CLOSE does once its number is known to be new. */
+static struct store_result run_request(struct store *store, const struct store_entry *entry)
+{
+	struct run run = {
+		.store = store,
+		.session = entry->session,
+		.before = store->state.revision,
+	};
 
 	if (entry->kind == STORE_ENTRY_CLOSE) {
-		must(store_sessions_remove(sessions, &store->reclaim, entry->session));
-		return result_of(store, STORE_OK, store->state.revision);
+		end_session(store, entry->session, STORE_CAUSE_RELEASED, run.before);
+	} else if (entry->kind == STORE_ENTRY_TXN) {
+		run_txn(&run, entry->txn);
+	} else {
+		run_one(&run, &entry->op);
 	}
-	result = apply_op(store, &entry->op);
-	store_sessions_keep(sessions, &store->reclaim, session, entry->number, &result);
-	return result;
+	run.result.store_revision = store->state.revision;
+	if (run.result.answer == STORE_OK) {
+		run.result.revision = store->state.revision;
+		run.result.first = store->state.revision > run.before ? run.before + 1 : 0;
+	}
+	return run.result;
 }
 
 /* 4.1 l: a number below the base is stale, an answered one gets its answer, any other runs. */
@@ -153,7 +408,7 @@ static struct store_result apply_request(struct store *store, const struct store
 {
 	struct store_sessions *sessions = &store->state.sessions;
 	const struct store_session *session = store_sessions_find(sessions, entry->session);
-	struct store_result kept;
+	struct store_result result;
 
 	if (session == NULL) {
 		/* A leader's own NOP has no session; it is there to be counted. */
@@ -164,17 +419,23 @@ static struct store_result apply_request(struct store *store, const struct store
 		return result_of(store, STORE_NO_SESSION, 0);
 	}
 	switch (store_sessions_turn(sessions, &store->reclaim, &session, entry->number,
-	                            entry->first_unanswered, &kept)) {
+	                            entry->first_unanswered, &result)) {
 	case STORE_TURN_KEPT:
-		return kept;
+		return result;
 	case STORE_TURN_STALE:
 		return result_of(store, STORE_STALE, 0);
 	case STORE_TURN_WINDOW:
 		return result_of(store, STORE_WINDOW, 0);
 	case STORE_TURN_RUN:
 	default:
-		return run(store, session, entry);
+		break;
 	}
+	result = run_request(store, entry);
+	session = store_sessions_find(sessions, entry->session);
+	if (session != NULL) { /* it may have ended itself */
+		store_sessions_keep(sessions, &store->reclaim, session, entry->number, &result);
+	}
+	return result;
 }
 
 static struct store_result apply_open(struct store *store, uint64_t index,
@@ -199,10 +460,10 @@ static struct store_result apply_open(struct store *store, uint64_t index,
 
 static void apply_expire(struct store *store, const struct store_entry *entry)
 {
+	const store_rev_t before = store->state.revision;
+
 	for (unsigned i = 0; i < entry->expired_count && i < STORE_EXPIRE_MAX; i++) {
-		/* One that was closed in the meantime is no longer there; that is fine. */
-		(void)store_sessions_remove(&store->state.sessions, &store->reclaim,
-		                            entry->expired[i]);
+		end_session(store, entry->expired[i], STORE_CAUSE_EXPIRED, before);
 	}
 }
 
@@ -210,7 +471,7 @@ static void apply_expire(struct store *store, const struct store_entry *entry)
 static uint64_t weight(const struct store_entry *entry)
 {
 	return STORE_ENTRY_HEADER_MAX + entry->op.path.size + entry->op.value.size +
-	       (uint64_t)entry->expired_count * sizeof(entry->expired[0]);
+	       entry->txn.size + (uint64_t)entry->expired_count * sizeof(entry->expired[0]);
 }
 
 static void count(_Atomic uint64_t *counter)
@@ -222,7 +483,8 @@ static void count(_Atomic uint64_t *counter)
 void store_apply(struct store *store, uint64_t index, const struct store_entry *entry,
                  struct store_result *ret_result)
 {
-	struct store_result result;
+	const store_rev_t before = store->state.revision;
+	struct store_result result = {.answer = STORE_OK};
 
 	must(index == store->state.index + 1);
 	store->state.index = index;
@@ -234,6 +496,7 @@ void store_apply(struct store *store, uint64_t index, const struct store_entry *
 
 	switch (entry->kind) {
 	case STORE_ENTRY_OP:
+	case STORE_ENTRY_TXN:
 	case STORE_ENTRY_CLOSE:
 		result = apply_request(store, entry);
 		break;
@@ -242,7 +505,10 @@ void store_apply(struct store *store, uint64_t index, const struct store_entry *
 		break;
 	case STORE_ENTRY_EXPIRE:
 		apply_expire(store, entry);
-		return;
+		break;
+	case STORE_ENTRY_UNDELAY:
+		store_lock_undelay(store, entry->op.path);
+		break;
 	case STORE_ENTRY_REJOIN:
 	case STORE_ENTRY_MEMBERS:
 	case STORE_ENTRY_LEARNER:
@@ -251,6 +517,11 @@ void store_apply(struct store *store, uint64_t index, const struct store_entry *
 	default:
 		return;
 	}
-	count(&store->tally.answers[result.answer]);
-	*ret_result = result;
+	if (store->state.revision > before + 1) {
+		store_events_bind(&store->events, before + 1, store->state.revision);
+	}
+	if (entry->kind != STORE_ENTRY_EXPIRE && entry->kind != STORE_ENTRY_UNDELAY) {
+		count(&store->tally.answers[result.answer]);
+		*ret_result = result;
+	}
 }

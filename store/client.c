@@ -176,7 +176,8 @@ int client_submit(struct client *client, uint64_t now_ns, const struct client_re
 	if (ret_tag != NULL) {
 		*ret_tag = slot->tag;
 	}
-	if (slot->size == 0 || (request->verb != PROTO_SET && slot->size > PROTO_PIECE_SIZE)) {
+	if (slot->size == 0 || (request->verb != PROTO_SET && request->verb != PROTO_TXN &&
+	                        slot->size > PROTO_PIECE_SIZE)) {
 		client_slot_end(client, slot, CLIENT_REFUSED, &too_large);
 	} else if (proto_is_write(request->verb)) {
 		client->held |= (uint64_t)1 << client_slot_index(client, slot);

@@ -123,7 +123,7 @@ static bool is_full(const struct store_events *events)
 
 void store_events_add(struct store_events *events, struct store_reclaim *reclaim,
                       store_rev_t revision, const struct store_item *item,
-                      struct store_item *former)
+                      struct store_item *former, enum store_cause cause)
 {
 	struct entry *entry = store_reclaim_take(reclaim, sizeof(*entry));
 
@@ -133,15 +133,20 @@ void store_events_add(struct store_events *events, struct store_reclaim *reclaim
 	entry->event = (struct store_event){
 		.revision = revision,
 		.kind = item != NULL ? STORE_EVENT_SET : STORE_EVENT_DELETE,
+		.cause = cause,
+		.first = revision,
+		.last = revision,
 		.path = store_item_key(item != NULL ? item : former),
 	};
 	if (item != NULL) {
 		entry->event.value = store_item_value(item);
+		entry->event.owner = item->owner;
 	}
 	if (former != NULL) {
 		entry->event.former_revision = former->revision;
 		entry->event.earlier = former->revision;
 		entry->event.former_value = store_item_value(former);
+		entry->event.former_owner = former->owner;
 	} else if (events->gone != NULL) {
 		const store_rev_t earlier = take_gone(events, reclaim, entry->event.path);
 
@@ -159,6 +164,18 @@ void store_events_add(struct store_events *events, struct store_reclaim *reclaim
 	store_publish_pointer(slot_of(events, revision), entry);
 	events->newest = revision;
 	events->bytes += cost_of(entry);
+}
+
+void store_events_bind(struct store_events *events, store_rev_t first, store_rev_t last)
+{
+	must(last == events->newest);
+	for (store_rev_t revision = first > events->oldest ? first : events->oldest;
+	     revision <= last; revision++) {
+		struct entry *entry = *slot_of(events, revision);
+
+		entry->event.first = first;
+		entry->event.last = last;
+	}
 }
 
 void store_events_publish(struct store_events *events)

@@ -28,12 +28,25 @@ enum store_event_kind {
 	STORE_EVENT_DELETE = 2,
 };
 
+/* Why a file changed or went. Numbers are part of the protocol. */
+enum store_cause {
+	STORE_CAUSE_ASKED = 0,    /* by a write */
+	STORE_CAUSE_RELEASED = 1, /* unlocked, or its session was closed */
+	STORE_CAUSE_EXPIRED = 2,  /* its session was not heard for its time to live */
+	STORE_CAUSE_REVOKED = 3,  /* an operator broke the lock or killed the session */
+	STORE_CAUSE_GRANTED = 4,  /* a lock: to who waited for it */
+	STORE_CAUSE_RESTED = 5,   /* a lock: its delay after the holder's death is over */
+};
+
 /* One change. Immutable; good until the reader's next quiescent state. */
 struct store_event {
 	store_rev_t revision;
 	enum store_event_kind kind;
-	store_rev_t former_revision; /* 0: the file was absent */
-	store_rev_t earlier;         /* of the path's event before this; 0: none was kept then */
+	enum store_cause cause;
+	store_rev_t first, last;      /* of the entry that made it: nobody sees a part of that */
+	uint64_t owner, former_owner; /* sessions, or 0 */
+	store_rev_t former_revision;  /* 0: the file was absent */
+	store_rev_t earlier;          /* of the path's event before this; 0: none was kept then */
 	struct slice path;
 	struct slice value;        /* empty for DELETE */
 	struct slice former_value; /* empty if the file was absent */
@@ -64,7 +77,10 @@ void store_events_deinit(struct store_events *events);
  */
 void store_events_add(struct store_events *events, struct store_reclaim *reclaim,
                       store_rev_t revision, const struct store_item *item,
-                      struct store_item *former);
+                      struct store_item *former, enum store_cause cause);
+
+/* Events of these revisions belong together. Before they are published. */
+void store_events_bind(struct store_events *events, store_rev_t first, store_rev_t last);
 
 /* Lets readers see what was added; the root is published before. */
 void store_events_publish(struct store_events *events);

@@ -29,7 +29,21 @@ enum store_answer store_past(const struct store *store, const struct store_root 
 	if (rev > root->state.revision) {
 		return STORE_TOO_EARLY;
 	}
-	return store_view_is_lost(ret_view) ? STORE_TOO_LATE : STORE_OK;
+	if (store_view_is_lost(ret_view)) {
+		return STORE_TOO_LATE;
+	}
+	if (rev < root->state.revision && !mutant(51)) {
+		const struct store_event *next = store_events_find(&store->events, rev + 1);
+
+		if (next == NULL) {
+			ret_view->oldest = rev + 1;
+			return STORE_TOO_LATE;
+		}
+		if (next->first <= rev) {
+			ret_view->rev = next->last; /* nobody sees a part of an entry */
+		}
+	}
+	return STORE_OK;
 }
 
 static void fill(const struct store_item *item, struct store_file *ret_file)
@@ -38,6 +52,7 @@ static void fill(const struct store_item *item, struct store_file *ret_file)
 		.path = store_item_key(item),
 		.value = store_item_value(item),
 		.revision = item->revision,
+		.owner = item->owner,
 	};
 }
 
@@ -66,6 +81,7 @@ static bool undo(struct store_view *view, store_rev_t last, struct store_file *r
 		.path = event->path,
 		.value = event->former_value,
 		.revision = event->former_revision,
+		.owner = event->former_owner,
 	};
 	return true;
 }

@@ -72,6 +72,8 @@ void store_members_apply(struct store_members *members, uint64_t index,
 		apply_learner(members, entry);
 		break;
 	case STORE_ENTRY_OP:
+	case STORE_ENTRY_TXN:
+	case STORE_ENTRY_UNDELAY:
 	case STORE_ENTRY_OPEN:
 	case STORE_ENTRY_CLOSE:
 	case STORE_ENTRY_EXPIRE:

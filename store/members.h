@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#include "store/op.h"
+#include "store/entry.h"
 
 struct store_member {
 	uint64_t incarnation; /* 0: not named yet */

@@ -152,11 +152,12 @@ struct store_item *store_item_new(struct store_reclaim *reclaim, struct slice ke
 	struct store_item *item;
 
 	must(key.size >= 1);
-	must(key.size <= STORE_PATH_SIZE_MAX);
+	must(key.size <= STORE_KEY_SIZE_MAX);
 	must(value_size <= UINT32_MAX);
 	item = store_reclaim_take(reclaim,
 	                          offsetof(struct store_item, bytes) + padded + value_size);
 	item->revision = revision;
+	item->owner = 0;
 	item->value_size = (uint32_t)value_size;
 	item->key_size = (uint16_t)key.size;
 	memcpy(item->bytes, key.data, key.size);

@@ -30,12 +30,16 @@ enum {
 	STORE_NODE_WIDTH = 62,      /* a leaf fills 1024 bytes */
 	STORE_NODE_LEVELS_MAX = 16, /* no node but the root has less than 7: 7^15 leaves and more */
 	STORE_ITEM_ALIGN = 8,       /* values may be structs */
+	STORE_KEY_SIZE_MAX = STORE_PATH_SIZE_MAX + 16, /* of any tree */
 };
+
+#define STORE_OWNER_DELAYED UINT64_MAX /* a lock that rests after its holder's death */
 
 /* Key and value in one block. Immutable once a root that has it was published. */
 struct store_item {
 	struct store_block block;
 	store_rev_t revision;
+	uint64_t owner; /* a session, STORE_OWNER_DELAYED, or 0: nobody's */
 	uint32_t value_size;
 	uint16_t key_size;
 	_Alignas(8) uint8_t bytes[]; /* the key, padded to 8, then the value */

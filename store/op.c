@@ -2,279 +2,123 @@
 #include "store/op.h"
 
 #include "store/base/check.h"
-#include "store/base/wire.h"
 
+/* What a verb uses; all else of an operation is always written the same way. */
 enum {
-	TIME_OFFSET = 2, /* behind kind and flags */
-	HEAD_SIZE = 10,
+	USES_PATH = 1,
+	USES_VALUE = 2,
+	USES_CONDITION = 4, /* and rev */
+	USES_REV = 8,       /* alone */
+	USES_NUMBER = 16,
+	USES_LOCK = 32, /* limit, delay, priority */
 };
 
-/* Verbs without path, value and condition; they are always written the same way. */
-static bool is_empty(enum store_verb verb)
+struct form {
+	uint8_t uses, flags;
+};
+
+static struct form form_of(enum store_verb verb)
 {
-	return verb == STORE_VERB_NOP || verb == STORE_VERB_FULL;
+	static const struct form forms[] = {
+		[STORE_VERB_SET] = {USES_PATH | USES_VALUE | USES_CONDITION,
+	                            STORE_OP_EPHEMERAL | STORE_OP_SEQUENCE},
+		[STORE_VERB_DELETE] = {USES_PATH | USES_CONDITION, 0},
+		[STORE_VERB_ADD] = {USES_PATH | USES_CONDITION | USES_NUMBER, 0},
+		[STORE_VERB_LOCK] = {USES_PATH | USES_VALUE | USES_LOCK, STORE_OP_TRY},
+		[STORE_VERB_UNLOCK] = {USES_PATH | USES_NUMBER, STORE_OP_ALL},
+		[STORE_VERB_PROCLAIM] = {USES_PATH | USES_VALUE, 0},
+		[STORE_VERB_BREAK] = {USES_PATH | USES_VALUE | USES_REV, 0},
+		[STORE_VERB_KILL] = {USES_NUMBER, 0},
+	};
+
+	return verb < sizeof(forms) / sizeof(forms[0]) ? forms[verb] : (struct form){0};
 }
 
-static void put_op(struct wire_writer *writer, const struct store_op *op)
+struct store_op store_op_plain(const struct store_op *op)
 {
-	const bool is_nop = is_empty(op->verb);
+	const struct form form = form_of(op->verb);
+	struct store_op out = *op;
 
-	must(op->path.size <= STORE_PATH_SIZE_MAX);
-	must(op->value.size <= STORE_VALUE_SIZE_MAX);
-	if (is_nop) {
-		must(op->path.size == 0);
-	} else {
-		must(op->condition == STORE_IF_EQUAL || op->condition == STORE_IF_AT_MOST);
+	if ((form.uses & USES_CONDITION) == 0) {
+		out.condition = STORE_IF_EQUAL;
 	}
-	if (op->verb != STORE_VERB_SET) {
-		must(op->value.size == 0);
+	if ((form.uses & (USES_CONDITION | USES_REV)) == 0) {
+		out.rev = STORE_REV_ANY;
 	}
-
-	wire_put_u8(writer, (uint8_t)op->verb);
-	wire_put_u8(writer, (uint8_t)(is_nop ? STORE_IF_EQUAL : op->condition));
-	wire_put_u64(writer, (uint64_t)(is_nop ? STORE_REV_ANY : op->rev));
-	wire_put_u16(writer, (uint16_t)op->path.size);
-	wire_put(writer, op->path);
-	wire_put_u32(writer, (uint32_t)op->value.size);
-	wire_put(writer, op->value);
+	if ((form.uses & USES_NUMBER) == 0) {
+		out.number = 0;
+	}
+	if ((form.uses & USES_LOCK) == 0) {
+		out.limit = out.delay_ms = out.priority = 0;
+	}
+	if ((form.uses & USES_PATH) == 0) {
+		out.path = slice_make(NULL, 0);
+	}
+	if ((form.uses & USES_VALUE) == 0) {
+		out.value = slice_make(NULL, 0);
+	}
+	out.flags &= form.flags;
+	return out;
 }
 
-static void put_request(struct wire_writer *writer, const struct store_entry *entry)
+bool store_op_is_good(const struct store_op *op)
 {
-	wire_put_u64(writer, entry->session);
-	wire_put_u64(writer, entry->number);
-	wire_put_u64(writer, entry->first_unanswered);
+	const struct store_op out = store_op_plain(op);
+
+	return op->verb >= STORE_VERB_NOP && op->verb <= STORE_VERB_KILL &&
+	       (op->condition == STORE_IF_EQUAL || op->condition == STORE_IF_AT_MOST) &&
+	       op->condition == out.condition && op->rev == out.rev && op->flags == out.flags &&
+	       op->path.size == out.path.size && op->value.size == out.value.size &&
+	       op->path.size <= STORE_PATH_SIZE_MAX && op->value.size <= STORE_VALUE_SIZE_MAX;
 }
 
-static void put_address(struct wire_writer *writer, struct store_address address)
+void store_op_put(struct wire_writer *writer, const struct store_op *op)
 {
-	wire_put_u32(writer, address.ip);
-	wire_put_u16(writer, address.port);
-}
+	const struct form form = form_of(op->verb);
+	const struct store_op out = store_op_plain(op);
 
-static bool are_members(uint32_t configuration, uint32_t voters, uint32_t learners)
-{
-	const unsigned count = (unsigned)__builtin_popcount(voters);
-
-	return configuration >= 1 && count >= 1 && count <= STORE_VOTERS_MAX &&
-	       (voters & learners) == 0 && (voters | learners) >> STORE_NODES_MAX == 0;
-}
-
-static void put_members(struct wire_writer *writer, const struct store_entry *entry)
-{
-	must(are_members(entry->configuration, entry->voters, entry->learners));
-	wire_put_u32(writer, entry->configuration);
-	wire_put_u16(writer, (uint16_t)entry->voters);
-	wire_put_u16(writer, (uint16_t)entry->learners);
-	for (uint32_t left = entry->voters | entry->learners; left != 0; left &= left - 1) {
-		put_address(writer, entry->addresses[__builtin_ctz(left)]);
+	must(store_op_is_good(&out));
+	wire_put_u8(writer, (uint8_t)out.verb);
+	wire_put_u8(writer, (uint8_t)out.condition);
+	wire_put_u8(writer, out.flags);
+	wire_put_u64(writer, (uint64_t)out.rev);
+	wire_put_u16(writer, (uint16_t)out.path.size);
+	wire_put(writer, out.path);
+	wire_put_u32(writer, (uint32_t)out.value.size);
+	wire_put(writer, out.value);
+	if ((form.uses & USES_NUMBER) != 0) {
+		wire_put_u64(writer, (uint64_t)out.number);
+	}
+	if ((form.uses & USES_LOCK) != 0) {
+		wire_put_u32(writer, out.limit);
+		wire_put_u32(writer, out.delay_ms);
+		wire_put_u8(writer, out.priority);
 	}
 }
 
-size_t store_entry_encode(const struct store_entry *entry, void *memory, size_t size)
-{
-	struct wire_writer writer = wire_writer_make(memory, size);
-
-	wire_put_u8(&writer, (uint8_t)entry->kind);
-	wire_put_u8(&writer, 0);
-	wire_put_u64(&writer, entry->time_ns);
-	switch (entry->kind) {
-	case STORE_ENTRY_OP:
-		put_request(&writer, entry);
-		put_op(&writer, &entry->op);
-		break;
-	case STORE_ENTRY_OPEN:
-		wire_put_u64(&writer, entry->secret);
-		wire_put_u32(&writer, entry->ttl_ms);
-		break;
-	case STORE_ENTRY_CLOSE:
-		put_request(&writer, entry);
-		break;
-	case STORE_ENTRY_EXPIRE:
-		must(entry->expired_count <= STORE_EXPIRE_MAX);
-		wire_put_u16(&writer, entry->expired_count);
-		for (unsigned i = 0; i < entry->expired_count; i++) {
-			wire_put_u64(&writer, entry->expired[i]);
-		}
-		break;
-	case STORE_ENTRY_REJOIN:
-		must(entry->node < STORE_NODES_MAX);
-		wire_put_u8(&writer, entry->node);
-		wire_put_u64(&writer, entry->incarnation);
-		break;
-	case STORE_ENTRY_MEMBERS:
-		put_members(&writer, entry);
-		break;
-	case STORE_ENTRY_LEARNER:
-		must(entry->node < STORE_NODES_MAX);
-		wire_put_u8(&writer, entry->node);
-		wire_put_u8(&writer, entry->is_added ? 1 : 0);
-		put_address(&writer, entry->address);
-		break;
-	default:
-		check_failed("the kind of entry is known", __FILE__, __LINE__);
-	}
-	return wire_written_ok(&writer) ? wire_written(&writer).size : 0;
-}
-
-static bool take_op(struct wire_reader *reader, struct store_op *ret_op)
+bool store_op_take(struct wire_reader *reader, struct store_op *ret_op)
 {
 	struct store_op op = {0};
-	size_t size;
+	struct form form;
 
 	op.verb = (enum store_verb)wire_u8(reader);
 	op.condition = (enum store_condition)wire_u8(reader);
+	op.flags = wire_u8(reader);
 	op.rev = (store_rev_t)wire_u64(reader);
-	size = wire_u16(reader);
-	if (size > STORE_PATH_SIZE_MAX) {
-		return false;
+	op.path = wire_bytes(reader, wire_u16(reader));
+	op.value = wire_bytes(reader, wire_u32(reader));
+	form = form_of(op.verb);
+	if ((form.uses & USES_NUMBER) != 0) {
+		op.number = (int64_t)wire_u64(reader);
 	}
-	op.path = wire_bytes(reader, size);
-	size = wire_u32(reader);
-	if (size > STORE_VALUE_SIZE_MAX) {
-		return false;
+	if ((form.uses & USES_LOCK) != 0) {
+		op.limit = wire_u32(reader);
+		op.delay_ms = wire_u32(reader);
+		op.priority = wire_u8(reader);
 	}
-	op.value = wire_bytes(reader, size);
-	if (!wire_done(reader)) {
-		return false;
-	}
-
-	if (op.verb < STORE_VERB_NOP || op.verb > STORE_VERB_FULL ||
-	    op.condition < STORE_IF_EQUAL || op.condition > STORE_IF_AT_MOST) {
-		return false;
-	}
-	if (op.verb != STORE_VERB_SET && op.value.size != 0) {
-		return false;
-	}
-	if (is_empty(op.verb) &&
-	    (op.path.size != 0 || op.condition != STORE_IF_EQUAL || op.rev != STORE_REV_ANY)) {
+	if (!wire_ok(reader) || !store_op_is_good(&op)) {
 		return false;
 	}
 	*ret_op = op;
 	return true;
-}
-
-static struct store_address take_address(struct wire_reader *reader)
-{
-	struct store_address address;
-
-	address.ip = wire_u32(reader);
-	address.port = wire_u16(reader);
-	return address;
-}
-
-/* Sets alone; the addresses are as many as the sets say. */
-static bool take_members(struct wire_reader *reader, struct store_entry *entry)
-{
-	const size_t address_size = sizeof(uint32_t) + sizeof(uint16_t);
-
-	entry->configuration = wire_u32(reader);
-	entry->voters = wire_u16(reader);
-	entry->learners = wire_u16(reader);
-	return wire_ok(reader) &&
-	       are_members(entry->configuration, entry->voters, entry->learners) &&
-	       wire_left(reader) ==
-	               address_size * (unsigned)__builtin_popcount(entry->voters | entry->learners);
-}
-
-static bool take_learner(struct wire_reader *reader, struct store_entry *entry)
-{
-	unsigned added;
-
-	entry->node = wire_u8(reader);
-	added = wire_u8(reader);
-	entry->is_added = added == 1;
-	entry->address = take_address(reader);
-	return wire_done(reader) && entry->node < STORE_NODES_MAX && added <= 1;
-}
-
-/* Everything but the lists of EXPIRE and MEMBERS, which come last. */
-static bool take_body(struct wire_reader *reader, struct store_entry *entry)
-{
-	switch (entry->kind) {
-	case STORE_ENTRY_OP:
-	case STORE_ENTRY_CLOSE:
-		entry->session = wire_u64(reader);
-		entry->number = wire_u64(reader);
-		entry->first_unanswered = wire_u64(reader);
-		if (entry->kind == STORE_ENTRY_OP) {
-			return take_op(reader, &entry->op);
-		}
-		return wire_done(reader);
-	case STORE_ENTRY_OPEN:
-		entry->secret = wire_u64(reader);
-		entry->ttl_ms = wire_u32(reader);
-		return wire_done(reader);
-	case STORE_ENTRY_EXPIRE:
-		entry->expired_count = wire_u16(reader);
-		return wire_ok(reader) && entry->expired_count <= STORE_EXPIRE_MAX &&
-		       wire_left(reader) == entry->expired_count * sizeof(uint64_t);
-	case STORE_ENTRY_REJOIN:
-		entry->node = wire_u8(reader);
-		entry->incarnation = wire_u64(reader);
-		return wire_done(reader) && entry->node < STORE_NODES_MAX;
-	case STORE_ENTRY_MEMBERS:
-		return take_members(reader, entry);
-	case STORE_ENTRY_LEARNER:
-		return take_learner(reader, entry);
-	default:
-		return false;
-	}
-}
-
-static void take_addresses(struct wire_reader *reader, struct store_entry *entry)
-{
-	const uint32_t all = entry->voters | entry->learners;
-
-	for (unsigned node = 0; node < STORE_NODES_MAX; node++) {
-		entry->addresses[node] =
-			(all >> node & 1) != 0 ? take_address(reader) : (struct store_address){0};
-	}
-}
-
-bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry)
-{
-	struct wire_reader reader = wire_reader_make(bytes);
-	struct store_entry entry;
-
-	/* The lists are left alone: half a kilobyte that few kinds look at. */
-	memset(&entry, 0, offsetof(struct store_entry, expired));
-
-	entry.kind = (enum store_entry_kind)wire_u8(&reader);
-	if (wire_u8(&reader) != 0) {
-		return false;
-	}
-	entry.time_ns = wire_u64(&reader);
-	if (!wire_ok(&reader) || !take_body(&reader, &entry)) {
-		return false;
-	}
-
-	memcpy(ret_entry, &entry, offsetof(struct store_entry, expired));
-	if (entry.kind == STORE_ENTRY_MEMBERS) {
-		take_addresses(&reader, ret_entry);
-	}
-	for (unsigned i = 0; i < entry.expired_count; i++) {
-		ret_entry->expired[i] = wire_u64(&reader);
-	}
-	must(wire_done(&reader));
-	return true;
-}
-
-void store_entry_stamp(void *memory, size_t size, uint64_t time_ns)
-{
-	struct wire_writer writer;
-
-	must(size >= HEAD_SIZE);
-	writer = wire_writer_make((uint8_t *)memory + TIME_OFFSET, sizeof(time_ns));
-	wire_put_u64(&writer, time_ns);
-	must(wire_written_ok(&writer));
-}
-
-uint64_t store_entry_time_ns(struct slice bytes)
-{
-	struct wire_reader reader;
-
-	must(bytes.size >= HEAD_SIZE);
-	reader = wire_reader_make(slice_make(bytes.data + TIME_OFFSET, sizeof(uint64_t)));
-	return wire_u64(&reader);
 }

@@ -2,20 +2,13 @@
 #pragma once
 
 /*
- * op.h - an entry of the log as bytes: the value that is agreed on
+ * op.h - one operation on the tree, as a struct and as bytes
  *
- *      entry   kind u8, flags u8, time_ns u64, then by kind:
- *      OP      session u64, number u64, first_unanswered u64, op
- *      OPEN    secret u64, ttl_ms u32
- *      CLOSE   session u64, number u64, first_unanswered u64
- *      EXPIRE  count u16, count x session u64
- *      REJOIN  node u8, incarnation u64
- *      MEMBERS configuration u32, voters u16, learners u16, for each of both: ip u32, port u16
- *      LEARNER node u8, added u8, ip u32, port u16
- *      op      verb u8, condition u8, rev i64, path size u16, path, value size u32, value
+ *      op   verb u8, condition u8, flags u8, rev i64, path size u16, path, value size u32, value
+ *           ADD, UNLOCK, KILL: number i64      LOCK: limit u32, delay_ms u32, priority u8
  *
- * Little-endian. Decoding refuses whatever encoding would not have written, so that
- * encode(decode(bytes)) == bytes. A decoded entry borrows from the bytes it was decoded from.
+ * Little-endian. Decoding refuses whatever encoding would not have written. A decoded operation
+ * borrows from the bytes it was decoded from.
  *
  * Pure. Source of the conditions: Doozer ("at most R") and DESIGN 5 ("equal to R").
  */
@@ -24,31 +17,22 @@
 #include <stdint.h>
 
 #include "store/base/slice.h"
+#include "store/base/wire.h"
 #include "store/limits.h"
 
-/* Where a server is reached; 0 if by a way of the machine's own (a link). */
-struct store_address {
-	uint32_t ip; /* version 4; the first byte of the text is the highest */
-	uint16_t port;
-};
-
 typedef int64_t store_rev_t; /* revision; 0 is the empty store, and "absent" for a file */
-
-enum store_entry_kind {
-	STORE_ENTRY_OP = 1,
-	STORE_ENTRY_OPEN = 2,    /* makes a session, whose id is the entry's index */
-	STORE_ENTRY_CLOSE = 3,   /* the client ends its session */
-	STORE_ENTRY_EXPIRE = 4,  /* the leader ends sessions that were silent for too long */
-	STORE_ENTRY_REJOIN = 5,  /* names the incarnation under which a member takes part (4.1 i) */
-	STORE_ENTRY_MEMBERS = 6, /* the stop-sign: ends a configuration, names the next (4.1 j) */
-	STORE_ENTRY_LEARNER = 7, /* a server follows from now on, or no longer */
-};
 
 enum store_verb {
 	STORE_VERB_NOP = 1,
 	STORE_VERB_SET = 2,
 	STORE_VERB_DELETE = 3,
 	STORE_VERB_FULL = 4, /* refused by a leader, for want of disk: the number is used up */
+	STORE_VERB_ADD = 5,  /* the file is a decimal number; absent is 0 */
+	STORE_VERB_LOCK = 6, /* lock.h; `path` is the lock's name, from here on */
+	STORE_VERB_UNLOCK = 7,
+	STORE_VERB_PROCLAIM = 8, /* the holder, or a waiter, says something new of itself */
+	STORE_VERB_BREAK = 9,    /* an operator takes the lock from its holder */
+	STORE_VERB_KILL = 10,    /* an operator ends a session */
 };
 
 enum store_condition {
@@ -58,46 +42,35 @@ enum store_condition {
 
 #define STORE_REV_ANY ((store_rev_t)-1)
 
+enum store_op_flags {
+	STORE_OP_EPHEMERAL = 1, /* SET: the session's own from now on; goes when it goes */
+	STORE_OP_SEQUENCE = 2,  /* SET: the path is this and 16 hex digits, the change's revision */
+	STORE_OP_TRY = 4,       /* LOCK: LOCKED if it would have to wait */
+	STORE_OP_ALL = 8,       /* UNLOCK: however often it was locked */
+};
+
 struct store_op {
 	enum store_verb verb;
-	enum store_condition condition;
-	store_rev_t rev;
-	struct slice path;  /* empty for NOP and FULL */
-	struct slice value; /* empty for all but SET */
+	enum store_condition condition; /* SET, DELETE, ADD; of all others EQUAL and ANY, but */
+	store_rev_t rev;                /* BREAK: the token, or ANY */
+	uint8_t flags;
+	struct slice path;  /* empty for NOP, FULL and KILL */
+	struct slice value; /* SET; LOCK, PROCLAIM: data; BREAK: the record */
+	int64_t number;    /* ADD: by how much; KILL: the session; UNLOCK: who shall have it next, a
+	                     * session that waits, or 0 */
+	uint32_t limit;    /* LOCK: holders at most beside which it is granted; 0: shared */
+	uint32_t delay_ms; /* LOCK: how long it rests if the holder dies */
+	uint8_t priority;  /* LOCK: a higher one is served before a lower one */
 };
 
-struct store_entry {
-	enum store_entry_kind kind;
-	uint64_t time_ns;             /* of the entry, by 4.1 k; never falls along the log */
-	uint64_t session;             /* OP, CLOSE */
-	uint64_t number;              /* OP, CLOSE: of the request in its session, from 1 */
-	uint64_t first_unanswered;    /* OP, CLOSE: the lowest number the client still waits for */
-	struct store_op op;           /* OP */
-	uint64_t secret;              /* OPEN: chosen by the client, asked for with each request */
-	uint32_t ttl_ms;              /* OPEN */
-	uint16_t expired_count;       /* EXPIRE */
-	uint8_t node;                 /* REJOIN, LEARNER: index of the member, from 0 */
-	uint64_t incarnation;         /* REJOIN */
-	uint32_t configuration;       /* MEMBERS: number of the one that begins */
-	uint32_t voters, learners;    /* MEMBERS: sets */
-	bool is_added;                /* LEARNER; else dropped */
-	struct store_address address; /* LEARNER */
-	/* Lists, and only of their kind: */
-	uint64_t expired[STORE_EXPIRE_MAX];              /* EXPIRE */
-	struct store_address addresses[STORE_NODES_MAX]; /* MEMBERS: of voters and learners */
-};
+/* What its verb does not use is always written in one way. Limits are the caller's (must). */
+void store_op_put(struct wire_writer *writer, const struct store_op *op);
 
-/*
- * Writes an entry. `memory` needs STORE_ENTRY_SIZE_MAX bytes to be enough for every entry.
- * Returns the size, or 0 if `size` is too small. Limits are the caller's promise (must()).
- */
-size_t store_entry_encode(const struct store_entry *entry, void *memory, size_t size);
+/* False, and nothing written, if it makes no sense. */
+bool store_op_take(struct wire_reader *reader, struct store_op *ret_op);
 
-/* Reads an entry that borrows from `bytes`. False, and nothing written, if it makes no sense. */
-bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry);
+/* The same with nothing in it that its verb does not use. */
+struct store_op store_op_plain(const struct store_op *op);
 
-/* Writes a new time into an encoded entry. */
-void store_entry_stamp(void *memory, size_t size, uint64_t time_ns);
-
-/* The time of an encoded entry that store_entry_decode() has taken before. */
-uint64_t store_entry_time_ns(struct slice bytes);
+/* True if it is plain, in order, and within the limits. */
+bool store_op_is_good(const struct store_op *op);

@@ -8,6 +8,9 @@
 enum {
 	FLAG_HAS_MORE = 1,
 	FLAG_IS_DIRECTORY = 2,
+	FLAGS_RESULT = 2, /* bits by which those of a result are shifted */
+	FLAGS_ALL = FLAG_HAS_MORE | FLAG_IS_DIRECTORY |
+	            (STORE_RESULT_ELSE | STORE_RESULT_QUEUED) << FLAGS_RESULT,
 	OFFSET_FIRST_UNANSWERED = 8, /* in a request's message */
 };
 
@@ -38,7 +41,7 @@ static bool has_revision(enum proto_verb verb)
 
 static bool verb_is_known(unsigned verb)
 {
-	return verb >= PROTO_OPEN && verb <= PROTO_WATCH;
+	return verb >= PROTO_OPEN && verb <= PROTO_TXN;
 }
 
 /* The same request with zero in all that its verb does not use. */
@@ -73,7 +76,7 @@ static struct proto_request plain(const struct proto_request *request)
 	if (has_path(verb)) {
 		out.path = request->path;
 	}
-	if (verb == PROTO_SET) {
+	if (verb == PROTO_SET || verb == PROTO_TXN) {
 		out.value = request->value;
 	}
 	return out;
@@ -185,20 +188,22 @@ void proto_request_stamp(void *memory, size_t size, uint64_t first_unanswered, s
 /* What both sides hold true of an answer. */
 static bool answer_makes_sense(const struct proto_answer *answer)
 {
-	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_WATCH) {
+	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_TXN) {
 		return false;
 	}
 	if (answer->verb == PROTO_NONE && answer->answer == STORE_OK) {
 		return false;
 	}
 	return answer->node <= STORE_NODES_MAX && answer->leader <= STORE_NODES_MAX &&
-	       answer->revision >= 0 && answer->store_revision >= 0 && answer->from >= 0;
+	       answer->revision >= 0 && answer->store_revision >= 0 && answer->from >= 0 &&
+	       answer->first >= 0;
 }
 
 size_t proto_answer_encode(const struct proto_answer *answer, void *memory, size_t size)
 {
 	const unsigned flags = (answer->has_more ? FLAG_HAS_MORE : 0u) |
-	                       (answer->is_directory ? FLAG_IS_DIRECTORY : 0u);
+	                       (answer->is_directory ? FLAG_IS_DIRECTORY : 0u) |
+	                       (unsigned)answer->result << FLAGS_RESULT;
 	struct wire_writer writer = wire_writer_make(
 		memory, size < PROTO_MESSAGE_SIZE_MAX ? size : PROTO_MESSAGE_SIZE_MAX);
 
@@ -217,13 +222,35 @@ size_t proto_answer_encode(const struct proto_answer *answer, void *memory, size
 	wire_put_u16(&writer, (uint16_t)flags);
 	wire_put_u64(&writer, (uint64_t)answer->revision);
 	wire_put_u64(&writer, (uint64_t)answer->store_revision);
-	wire_put_u64(&writer, is_watch ? (uint64_t)answer->from : answer->session);
-	wire_put_u32(&writer, answer->ttl_ms);
-	wire_put_u32(&writer, is_watch ? answer->age_ms : answer->children);
+	if (answer->verb == PROTO_TXN) {
+		wire_put_u64(&writer, (uint64_t)answer->number);
+		wire_put_u64(&writer, (uint64_t)answer->first);
+	} else {
+		wire_put_u64(&writer, is_watch ? (uint64_t)answer->from : answer->session);
+		wire_put_u32(&writer, answer->ttl_ms);
+		wire_put_u32(&writer, is_watch ? answer->age_ms : answer->children);
+	}
 	wire_put_u32(&writer, answer->count);
 	wire_put_u32(&writer, (uint32_t)answer->value.size);
 	wire_put(&writer, answer->value);
 	return wire_written_ok(&writer) ? wire_written(&writer).size : 0;
+}
+
+/* The sixteen bytes whose meaning the verb tells. */
+static void take_by_verb(struct wire_reader *reader, struct proto_answer *answer)
+{
+	if (answer->verb == PROTO_TXN) {
+		answer->number = (int64_t)wire_u64(reader);
+		answer->first = (store_rev_t)wire_u64(reader);
+		return;
+	}
+	if (answer->verb == PROTO_WATCH) {
+		answer->from = (store_rev_t)wire_u64(reader);
+	} else {
+		answer->session = wire_u64(reader);
+	}
+	answer->ttl_ms = wire_u32(reader);
+	*(answer->verb == PROTO_WATCH ? &answer->age_ms : &answer->children) = wire_u32(reader);
 }
 
 bool proto_answer_decode(struct slice message, struct proto_answer *ret_answer)
@@ -246,17 +273,11 @@ bool proto_answer_decode(struct slice message, struct proto_answer *ret_answer)
 	answer.is_directory = (flags & FLAG_IS_DIRECTORY) != 0;
 	answer.revision = (store_rev_t)wire_u64(&reader);
 	answer.store_revision = (store_rev_t)wire_u64(&reader);
-	if (answer.verb == PROTO_WATCH) {
-		answer.from = (store_rev_t)wire_u64(&reader);
-	} else {
-		answer.session = wire_u64(&reader);
-	}
-	answer.ttl_ms = wire_u32(&reader);
-	*(answer.verb == PROTO_WATCH ? &answer.age_ms : &answer.children) = wire_u32(&reader);
+	answer.result = (uint8_t)(flags >> FLAGS_RESULT);
+	take_by_verb(&reader, &answer);
 	answer.count = wire_u32(&reader);
 	answer.value = wire_bytes(&reader, wire_u32(&reader));
-	if (!wire_done(&reader) || flags > (FLAG_HAS_MORE | FLAG_IS_DIRECTORY) ||
-	    !answer_makes_sense(&answer)) {
+	if (!wire_done(&reader) || flags > FLAGS_ALL || !answer_makes_sense(&answer)) {
 		return false;
 	}
 	*ret_answer = answer;

@@ -36,6 +36,7 @@ enum proto_verb {
 	PROTO_REV = 11,   /* read: the store's revision */
 	PROTO_SELF = 12,  /* who answers: node, role, leader; never refers */
 	PROTO_WATCH = 13, /* events that match a glob, from a revision on; any server */
+	PROTO_TXN = 14,   /* write: a transaction (txn.h) in `value` */
 };
 
 enum {
@@ -56,7 +57,9 @@ static_assert(PROTO_REQUEST_OVERHEAD + STORE_PATH_SIZE_MAX + STORE_VALUE_SIZE_MA
                       PROTO_MESSAGE_SIZE_MAX,
               "the largest write fits a message");
 static_assert(PROTO_REQUEST_OVERHEAD + 2 * STORE_PATH_SIZE_MAX <= PROTO_PIECE_SIZE,
-              "only SET needs more than one segment");
+              "only SET and TXN need more than one segment");
+static_assert(PROTO_REQUEST_OVERHEAD + STORE_TXN_SIZE_MAX <= PROTO_MESSAGE_SIZE_MAX,
+              "the largest transaction fits a message");
 
 /*
  * The part of a request or answer that every segment of it carries.
@@ -117,13 +120,17 @@ struct proto_answer {
 	store_rev_t revision; /* of the change or the file; WATCH: what to ask from next; TOO_LATE:
 	                             * the oldest that is kept */
 	store_rev_t store_revision; /* of the store when it was answered */
-	uint64_t session;           /* OPEN: the new session */
+	uint64_t session;           /* OPEN: the new session; GET, STAT: that the file goes with */
 	store_rev_t from;           /* WATCH: where the page begins */
+	store_rev_t first;          /* TXN: of the first change; `revision` is the last one's */
+	int64_t number;             /* TXN: as in struct store_result */
+	uint8_t result;             /* TXN: STORE_RESULT_ bits */
 	uint32_t ttl_ms;            /* OPEN, ALIVE: time to live as granted; WATCH: likewise */
 	uint32_t age_ms;    /* WATCH: since this server was in touch with a leader's majority;
 	                             * UINT32_MAX: it never was */
 	uint32_t children;  /* STAT of a directory */
-	uint32_t count;     /* LIST, WALK, WATCH: entries in value; STAT: size of the file */
+	uint32_t count;     /* LIST, WALK, WATCH: entries in value; STAT: size of the file;
+	                     * TXN: which compare or operation was refused */
 	bool is_directory;  /* STAT */
 	struct slice value; /* GET: the value; LIST, WALK, WATCH: entries, see proto_page.h */
 };
@@ -184,11 +191,11 @@ static inline uint32_t proto_segment_bits(unsigned segments)
 	return UINT32_MAX >> (PROTO_SEGMENTS_MAX - segments);
 }
 
-/* True for what goes through the log under a number of a session: SET, DELETE, NOP, CLOSE. */
+/* True for what goes through the log under a number of a session. */
 static inline bool proto_is_write(enum proto_verb verb)
 {
 	return verb == PROTO_SET || verb == PROTO_DELETE || verb == PROTO_NOP ||
-	       verb == PROTO_CLOSE;
+	       verb == PROTO_CLOSE || verb == PROTO_TXN;
 }
 
 /* The head and piece of message that an opened datagram's body holds. False: makes no sense. */

@@ -5,7 +5,7 @@
  * proto_page.h - what stands in the value of a LIST, a WALK or a WATCH
  *
  *      LIST, WALK   count x (revision i64, is_directory u8, name size u16, name)
- *      WATCH        count x (revision i64, previous i64, kind u8, path size u16, path,
+ *      WATCH        count x (revision i64, previous i64, kind u8, cause u8, path size u16, path,
  *                            value size u32, value)
  *
  * Pure. What is taken off a page borrows from it.
@@ -35,12 +35,13 @@ struct proto_event {
 	store_rev_t
 		previous; /* revision of the event before it on this watch; 0: it is the first */
 	enum store_event_kind kind;
+	enum store_cause cause;
 	struct slice path;
 	struct slice value; /* empty for DELETE */
 };
 
 enum {
-	PROTO_EVENT_OVERHEAD = 23, /* an event without path and value */
+	PROTO_EVENT_OVERHEAD = 24, /* an event without path and value */
 };
 
 /* As the two above, of events. */

@@ -15,7 +15,9 @@
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 #include "store/base/wire.h"
+#include "store/claim.h"
 #include "store/file.h"
+#include "store/owned.h"
 #include "store/path.h"
 #include "store/snapshot.h"
 #include "store/snapshot_format.h"
@@ -46,6 +48,7 @@ struct store_restore {
 	struct store_session session; /* whose answers come next */
 	const struct store_item *last;
 	store_rev_t file_revision;
+	uint64_t owner;
 	size_t path_size, value_size;
 	enum stage stage;
 	int error; /* sticks */
@@ -175,6 +178,11 @@ static int take_session(struct store_restore *restore, struct wire_reader *reade
 	return 0;
 }
 
+static bool is_past(store_rev_t revision, store_rev_t newest)
+{
+	return revision >= 0 && revision <= newest;
+}
+
 static int take_answers(struct store_restore *restore, struct wire_reader *reader)
 {
 	const struct store_session *session = &restore->session;
@@ -184,11 +192,15 @@ static int take_answers(struct store_restore *restore, struct wire_reader *reade
 		struct store_result result = {0};
 
 		result.answer = (enum store_answer)wire_u8(reader);
+		result.flags = wire_u8(reader);
+		result.op = wire_u8(reader);
 		result.revision = (store_rev_t)wire_u64(reader);
+		result.first = (store_rev_t)wire_u64(reader);
 		result.store_revision = (store_rev_t)wire_u64(reader);
-		if ((unsigned)result.answer >= STORE_ANSWER_COUNT || result.revision < 0 ||
-		    result.revision > newest || result.store_revision < 0 ||
-		    result.store_revision > newest) {
+		result.number = (int64_t)wire_u64(reader);
+		if ((unsigned)result.answer >= STORE_ANSWER_COUNT ||
+		    !is_past(result.revision, newest) || !is_past(result.first, newest) ||
+		    !is_past(result.store_revision, newest)) {
 			return -EBADMSG;
 		}
 		store_sessions_keep(&restore->state.sessions, &restore->reclaim,
@@ -202,6 +214,7 @@ static int take_answers(struct store_restore *restore, struct wire_reader *reade
 static int take_file(struct store_restore *restore, struct wire_reader *reader)
 {
 	restore->file_revision = (store_rev_t)wire_u64(reader);
+	restore->owner = wire_u64(reader);
 	restore->path_size = wire_u16(reader);
 	restore->value_size = wire_u32(reader);
 	if (restore->file_revision < 1 || restore->file_revision > restore->state.revision ||
@@ -211,6 +224,49 @@ static int take_file(struct store_restore *restore, struct wire_reader *reader)
 	}
 	expect(restore, STAGE_BODY, restore->path_size + restore->value_size);
 	return 0;
+}
+
+/* True if the file's owner is one that it may have. */
+static bool is_owner(const struct store_restore *restore, struct slice path, struct slice value)
+{
+	const uint64_t owner = restore->owner;
+	const struct store_session *session = store_sessions_find(&restore->state.sessions, owner);
+	enum store_claim_kind kind;
+	struct store_claim claim;
+	struct slice name;
+	store_rev_t number;
+
+	if (session != NULL && session->owned >= STORE_OWNED_MAX) {
+		return false;
+	}
+	if (!store_lock_guards(path)) {
+		return owner == 0 || session != NULL;
+	}
+	if (!store_claim_path_read(path, &name, &kind, &number) ||
+	    store_lock_check_name(name) != STORE_OK) {
+		return false;
+	}
+	if (kind == STORE_CLAIM_BROKEN) {
+		return owner == 0;
+	}
+	return store_claim_read(value, &claim) && claim.limit <= STORE_PERMITS_MAX &&
+	       claim.data.size <= STORE_LOCK_DATA_MAX &&
+	       (owner == STORE_OWNER_DELAYED ? kind == STORE_CLAIM_HOLDER
+	                                     : session != NULL && claim.session == owner);
+}
+
+/* Writes down that the file goes with its owner. */
+static void own(struct store_restore *restore, struct slice path)
+{
+	struct store_state *state = &restore->state;
+
+	if (restore->owner == 0) {
+		return;
+	}
+	store_owned_add(&state->owned, &restore->reclaim, restore->owner, path);
+	if (restore->owner != STORE_OWNER_DELAYED) {
+		store_sessions_own(&state->sessions, &restore->reclaim, restore->owner, 1);
+	}
 }
 
 static int take_body(struct store_restore *restore, struct wire_reader *reader)
@@ -230,6 +286,9 @@ static int take_body(struct store_restore *restore, struct wire_reader *reader)
 			return -EBADMSG;
 		}
 	}
+	if (!is_owner(restore, path, value)) {
+		return -EBADMSG;
+	}
 	restore->state.bytes += store_file_cost(path.size, value.size);
 	if (restore->state.bytes > restore->store->quota_bytes) {
 		return -EDQUOT;
@@ -241,8 +300,10 @@ static int take_body(struct store_restore *restore, struct wire_reader *reader)
 	if (value.size != 0) {
 		memcpy(store_item_memory(item), value.data, value.size);
 	}
+	item->owner = restore->owner;
 	former = store_tree_put(&restore->state.files, &restore->reclaim, item);
 	must(former == NULL);
+	own(restore, path);
 	restore->last = item;
 	restore->state.file_count++;
 	restore->files_left--;
@@ -323,6 +384,7 @@ static void discard(struct store_restore *restore)
 	struct store_alloc *alloc = restore->store->alloc;
 
 	store_tree_list(&restore->state.files, &restore->reclaim);
+	store_tree_list(&restore->state.owned, &restore->reclaim);
 	store_tree_list(&restore->state.sessions.root, &restore->reclaim);
 	must(store_reclaim_waiting(&restore->reclaim) == 0);
 	store_alloc_give(alloc, restore->memory);
@@ -339,6 +401,7 @@ int store_restore_end(struct store *store, struct store_restore *restore)
 	must(restore->files_left == 0);
 
 	store_tree_list(&store->state.files, &store->reclaim);
+	store_tree_list(&store->state.owned, &store->reclaim);
 	store_tree_list(&store->state.sessions.root, &store->reclaim);
 	store_events_clear(&store->events, &store->reclaim, restore->state.revision);
 	store->state = restore->state;

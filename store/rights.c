@@ -98,6 +98,7 @@ bool store_rights_allow(unsigned rights, enum proto_verb verb)
 	case PROTO_CLOSE:
 	case PROTO_SET:
 	case PROTO_DELETE:
+	case PROTO_TXN:
 	case PROTO_NOP:
 		return (rights & STORE_MAY_WRITE) != 0;
 	case PROTO_NONE:

@@ -4,15 +4,19 @@
 #include "store/base/check.h"
 
 enum {
-	KEY_SIZE = 11, /* 64 bits, 6 in each byte */
+	KEY_SIZE = STORE_SESSION_KEY_SIZE,
 	KEY_PADDED = (KEY_SIZE + STORE_ITEM_ALIGN - 1) & ~(STORE_ITEM_ALIGN - 1),
 	KEY_BASE = '0' /* the 64 bytes from here have no "/" among them, and order as numbers do */
 };
 
 struct kept {
 	store_rev_t revision;
+	store_rev_t first;
 	store_rev_t store_revision;
-	enum store_answer answer;
+	int64_t number;
+	uint8_t answer;
+	uint8_t flags;
+	uint8_t op;
 };
 
 /* A session and its kept answers; the one of number n stands at n modulo capacity. */
@@ -26,13 +30,18 @@ struct key {
 	uint8_t bytes[KEY_SIZE];
 };
 
+void store_session_key(uint64_t id, uint8_t key[STORE_SESSION_KEY_SIZE])
+{
+	for (unsigned i = 0; i < KEY_SIZE; i++) {
+		key[i] = (uint8_t)(KEY_BASE + (id >> (6 * (KEY_SIZE - 1 - i)) & 63));
+	}
+}
+
 static struct key key_of(uint64_t id)
 {
 	struct key key;
 
-	for (unsigned i = 0; i < KEY_SIZE; i++) {
-		key.bytes[i] = (uint8_t)(KEY_BASE + (id >> (6 * (KEY_SIZE - 1 - i)) & 63));
-	}
+	store_session_key(id, key.bytes);
 	return key;
 }
 
@@ -109,9 +118,13 @@ bool store_session_kept(const struct store_session *session, uint64_t number,
 	must((record->capacity & (record->capacity - 1)) == 0);
 	kept = &record->kept[number & (record->capacity - 1)];
 	*ret_result = (struct store_result){
-		.answer = kept->answer,
+		.answer = (enum store_answer)kept->answer,
+		.flags = kept->flags,
+		.op = kept->op,
 		.revision = kept->revision,
+		.first = kept->first,
 		.store_revision = kept->store_revision,
+		.number = kept->number,
 	};
 	return true;
 }
@@ -212,6 +225,18 @@ static struct record *own(struct store_sessions *sessions, struct store_reclaim 
 	return (struct record *)(uintptr_t)record; /* this batch's: no reader has seen it */
 }
 
+void store_sessions_own(struct store_sessions *sessions, struct store_reclaim *reclaim, uint64_t id,
+                        int more)
+{
+	const struct store_session *session = store_sessions_find(sessions, id);
+	struct record *record;
+
+	must(session != NULL);
+	must(more > 0 || session->owned > 0);
+	record = own(sessions, reclaim, session, 0);
+	record->session.owned = more > 0 ? record->session.owned + 1 : record->session.owned - 1;
+}
+
 static void raise_base(struct store_session *session, uint64_t base)
 {
 	const uint64_t shift = base - session->base;
@@ -258,7 +283,11 @@ void store_sessions_keep(struct store_sessions *sessions, struct store_reclaim *
 	record->session.answered |= (uint64_t)1 << bit;
 	record->kept[number & (record->capacity - 1)] = (struct kept){
 		.revision = result->revision,
+		.first = result->first,
 		.store_revision = result->store_revision,
-		.answer = result->answer,
+		.number = result->number,
+		.answer = (uint8_t)result->answer,
+		.flags = result->flags,
+		.op = result->op,
 	};
 }

@@ -25,7 +25,15 @@ struct store_session {
 	uint64_t base;     /* numbers below are forgotten */
 	uint64_t answered; /* bit i: number base + i has a kept answer */
 	uint32_t ttl_ms;
+	uint32_t owned; /* files that go when it goes */
 };
+
+enum {
+	STORE_SESSION_KEY_SIZE = 11, /* 64 bits, 6 in each byte */
+};
+
+/* A session's id as a key of trees: in the order of ids, and without a "/" in it. */
+void store_session_key(uint64_t id, uint8_t key[STORE_SESSION_KEY_SIZE]);
 
 struct store_sessions {
 	struct store_node *root;
@@ -58,6 +66,10 @@ void store_sessions_add(struct store_sessions *sessions, struct store_reclaim *r
 /* False if there is none. */
 bool store_sessions_remove(struct store_sessions *sessions, struct store_reclaim *reclaim,
                            uint64_t id);
+
+/* One file more is the session's, or one less. It is there (must). */
+void store_sessions_own(struct store_sessions *sessions, struct store_reclaim *reclaim, uint64_t id,
+                        int more);
 
 /*
  * Raises the base of a session that this module gave to `first_unanswered`, if that is higher,

@@ -7,8 +7,9 @@
  *                learners u32, since u64, 16 members, sessions u32
  *      member    incarnation u64, named u64, ip u32, port u16
  *      session   id u64, secret u64, base u64, answered u64, ttl_ms u32, and for each bit of
- *                answered: answer u8, revision i64, store_revision i64
- *      file      revision i64, path size u16, value size u32, path, value
+ *                answered: answer u8, flags u8, op u8, revision i64, first i64,
+ *                store_revision i64, number i64
+ *      file      revision i64, owner u64, path size u16, value size u32, path, value
  *      digest    low u64, high u64: XXH3-128 of all before
  *
  * Little-endian. Sessions by id, files in tree order. One piece is made at a time and handed out
@@ -101,14 +102,19 @@ static void put_session(struct wire_writer *writer, const struct store_session *
 
 		must(store_session_kept(session, number, &result));
 		wire_put_u8(writer, (uint8_t)result.answer);
+		wire_put_u8(writer, result.flags);
+		wire_put_u8(writer, result.op);
 		wire_put_u64(writer, (uint64_t)result.revision);
+		wire_put_u64(writer, (uint64_t)result.first);
 		wire_put_u64(writer, (uint64_t)result.store_revision);
+		wire_put_u64(writer, (uint64_t)result.number);
 	}
 }
 
 static void put_file(struct wire_writer *writer, const struct store_item *item)
 {
 	wire_put_u64(writer, (uint64_t)item->revision);
+	wire_put_u64(writer, item->owner);
 	wire_put_u16(writer, item->key_size);
 	wire_put_u32(writer, item->value_size);
 	wire_put(writer, store_item_key(item));

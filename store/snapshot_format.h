@@ -12,12 +12,12 @@
 #define SNAPSHOT_MAGIC UINT64_C(0x50414e5352464643) /* "CFFRSNAP" */
 
 enum {
-	SNAPSHOT_VERSION = 1,
+	SNAPSHOT_VERSION = 2,
 	SNAPSHOT_MEMBER_SIZE = 2 * 8 + 4 + 2,
 	SNAPSHOT_HEAD_SIZE = 8 + 4 + 5 * 8 + 3 * 4 + 8 + STORE_NODES_MAX * SNAPSHOT_MEMBER_SIZE + 4,
-	SNAPSHOT_SESSION_SIZE = 4 * 8 + 4, /* without its answers */
-	SNAPSHOT_ANSWER_SIZE = 1 + 2 * 8,  /* one kept answer */
-	SNAPSHOT_FILE_SIZE = 8 + 2 + 4,    /* without path and value */
+	SNAPSHOT_SESSION_SIZE = 4 * 8 + 4,  /* without its answers */
+	SNAPSHOT_ANSWER_SIZE = 3 + 4 * 8,   /* one kept answer */
+	SNAPSHOT_FILE_SIZE = 2 * 8 + 2 + 4, /* without path and value */
 	SNAPSHOT_DIGEST_SIZE = 16,
 	SNAPSHOT_PIECE_MAX = SNAPSHOT_FILE_SIZE + STORE_PATH_SIZE_MAX + STORE_VALUE_SIZE_MAX,
 };

@@ -28,6 +28,7 @@ enum {
 /* Everything that is replicated. Equal on all servers at the same index. */
 struct store_state {
 	struct store_node *files;
+	struct store_node *owned; /* owned.h */
 	struct store_sessions sessions;
 	uint64_t index; /* last applied */
 	uint64_t time_ns;
@@ -46,6 +47,19 @@ struct store_root {
 	store_rev_t oldest;            /* the first event that was kept then */
 };
 
+enum {
+	STORE_STAGE_MAX = 3 * STORE_TXN_OPS_MAX, /* the most that operations of a list change */
+};
+
+/* What was changed since the last commit (change.h). */
+struct store_stage {
+	unsigned count;
+	struct {
+		struct store_item *item, *former; /* one of both may be NULL */
+		enum store_cause cause;
+	} changes[STORE_STAGE_MAX];
+};
+
 struct store_tally {
 	_Atomic uint64_t applied;
 	_Atomic uint64_t answers[STORE_ANSWER_COUNT];
@@ -56,6 +70,7 @@ struct store {
 	_Alignas(STORE_LINE) struct store_events events;
 	_Alignas(STORE_LINE) struct store_state state;
 	struct store_reclaim reclaim;
+	struct store_stage stage;
 	struct store_alloc *alloc;
 	uint64_t quota_bytes;
 	uint32_t sessions_max;

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 
 #include "store/base/check.h"
-#include "store/state.h"
+#include "store/change.h"
+#include "store/claim.h"
+#include "store/lock.h"
+#include "store/owned.h"
 
 enum {
-	SESSION_BYTES_MAX = 2048, /* a session with 64 kept answers, and its share of the nodes */
+	SESSION_BYTES_MAX = 3584, /* a session with 64 kept answers, and its share of the nodes */
 	ARENA_EXTRA = 64 << 20,
 };
 
@@ -79,6 +82,7 @@ void store_free(struct store *store)
 	store->pin_count = 0;
 	store_events_clear(&store->events, &store->reclaim, store->state.revision);
 	store_tree_list(&store->state.files, &store->reclaim);
+	store_tree_list(&store->state.owned, &store->reclaim);
 	store_tree_list(&store->state.sessions.root, &store->reclaim);
 	store_reclaim_list(&store->reclaim, &((struct store_root *)store->published)->block);
 	store->reclaim.passed = store_reclaim_publish(&store->reclaim);
@@ -98,15 +102,37 @@ void store_publish(struct store *store)
 	store_state_collect(store);
 }
 
+/* Nobody is there any more: what was theirs goes, locks that rest, too. */
+static void end_sessions(struct store *store)
+{
+	struct store_sessions *sessions = &store->state.sessions;
+	const struct store_session *session;
+	struct store_claim_path gone;
+	struct slice path;
+	uint64_t until_ns;
+
+	while ((session = store_sessions_next(sessions, 0)) != NULL) {
+		const uint64_t id = session->id;
+
+		store_lock_leave(store, id, STORE_CAUSE_RELEASED, store->state.revision);
+		must(store_sessions_remove(sessions, &store->reclaim, id));
+	}
+	while (store_delayed_next(store, slice_make(NULL, 0), &path, &until_ns)) {
+		gone.size = (uint16_t)path.size;
+		memcpy(gone.bytes, path.data, path.size);
+		store_change_remove(store, store_claim_slice(&gone), STORE_CAUSE_RELEASED);
+		store_change_commit(store);
+	}
+}
+
 void store_refound(struct store *store, store_rev_t raise)
 {
 	struct store_state *state = &store->state;
 
 	must(raise > 0);
 	must(state->revision <= INT64_MAX - raise);
+	end_sessions(store);
 	state->revision += raise;
-	store_tree_list(&state->sessions.root, &store->reclaim);
-	state->sessions.count = 0;
 	memset(&state->members, 0, sizeof(state->members));
 	store_events_clear(&store->events, &store->reclaim, state->revision);
 	store_state_publish(store);
@@ -165,6 +191,29 @@ const struct store_session *store_session_next(const struct store *store, uint64
 uint32_t store_session_count(const struct store *store)
 {
 	return store->state.sessions.count;
+}
+
+bool store_delayed_next(const struct store *store, struct slice after, struct slice *ret_path,
+                        uint64_t *ret_until_ns)
+{
+	uint8_t from[STORE_PATH_SIZE_MAX + 1] = {'/'};
+	struct store_claim claim;
+	struct slice path;
+
+	if (after.size > 0) {
+		must(after.size <= STORE_PATH_SIZE_MAX);
+		memcpy(from, after.data, after.size);
+		from[after.size] = 0; /* before everything that begins with it */
+	}
+	path = store_owned_next(store->state.owned, STORE_OWNER_DELAYED,
+	                        slice_make(from, after.size + 1));
+	if (path.size == 0) {
+		return false;
+	}
+	must(store_claim_read(store_item_value(store_tree_get(store->state.files, path)), &claim));
+	*ret_path = path;
+	*ret_until_ns = claim.until_ns;
+	return true;
 }
 
 const struct store_members *store_members(const struct store *store)

@@ -32,9 +32,9 @@
 
 #include "store/answer.h"
 #include "store/base/slice.h"
+#include "store/entry.h"
 #include "store/event.h"
 #include "store/members.h"
-#include "store/op.h"
 #include "store/session.h"
 
 struct store_config {
@@ -52,6 +52,7 @@ struct store_file {
 	struct slice path;
 	struct slice value;
 	store_rev_t revision; /* of its last change; 0 for a directory */
+	uint64_t owner; /* session with which it goes; STORE_OWNER_DELAYED (node.h); 0: nobody's */
 	bool is_directory;
 	uint32_t children; /* of a directory: how many entries; only from store_stat() */
 };
@@ -122,6 +123,14 @@ const struct store_session *store_session(const struct store *store, uint64_t id
 /* Sessions in the order of their ids: the first with id > after, or NULL. Writer only. */
 const struct store_session *store_session_next(const struct store *store, uint64_t after);
 uint32_t store_session_count(const struct store *store);
+
+/*
+ * Locks that rest after their holder's death, in tree order: the first behind the path `after`
+ * (empty: the first of all). False if there is none. An UNDELAY entry of that path whose time is
+ * not below until_ns ends it. Good until the next store_apply(). Writer only.
+ */
+bool store_delayed_next(const struct store *store, struct slice after, struct slice *ret_path,
+                        uint64_t *ret_until_ns);
 
 /* As applied so far. Good until the next store_apply(). Writer only. */
 const struct store_members *store_members(const struct store *store);

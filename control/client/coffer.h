@@ -198,6 +198,11 @@ enum coffer_answer {
 	COFFER_DISK_FULL = 22, /* of the servers; what does not grow works */
 	COFFER_TOO_EARLY = 23, /* that revision has not come yet */
 	COFFER_DENIED = 24,    /* the secret does not allow it */
+	COFFER_LOCKED = 25,    /* others hold the lock; `revision` is a token of theirs */
+	COFFER_NOT_HELD = 26,  /* the lock is not yours, or the token not its present one */
+	COFFER_NOT_NUMBER = 27,
+	COFFER_GUARDED = 28,      /* below /ctl/lock: locks alone change it */
+	COFFER_SESSION_FULL = 29, /* the session owns as many files as it may */
 };
 
 enum coffer_role {

@@ -32,7 +32,7 @@ enum {
 static_assert((int)COFFER_SET == (int)PROTO_SET && (int)COFFER_SELF == (int)PROTO_SELF,
               "verbs are the protocol's");
 static_assert((int)COFFER_IF_AT_MOST == (int)STORE_IF_AT_MOST, "conditions are the protocol's");
-static_assert((int)COFFER_DENIED == (int)STORE_DENIED && STORE_ANSWER_COUNT == 25,
+static_assert((int)COFFER_SESSION_FULL == (int)STORE_SESSION_FULL && STORE_ANSWER_COUNT == 30,
               "answers are the protocol's");
 static_assert((int)COFFER_UNKNOWN == (int)CLIENT_UNKNOWN, "outcomes are the client's");
 static_assert((int)COFFER_STALE == (int)PROTO_FLAG_STALE, "flags are the protocol's");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever bytes decode as an entry encode to the same bytes. */
 #include "store/base/check.h"
-#include "store/op.h"
+#include "store/entry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

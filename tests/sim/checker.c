@@ -7,7 +7,7 @@
 
 #include "consensus/quorum.h"
 #include "store/base/check.h"
-#include "store/op.h"
+#include "store/entry.h"
 
 void checker_init(struct checker *checker, struct scroll *scroll, struct ledger *ledger,
                   unsigned servers, enum paxos_durability durability,

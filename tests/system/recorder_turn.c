@@ -356,6 +356,11 @@ static bool is_strange(const struct client_result *result)
 	case STORE_BAD_VERB:
 	case STORE_TOO_EARLY:
 	case STORE_DENIED:
+	case STORE_LOCKED:
+	case STORE_NOT_HELD:
+	case STORE_NOT_NUMBER:
+	case STORE_GUARDED:
+	case STORE_SESSION_FULL:
 	case STORE_ANSWER_COUNT:
 		break;
 	}

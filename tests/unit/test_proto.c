@@ -165,7 +165,7 @@ static void test_unknown_verb_is_told_apart(void **state)
 	const size_t size = proto_request_encode(&SET, memory, sizeof(memory));
 
 	(void)state;
-	memory[0] = PROTO_WATCH + 1;
+	memory[0] = PROTO_TXN + 1;
 	assert_false(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
 	assert_true(bad_verb);
 	memory[0] = 0;

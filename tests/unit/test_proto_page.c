@@ -96,8 +96,9 @@ static void test_an_event_that_makes_no_sense(void **state)
 		{15, 0x80},                           /* a revision below zero */
 		{16, 0},                              /* no such kind */
 		{16, 3},    {16, STORE_EVENT_DELETE}, /* with a value */
-		{17, 0},                              /* no path */
-		{17, 200},                            /* a path longer than the page */
+		{17, 6},                              /* no such cause */
+		{18, 0},                              /* no path */
+		{18, 200},                            /* a path longer than the page */
 	};
 
 	(void)state;

@@ -128,8 +128,8 @@ static void test_verbs_need_rights(void **state)
 	static const enum proto_verb free[] = {PROTO_REV, PROTO_SELF},
 				     reads[] = {PROTO_GET,  PROTO_STAT,  PROTO_LIST,
 	                                        PROTO_WALK, PROTO_WATCH, PROTO_ALIVE},
-				     writes[] = {PROTO_OPEN, PROTO_CLOSE, PROTO_SET, PROTO_DELETE,
-	                                         PROTO_NOP};
+				     writes[] = {PROTO_OPEN,   PROTO_CLOSE, PROTO_SET,
+	                                         PROTO_DELETE, PROTO_NOP,   PROTO_TXN};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(free) / sizeof(free[0]); i++) {
@@ -146,7 +146,7 @@ static void test_verbs_need_rights(void **state)
 		assert_true(store_rights_allow(STORE_MAY_ALL, writes[i]));
 	}
 	assert_false(store_rights_allow(STORE_MAY_ALL, PROTO_NONE));
-	assert_false(store_rights_allow(STORE_MAY_ALL, (enum proto_verb)14));
+	assert_false(store_rights_allow(STORE_MAY_ALL, (enum proto_verb)(PROTO_TXN + 1)));
 }
 
 /* The example of PROTOCOL.md, by Python's hashlib.blake2b. */

@@ -298,6 +298,8 @@ struct hand {
 		uint64_t revision;
 		const char *path;
 		uint32_t size;
+		uint64_t owner;
+		const char *value; /* NULL: of `size` bytes that do not matter */
 	} file[2];
 };
 
@@ -307,7 +309,7 @@ static struct slice write_hand(const struct hand *hand)
 	XXH128_hash_t hash;
 
 	wire_put(&writer, slice_text("CFFRSNAP"));
-	wire_put_u32(&writer, 1);
+	wire_put_u32(&writer, 2);
 	wire_put_u64(&writer, hand->index);
 	wire_put_u64(&writer, 5);
 	wire_put_u64(&writer, hand->revision);
@@ -332,18 +334,23 @@ static struct slice write_hand(const struct hand *hand)
 		wire_put_u32(&writer, 1000);
 		for (uint64_t bits = hand->session[i].answered; bits != 0; bits &= bits - 1) {
 			wire_put_u8(&writer, hand->session[i].answer);
-			wire_put_u64(&writer, 1);
-			wire_put_u64(&writer, 1);
+			wire_put_u16(&writer, 0); /* flags, op */
+			for (unsigned k = 0; k < 4; k++) {
+				wire_put_u64(&writer, 1);
+			}
 		}
 	}
 	for (unsigned i = 0; i < hand->files && i < 2; i++) {
 		const struct slice path = slice_text(hand->file[i].path);
 
 		wire_put_u64(&writer, hand->file[i].revision);
+		wire_put_u64(&writer, hand->file[i].owner);
 		wire_put_u16(&writer, (uint16_t)path.size);
 		wire_put_u32(&writer, hand->file[i].size);
 		wire_put(&writer, path);
-		wire_put(&writer, slice_make(bytes_b, hand->file[i].size));
+		wire_put(&writer, slice_make(hand->file[i].value != NULL ? hand->file[i].value
+		                                                         : (char *)bytes_b,
+		                             hand->file[i].size));
 	}
 	hash = XXH3_128bits(bytes_a, wire_written(&writer).size);
 	wire_put_u64(&writer, hash.low64);
@@ -369,6 +376,18 @@ static struct hand good_hand(void)
 static int load_hand(struct fixture *fixture, const struct hand *hand)
 {
 	return load(fixture->store, write_hand(hand), 4096);
+}
+
+#define HOLDER "/ctl/lock/a/.holder/0000000000000009"
+#define WAITER "/ctl/lock/a/.queue/255-0000000000000009"
+
+/* The second file is a lock's. */
+static void claim(struct hand *hand, const char *path, const char *value, uint64_t owner)
+{
+	hand->file[1].path = path;
+	hand->file[1].value = value;
+	hand->file[1].size = (uint32_t)strlen(value);
+	hand->file[1].owner = owner;
 }
 
 static void test_wrong_content_is_refused_though_the_digest_is_right(void **state)
@@ -409,6 +428,19 @@ static void test_wrong_content_is_refused_though_the_digest_is_right(void **stat
 	REFUSED(hand.session[0].base = 0, -EBADMSG);
 	REFUSED(hand.session[1].base = ~(uint64_t)0, -EBADMSG); /* numbers would wrap */
 	REFUSED(hand.session[1].answer = STORE_ANSWER_COUNT, -EBADMSG);
+	REFUSED(hand.file[0].owner = 4, -EBADMSG); /* nobody */
+	REFUSED(hand.file[0].owner = STORE_OWNER_DELAYED, -EBADMSG);
+	REFUSED(hand.file[0].path = "/ctl/lock", -EBADMSG);
+	REFUSED(hand.file[0].path = "/ctl/lock/a", -EBADMSG);
+	REFUSED(claim(&hand, HOLDER, "3 1 1 0 1000 0\n", 0), -EBADMSG);
+	REFUSED(claim(&hand, HOLDER, "3 1 1 0 1000 0\n", 7), -EBADMSG);
+	REFUSED(claim(&hand, HOLDER, "3 1 1 0 1000 0", 3), -EBADMSG);
+	REFUSED(claim(&hand, HOLDER, "3 1025 1 0 1000 0\n", 3), -EBADMSG);
+	REFUSED(claim(&hand, WAITER, "3 1 1 0 1000 0\n", STORE_OWNER_DELAYED), -EBADMSG);
+	REFUSED(claim(&hand, HOLDER, "3 1 1 0 1000 0\n", 3), 0);
+	REFUSED(claim(&hand, WAITER, "3 1 1 0 1000 0\n", 3), 0);
+	REFUSED(claim(&hand, HOLDER, "9 1 0 5 1000 77\n", STORE_OWNER_DELAYED), 0);
+	REFUSED(hand.file[0].owner = 3, 0);
 	REFUSED(hand.sessions = 3, -EDQUOT);
 	REFUSED(hand.files = 3, -EBADMSG);
 	REFUSED(hand.voters = 1 << 5, -EBADMSG); /* a learner, too */

@@ -162,6 +162,7 @@ static void look_back(struct reader *reader)
 {
 	const struct store_root *root = store_root(reader->store);
 	const store_rev_t revision = store_root_revision(root);
+	enum store_answer answer;
 	struct store_view view;
 	store_rev_t rev;
 
@@ -175,8 +176,9 @@ static void look_back(struct reader *reader)
 	if (prng_chance(&reader->prng, 1, 2)) {
 		rev += (store_rev_t)prng_below(&reader->prng, (uint64_t)(revision - rev + 1));
 	}
-	reader->torn += store_past(reader->store, root, rev, &view) != STORE_OK;
-	if (look_at(reader, &view)) {
+	answer = store_past(reader->store, root, rev, &view);
+	reader->torn += answer != STORE_OK && answer != STORE_TOO_LATE;
+	if (answer == STORE_OK && look_at(reader, &view)) {
 		reader->kept++;
 	} else {
 		reader->lost++;

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_lock.c - who holds a lock, who waits, who is next
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "store/claim.h"
+#include "store/lock.h"
+#include "tests/unit/store_fixture.h"
+
+enum {
+	CLIENTS = 6,
+};
+
+struct world {
+	struct fixture fixture;
+	uint64_t sessions[CLIENTS], numbers[CLIENTS];
+	uint64_t time_ns;
+};
+
+static void begin(struct world *world)
+{
+	*world = (struct world){0};
+	fixture_begin(&world->fixture);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		world->sessions[i] = fixture_open(&world->fixture, 100 + i).session;
+	}
+}
+
+static void end(struct world *world)
+{
+	fixture_end(&world->fixture);
+}
+
+static struct store_result ask(struct world *world, unsigned client, struct store_op op)
+{
+	const uint64_t number = ++world->numbers[client];
+
+	return fixture_request(&world->fixture, world->sessions[client], number, number, op);
+}
+
+static struct store_op lock_op(const char *name, uint32_t limit)
+{
+	return (struct store_op){.verb = STORE_VERB_LOCK, .path = slice_text(name), .limit = limit};
+}
+
+static struct store_result lock(struct world *world, unsigned client, const char *name)
+{
+	return ask(world, client, lock_op(name, 1));
+}
+
+static struct store_result unlock(struct world *world, unsigned client, const char *name)
+{
+	return ask(world, client,
+	           (struct store_op){.verb = STORE_VERB_UNLOCK, .path = slice_text(name)});
+}
+
+static void expire(struct world *world, unsigned client)
+{
+	world->time_ns += 1000000000;
+	(void)fixture_apply(&world->fixture,
+	                    &(struct store_entry){.kind = STORE_ENTRY_EXPIRE,
+	                                          .time_ns = world->time_ns,
+	                                          .expired_count = 1,
+	                                          .expired = {world->sessions[client]}});
+}
+
+static store_rev_t now(const struct world *world)
+{
+	return world->fixture.store->state.revision;
+}
+
+/* Who holds the lock under this token; CLIENTS: nobody. */
+static unsigned holder(struct world *world, const char *name, store_rev_t token)
+{
+	const struct store_claim_path path = store_claim_holder(slice_text(name), token);
+	struct store_claim claim;
+	struct store_file file;
+
+	if (store_get(fixture_root(&world->fixture), store_claim_slice(&path), &file) != STORE_OK) {
+		return CLIENTS;
+	}
+	assert_true(store_claim_read(file.value, &claim));
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		if (file.owner == world->sessions[i]) {
+			assert_true(claim.session == world->sessions[i]);
+			return i;
+		}
+	}
+	assert_true(file.owner == STORE_OWNER_DELAYED);
+	return CLIENTS;
+}
+
+static bool is_held(struct world *world, const char *name, store_rev_t token)
+{
+	return store_lock_is_held(world->fixture.store, slice_text(name), token);
+}
+
+static void test_free_lock_is_granted_at_once(void **state)
+{
+	struct store_result result;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	result = lock(&world, 0, "/db");
+	assert_int_equal(result.answer, STORE_OK);
+	assert_int_equal(result.flags, 0);
+	assert_true(result.number == result.revision && result.first == result.revision);
+	assert_int_equal(holder(&world, "/db", result.number), 0);
+	assert_true(is_held(&world, "/db", result.number));
+	assert_false(is_held(&world, "/db", result.number + 1));
+	assert_false(is_held(&world, "/db2", result.number));
+	assert_int_equal(unlock(&world, 0, "/db").answer, STORE_OK);
+	assert_false(is_held(&world, "/db", result.number));
+	assert_int_equal(unlock(&world, 0, "/db").answer, STORE_NOT_HELD);
+	assert_true(lock(&world, 1, "/db").number > result.number);
+	end(&world);
+}
+
+static void test_queue_is_served_in_the_order_of_commits(void **state)
+{
+	struct store_result first, result;
+	const struct store_event *event;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	first = lock(&world, 0, "/db");
+	for (unsigned i = 1; i < CLIENTS; i++) {
+		result = lock(&world, i, "/db");
+		assert_int_equal(result.answer, STORE_OK);
+		assert_int_equal(result.flags, STORE_RESULT_QUEUED);
+		assert_true(result.number == now(&world));
+	}
+	for (unsigned i = 1; i < CLIENTS; i++) {
+		assert_int_equal(unlock(&world, i - 1, "/db").answer, STORE_OK);
+		/* Released, granted, and the waiter's file went: in one entry. */
+		assert_int_equal(holder(&world, "/db", now(&world) - 1), i);
+		assert_int_equal(store_event(world.fixture.store, now(&world), &event), STORE_OK);
+		assert_int_equal(event->kind, STORE_EVENT_DELETE);
+		assert_int_equal(event->cause, STORE_CAUSE_GRANTED);
+		assert_true(event->first == now(&world) - 2 && event->last == now(&world));
+		assert_true(now(&world) - 1 > first.number);
+	}
+	end(&world);
+}
+
+static void test_higher_priority_is_served_first(void **state)
+{
+	struct store_op op = lock_op("/db", 1);
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	(void)lock(&world, 0, "/db");
+	(void)lock(&world, 1, "/db");
+	op.priority = 1;
+	(void)ask(&world, 2, op);
+	op.priority = 255;
+	(void)ask(&world, 3, op);
+	for (unsigned i = 0; i < 3; i++) {
+		static const unsigned order[] = {0, 3, 2, 1};
+
+		(void)unlock(&world, order[i], "/db");
+		assert_int_equal(holder(&world, "/db", now(&world) - 1), order[i + 1]);
+	}
+	end(&world);
+}
+
+static void test_shared_holders_and_permits(void **state)
+{
+	struct store_result result;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	assert_int_equal(ask(&world, 0, lock_op("/s", 0)).flags, 0);
+	assert_int_equal(ask(&world, 1, lock_op("/s", 0)).flags, 0);
+	assert_int_equal(ask(&world, 2, lock_op("/s", 1)).flags, STORE_RESULT_QUEUED);
+	/* Fair: who comes later waits behind, though it could stand beside the holders. */
+	assert_int_equal(ask(&world, 3, lock_op("/s", 0)).flags, STORE_RESULT_QUEUED);
+	assert_int_equal(ask(&world, 4, lock_op("/s", 0)).flags, STORE_RESULT_QUEUED);
+	(void)unlock(&world, 0, "/s");
+	(void)unlock(&world, 1, "/s");
+	assert_int_equal(holder(&world, "/s", now(&world) - 1), 2);
+	(void)unlock(&world, 2, "/s");
+	assert_int_equal(holder(&world, "/s", now(&world) - 3), 3);
+	assert_int_equal(holder(&world, "/s", now(&world) - 1), 4);
+
+	for (unsigned i = 0; i < 3; i++) {
+		result = ask(&world, i, lock_op("/p", 2));
+		assert_int_equal(result.flags, i < 2 ? 0 : STORE_RESULT_QUEUED);
+	}
+	/* The lowest limit counts: one alone is not beside two. */
+	(void)unlock(&world, 0, "/p");
+	assert_int_equal(holder(&world, "/p", now(&world) - 1), 2);
+	assert_int_equal(ask(&world, 3, lock_op("/p", 1)).flags, STORE_RESULT_QUEUED);
+	assert_int_equal(ask(&world, 4, lock_op("/p", 9)).flags, STORE_RESULT_QUEUED);
+	(void)unlock(&world, 1, "/p");
+	(void)unlock(&world, 2, "/p");
+	assert_int_equal(holder(&world, "/p", now(&world) - 1), 3);
+	assert_int_equal(ask(&world, 5, lock_op("/p", STORE_PERMITS_MAX + 1)).answer,
+	                 STORE_TOO_LARGE);
+	end(&world);
+}
+
+static void test_head_of_the_queue_goes_and_those_behind_it_can_have_it(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	(void)ask(&world, 0, lock_op("/s", 0));
+	(void)ask(&world, 1, lock_op("/s", 1));
+	(void)ask(&world, 2, lock_op("/s", 0));
+	expire(&world, 1);
+	assert_int_equal(holder(&world, "/s", now(&world) - 1), 2);
+	end(&world);
+}
+
+static void test_lock_is_reentrant(void **state)
+{
+	struct store_result first, again;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	first = lock(&world, 0, "/db");
+	again = lock(&world, 0, "/db");
+	assert_int_equal(again.answer, STORE_OK);
+	assert_true(again.number == first.number);
+	assert_int_equal(ask(&world, 0, lock_op("/db", 2)).answer, STORE_MISMATCH);
+	assert_int_equal(unlock(&world, 0, "/db").answer, STORE_OK);
+	assert_true(is_held(&world, "/db", first.number));
+	(void)lock(&world, 0, "/db");
+	assert_int_equal(ask(&world, 0,
+	                     (struct store_op){.verb = STORE_VERB_UNLOCK,
+	                                       .flags = STORE_OP_ALL,
+	                                       .path = slice_text("/db")})
+	                         .answer,
+	                 STORE_OK);
+	assert_false(is_held(&world, "/db", first.number));
+	/* To wait twice is to wait once. */
+	(void)lock(&world, 1, "/db");
+	first = lock(&world, 2, "/db");
+	again = lock(&world, 2, "/db");
+	assert_int_equal(again.flags, STORE_RESULT_QUEUED);
+	assert_true(again.number == first.number && again.first == 0);
+	/* Who waits can leave. */
+	assert_int_equal(unlock(&world, 2, "/db").flags, STORE_RESULT_QUEUED);
+	(void)unlock(&world, 1, "/db");
+	assert_int_equal(store_session(world.fixture.store, world.sessions[2])->owned, 0);
+	end(&world);
+}
+
+static void test_trying_does_not_wait(void **state)
+{
+	struct store_op op = lock_op("/db", 1);
+	struct store_result first, result;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	first = lock(&world, 0, "/db");
+	op.flags = STORE_OP_TRY;
+	result = ask(&world, 1, op);
+	assert_int_equal(result.answer, STORE_LOCKED);
+	assert_true(result.revision == first.number);
+	assert_true(now(&world) == first.number);
+	(void)unlock(&world, 0, "/db");
+	assert_int_equal(ask(&world, 1, op).answer, STORE_OK);
+	end(&world);
+}
+
+static void test_holder_dies(void **state)
+{
+	struct store_op op = lock_op("/db", 1);
+	const struct store_event *event;
+	struct store_result first;
+	struct slice path;
+	struct world world;
+	uint64_t until_ns;
+
+	(void)state;
+	begin(&world);
+	first = lock(&world, 0, "/quick");
+	(void)lock(&world, 1, "/quick");
+	op.delay_ms = 5000;
+	first = ask(&world, 0, op);
+	(void)lock(&world, 1, "/db");
+	assert_false(store_delayed_next(world.fixture.store, slice_text(""), &path, &until_ns));
+	expire(&world, 0);
+	assert_null(store_session(world.fixture.store, world.sessions[0]));
+	/* Without a delay the next has it at once, with one nobody. */
+	assert_int_equal(holder(&world, "/quick", now(&world) - 1), 1);
+	assert_false(is_held(&world, "/db", first.number));
+	assert_true(store_delayed_next(world.fixture.store, slice_text(""), &path, &until_ns));
+	assert_true(until_ns == world.time_ns + 5000000000);
+	assert_false(store_delayed_next(world.fixture.store, path, &path, &until_ns));
+	for (unsigned late = 0; late < 2; late++) {
+		(void)fixture_apply(&world.fixture,
+		                    &(struct store_entry){.kind = STORE_ENTRY_UNDELAY,
+		                                          .time_ns = until_ns - 1 + late,
+		                                          .op.path = path});
+		assert_int_equal(holder(&world, "/db", now(&world) - 1), late == 0 ? CLIENTS : 1);
+	}
+	assert_int_equal(store_event(world.fixture.store, now(&world) - 2, &event), STORE_OK);
+	store_publish(world.fixture.store);
+	assert_int_equal(store_event(world.fixture.store, now(&world) - 2, &event), STORE_OK);
+	assert_int_equal(event->cause, STORE_CAUSE_RESTED);
+	end(&world);
+}
+
+static void test_who_closes_or_is_granted_while_dying_leaves_no_delay(void **state)
+{
+	struct store_op op = lock_op("/db", 1);
+	struct slice path;
+	struct world world;
+	uint64_t until_ns;
+
+	(void)state;
+	begin(&world);
+	op.delay_ms = 5000;
+	(void)ask(&world, 0, op);
+	(void)ask(&world, 1, op);
+	(void)ask(&world, 2, op);
+	(void)fixture_apply(&world.fixture,
+	                    &(struct store_entry){.kind = STORE_ENTRY_CLOSE,
+	                                          .session = world.sessions[0],
+	                                          .number = ++world.numbers[0],
+	                                          .first_unanswered = world.numbers[0]});
+	assert_int_equal(holder(&world, "/db", now(&world) - 1), 1);
+	(void)unlock(&world, 1, "/db");
+	(void)ask(&world, 3, op);
+	(void)fixture_apply(&world.fixture,
+	                    &(struct store_entry){
+				    .kind = STORE_ENTRY_EXPIRE,
+				    .expired_count = 2,
+				    .expired = {world.sessions[3], world.sessions[2]},
+			    });
+	/* One that held it when they died, so it rests. */
+	assert_true(store_delayed_next(world.fixture.store, slice_text(""), &path, &until_ns));
+	assert_int_equal(store_session_count(world.fixture.store), 1 + 3);
+	end(&world);
+}
+
+static void test_operator_breaks_a_lock(void **state)
+{
+	struct store_op op = {.verb = STORE_VERB_BREAK,
+	                      .rev = STORE_REV_ANY,
+	                      .path = slice_text("/db"),
+	                      .value = slice_text("by hand")};
+	struct store_claim_path record = store_claim_broken(slice_text("/db"));
+	struct store_result first, result;
+	struct store_file file;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	assert_int_equal(ask(&world, 5, op).answer, STORE_NOT_HELD);
+	first = lock(&world, 0, "/db");
+	(void)lock(&world, 1, "/db");
+	op.rev = first.number + 1;
+	assert_int_equal(ask(&world, 5, op).answer, STORE_NOT_HELD);
+	op.rev = first.number;
+	result = ask(&world, 5, op);
+	assert_int_equal(result.answer, STORE_OK);
+	assert_true(result.number == first.number);
+	assert_int_equal(holder(&world, "/db", now(&world) - 1), 1);
+	assert_false(is_held(&world, "/db", first.number));
+	assert_int_equal(store_get(fixture_root(&world.fixture), store_claim_slice(&record), &file),
+	                 STORE_OK);
+	assert_true(file.value.size > 7);
+	assert_memory_equal(file.value.data + file.value.size - 7, "by hand", 7);
+	end(&world);
+}
+
+static void test_operator_ends_a_session(void **state)
+{
+	struct store_op kill = {.verb = STORE_VERB_KILL};
+	struct store_result first;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	first = lock(&world, 0, "/db");
+	(void)lock(&world, 1, "/db");
+	kill.number = (int64_t)world.sessions[0];
+	assert_int_equal(ask(&world, 5, kill).answer, STORE_OK);
+	assert_int_equal(holder(&world, "/db", now(&world) - 1), 1);
+	assert_false(is_held(&world, "/db", first.number));
+	assert_int_equal(ask(&world, 5, kill).answer, STORE_NOT_FOUND);
+	kill.number = (int64_t)world.sessions[5];
+	assert_int_equal(ask(&world, 5, kill).answer, STORE_OK);
+	assert_int_equal(ask(&world, 5, kill).answer, STORE_NO_SESSION);
+	end(&world);
+}
+
+static void test_holder_hands_over_to_whom_it_names(void **state)
+{
+	struct store_op op = {.verb = STORE_VERB_UNLOCK, .path = slice_text("/db")};
+	struct store_result first;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	first = lock(&world, 0, "/db");
+	(void)lock(&world, 1, "/db");
+	(void)lock(&world, 2, "/db");
+	op.number = (int64_t)world.sessions[4];
+	assert_int_equal(ask(&world, 0, op).answer, STORE_NOT_FOUND);
+	assert_true(is_held(&world, "/db", first.number));
+	assert_int_equal(ask(&world, 1, op).answer, STORE_NOT_HELD);
+	op.number = (int64_t)world.sessions[2];
+	assert_int_equal(ask(&world, 0, op).answer, STORE_OK);
+	assert_int_equal(holder(&world, "/db", now(&world) - 1), 2);
+	end(&world);
+}
+
+static void test_holder_says_something_new(void **state)
+{
+	struct store_op op = {.verb = STORE_VERB_PROCLAIM,
+	                      .path = slice_text("/db"),
+	                      .value = slice_text("here")};
+	struct store_claim claim;
+	struct store_claim_path path;
+	struct store_result first;
+	struct store_file file;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	assert_int_equal(ask(&world, 0, op).answer, STORE_NOT_HELD);
+	first = lock(&world, 0, "/db");
+	assert_true(ask(&world, 0, op).number == first.number);
+	path = store_claim_holder(op.path, first.number);
+	assert_int_equal(store_get(fixture_root(&world.fixture), store_claim_slice(&path), &file),
+	                 STORE_OK);
+	assert_true(store_claim_read(file.value, &claim));
+	assert_true(slice_equal(claim.data, op.value));
+	end(&world);
+}
+
+static void test_nobody_else_changes_what_locks_keep(void **state)
+{
+	struct store_claim_path path;
+	struct store_result first;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	first = lock(&world, 0, "/db");
+	path = store_claim_holder(slice_text("/db"), first.number);
+	for (unsigned verb = STORE_VERB_SET; verb <= STORE_VERB_ADD; verb++) {
+		const struct store_op op = {.verb = (enum store_verb)verb,
+		                            .condition = STORE_IF_EQUAL,
+		                            .rev = STORE_REV_ANY,
+		                            .path = store_claim_slice(&path)};
+
+		if (verb != STORE_VERB_FULL) {
+			assert_int_equal(ask(&world, 0, op).answer, STORE_GUARDED);
+		}
+	}
+	assert_int_equal(fixture_set(&world.fixture, "/ctl/lock", "x").answer, STORE_GUARDED);
+	assert_true(is_held(&world, "/db", first.number));
+	/* Nor does a file in their way stop anything. */
+	(void)unlock(&world, 0, "/db");
+	assert_int_equal(fixture_set(&world.fixture, "/ctl", "x").answer, STORE_OK);
+	assert_int_equal(lock(&world, 0, "/db").answer, STORE_NOT_DIRECTORY);
+	assert_int_equal(lock(&world, 0, "/.db").answer, STORE_BAD_PATH);
+	end(&world);
+}
+
+static void test_limits_are_told(void **state)
+{
+	static char data[STORE_LOCK_DATA_MAX + 1];
+	struct store_op op = lock_op("/db", 1);
+	struct world world;
+	char name[32];
+
+	(void)state;
+	begin(&world);
+	op.value = slice_make(data, sizeof(data));
+	assert_int_equal(ask(&world, 0, op).answer, STORE_TOO_LARGE);
+	op.value.size--;
+	assert_int_equal(ask(&world, 0, op).answer, STORE_OK);
+	for (unsigned i = 1; i < STORE_OWNED_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "/many/%u", i);
+		assert_int_equal(lock(&world, 0, name).answer, STORE_OK);
+	}
+	assert_int_equal(lock(&world, 0, "/more").answer, STORE_SESSION_FULL);
+	assert_int_equal(lock(&world, 0, "/db").answer, STORE_OK);
+	expire(&world, 0);
+	assert_true(now(&world) >= 2 * STORE_OWNED_MAX);
+	assert_int_equal(world.fixture.store->state.file_count, 0);
+	end(&world);
+}
+
+static void test_refounded_store_knows_no_holders_and_gives_higher_tokens(void **state)
+{
+	struct store_op op = lock_op("/db", 1);
+	struct store_result first;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	op.delay_ms = 1000;
+	(void)ask(&world, 0, op);
+	(void)lock(&world, 1, "/other");
+	(void)lock(&world, 2, "/other");
+	expire(&world, 0);
+	first = lock(&world, 3, "/third");
+	store_refound(world.fixture.store, 1000);
+	assert_int_equal(world.fixture.store->state.file_count, 0);
+	assert_null(world.fixture.store->state.owned);
+	world.sessions[0] = fixture_open(&world.fixture, 7).session;
+	world.numbers[0] = 0;
+	assert_true(lock(&world, 0, "/db").number > first.number + 1000);
+	end(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_free_lock_is_granted_at_once),
+		cmocka_unit_test(test_queue_is_served_in_the_order_of_commits),
+		cmocka_unit_test(test_higher_priority_is_served_first),
+		cmocka_unit_test(test_shared_holders_and_permits),
+		cmocka_unit_test(test_head_of_the_queue_goes_and_those_behind_it_can_have_it),
+		cmocka_unit_test(test_lock_is_reentrant),
+		cmocka_unit_test(test_trying_does_not_wait),
+		cmocka_unit_test(test_holder_dies),
+		cmocka_unit_test(test_who_closes_or_is_granted_while_dying_leaves_no_delay),
+		cmocka_unit_test(test_operator_breaks_a_lock),
+		cmocka_unit_test(test_operator_ends_a_session),
+		cmocka_unit_test(test_holder_hands_over_to_whom_it_names),
+		cmocka_unit_test(test_holder_says_something_new),
+		cmocka_unit_test(test_nobody_else_changes_what_locks_keep),
+		cmocka_unit_test(test_limits_are_told),
+		cmocka_unit_test(test_refounded_store_knows_no_holders_and_gives_higher_tokens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
