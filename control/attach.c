@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/client/coffer.h"
+#include "control/client/servers.h"
 #include "control/clock.h"
 #include "control/config_value.h"
 #include "control/tree.h"
@@ -51,36 +52,13 @@ static int refuse(struct joining *joining, const char *what, const struct coffer
 	return -EIO;
 }
 
-/* Any server tells it: it is as old as that server at most. */
-static int read_config(struct joining *joining)
-{
-	const struct coffer_request request = {
-		.verb = COFFER_GET, .flags = COFFER_STALE, .path = "/ctl/config"};
-	struct coffer_result result = {0};
-	struct coffer *coffer;
-	int r = open_client(joining, joining->attach->servers, &coffer);
-
-	if (r < 0) {
-		return r;
-	}
-	r = coffer_call(coffer, &request, &result);
-	if (r < 0 || result.outcome != COFFER_DONE || result.value_size == 0 ||
-	    result.value_size >= sizeof(joining->shared) ||
-	    memchr(result.value, 0, result.value_size) != NULL) {
-		r = refuse(joining, "no server of a cluster told its /ctl/config", &result);
-	} else {
-		memcpy(joining->shared, result.value, result.value_size);
-	}
-	coffer_close(coffer);
-	return r < 0 ? r : 0;
-}
-
 /* Cuts the lines `server.N = ADDRESS` out, and keeps those that follow each other from 1 on. */
 static int take_servers(struct joining *joining)
 {
 	char *out = joining->shared;
 	size_t size = 0;
 
+	memset(joining->servers, 0, sizeof(joining->servers));
 	for (char *line = strtok(joining->shared, "\n"); line != NULL; line = strtok(NULL, "\n")) {
 		struct ctl_address address;
 		char text[CTL_ADDRESS_TEXT_SIZE];
@@ -95,11 +73,15 @@ static int take_servers(struct joining *joining)
 		} else if (node >= 1 && node <= STORE_NODES_MAX &&
 		           ctl_value_address(text, &address) == NULL) {
 			memcpy(joining->servers[node - 1], text, sizeof(text));
-			size += (size_t)snprintf(joining->list + size, sizeof(joining->list) - size,
-			                         "%s%s", size != 0 ? "," : "", text);
 		}
 	}
 	*out = '\0';
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
+		if (joining->servers[i][0] != '\0') {
+			size += (size_t)snprintf(joining->list + size, sizeof(joining->list) - size,
+			                         "%s%s", size != 0 ? "," : "", joining->servers[i]);
+		}
+	}
 	if (size == 0) {
 		ctl_reason_say(joining->reason, "/ctl/config names no server with an address");
 		return -EINVAL;
@@ -107,42 +89,90 @@ static int take_servers(struct joining *joining)
 	return 0;
 }
 
-/* The address of this machine on the way to a server. */
-static int find_own(struct joining *joining)
+/* Takes what /ctl/config says; where it stands is in *ret_revision. */
+static int read_config(struct joining *joining, struct coffer *coffer, unsigned flags,
+                       int64_t *ret_revision)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	const char *given = joining->attach->listen;
-	socklen_t size = sizeof(address);
-	struct ctl_address server = {0};
-	char ip[INET_ADDRSTRLEN];
-	int fd, r = 0;
+	const struct coffer_request request = {
+		.verb = COFFER_GET, .flags = flags, .path = "/ctl/config"};
+	struct coffer_result result = {0};
+	int r = coffer_call(coffer, &request, &result);
 
-	if (given != NULL) {
-		(void)snprintf(joining->own, sizeof(joining->own), "%s%s", given,
-		               strchr(given, ':') != NULL ? "" : ":8046");
-		return 0;
+	if (r < 0 || result.outcome != COFFER_DONE || result.value_size == 0 ||
+	    result.value_size >= sizeof(joining->shared) ||
+	    memchr(result.value, 0, result.value_size) != NULL) {
+		r = refuse(joining, "no server of a cluster told its /ctl/config", &result);
+		return r;
 	}
-	for (unsigned i = 0; i < STORE_NODES_MAX && server.ip == 0; i++) {
-		(void)ctl_value_address(joining->servers[i], &server);
+	memcpy(joining->shared, result.value, result.value_size);
+	joining->shared[result.value_size] = '\0';
+	*ret_revision = result.store_revision;
+	return take_servers(joining);
+}
+
+/* Any server tells it: it is as old as that server at most. */
+static int look_around(struct joining *joining)
+{
+	struct coffer *coffer;
+	int64_t revision;
+	int r = open_client(joining, joining->attach->servers, &coffer);
+
+	if (r < 0) {
+		return r;
 	}
-	address.sin_addr.s_addr = htonl(server.ip);
-	address.sin_port = htons(server.port);
+	r = read_config(joining, coffer, COFFER_STALE, &revision);
+	coffer_close(coffer);
+	return r;
+}
+
+/* The address of this machine on the way to the first of them. */
+static int find_own(const char *servers, char ret_own[CTL_ADDRESS_TEXT_SIZE],
+                    struct ctl_reason *ret_reason)
+{
+	struct sockaddr_in addresses[COFFER_SERVERS_MAX], *own = &addresses[0];
+	socklen_t size = sizeof(*own);
+	char ip[INET_ADDRSTRLEN];
+	int fd, r;
+
+	r = ctl_servers_resolve(servers, addresses, COFFER_SERVERS_MAX);
+	if (r < 0) {
+		ctl_reason_say(ret_reason, "%s: %s", servers, coffer_error_text(r));
+		return r;
+	}
+	r = 0;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
-	    inet_ntop(AF_INET, &address.sin_addr, ip, sizeof(ip)) == NULL) {
+	if (fd < 0 || connect(fd, (const struct sockaddr *)own, sizeof(*own)) < 0 ||
+	    getsockname(fd, (struct sockaddr *)own, &size) < 0 ||
+	    inet_ntop(AF_INET, &own->sin_addr, ip, sizeof(ip)) == NULL) {
 		r = -errno;
-		ctl_reason_say(joining->reason,
+		ctl_reason_say(ret_reason,
 		               "no way to the cluster (%s); name the address of "
 		               "this server with --listen",
 		               strerror(-r));
 	} else {
-		(void)snprintf(joining->own, sizeof(joining->own), "%s:8046", ip);
+		(void)snprintf(ret_own, CTL_ADDRESS_TEXT_SIZE, "%s:8046", ip);
 	}
 	if (fd >= 0) {
 		(void)close(fd);
 	}
 	return r;
+}
+
+int ctl_attach_own(const char *servers, const char *listen, char ret_own[CTL_ADDRESS_TEXT_SIZE],
+                   struct ctl_reason *ret_reason)
+{
+	struct ctl_address own = {0};
+
+	if (listen == NULL) {
+		return find_own(servers, ret_own, ret_reason);
+	}
+	(void)snprintf(ret_own, CTL_ADDRESS_TEXT_SIZE, "%s%s", listen,
+	               strchr(listen, ':') != NULL ? "" : ":8046");
+	if (ctl_value_address(ret_own, &own) != NULL || own.is_none || own.ip == 0) {
+		ctl_reason_say(ret_reason, "--listen %s: it is IP[:PORT]", listen);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* Why a request is gone without a number. */
@@ -179,6 +209,41 @@ static int look(struct joining *joining, struct coffer *coffer, int64_t *ret_rev
 	       joining->node <= STORE_NODES_MAX;
 }
 
+/*
+ * The number was given after the configuration was read: who joined just before may not stand in
+ * it yet.
+ */
+static int await_others(struct joining *joining, struct coffer *coffer, uint64_t end_ns)
+{
+	struct coffer_event event;
+	int64_t revision;
+	unsigned missing;
+	int r;
+
+	for (;;) {
+		r = read_config(joining, coffer, 0, &revision);
+		if (r < 0) {
+			return r;
+		}
+		for (missing = 1; missing < joining->node; missing++) {
+			if (joining->servers[missing - 1][0] == '\0') {
+				break;
+			}
+		}
+		if (missing == joining->node) {
+			return 0;
+		}
+		if (ctl_clock_ns() > end_ns) {
+			ctl_reason_say(joining->reason,
+			               "/ctl/config does not tell of server %u, which has joined "
+			               "before server %u; try again",
+			               missing, joining->node);
+			return -ETIMEDOUT;
+		}
+		(void)coffer_wait(coffer, "/ctl/config", revision + 1, WAIT_MS, &event, NULL);
+	}
+}
+
 static int ask_number(struct joining *joining)
 {
 	const uint64_t end_ns = ctl_clock_ns() + PATIENCE_NS;
@@ -210,25 +275,36 @@ static int ask_number(struct joining *joining)
 		}
 		(void)coffer_wait(coffer, joining->path, revision + 1, WAIT_MS, &event, &result);
 	}
+	r = r < 0 ? r : await_others(joining, coffer, end_ns);
 	coffer_close(coffer);
 	return r < 0 ? r : 0;
 }
 
-static int write_file(struct joining *joining)
+int ctl_attach_places(const char *file, FILE *out)
 {
 	char folder[PATH_MAX], *slash;
+
+	if (realpath(file, folder) == NULL) {
+		return -errno;
+	}
+	slash = strrchr(folder, '/');
+	*slash = '\0';
+	(void)fprintf(out, "data = %s/data\nmanagement = %s/cofferd.sock\n", folder, folder);
+	return 0;
+}
+
+static int write_file(struct joining *joining)
+{
 	FILE *file;
 	int fd;
 
 	fd = open(joining->attach->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	file = fd < 0 ? NULL : fdopen(fd, "w");
-	if (file == NULL || realpath(joining->attach->file, folder) == NULL) {
+	if (file == NULL) {
 		ctl_reason_say(joining->reason, "%s cannot be made (%s)", joining->attach->file,
 		               strerror(errno));
 		return -EIO;
 	}
-	slash = strrchr(folder, '/');
-	*slash = '\0';
 	(void)fprintf(file, "# Told by the cluster, when this server joined it.\n%s",
 	              joining->shared);
 	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
@@ -238,11 +314,8 @@ static int write_file(struct joining *joining)
 		(void)fprintf(file, "server.%u = %s\n", i + 1,
 		              i == joining->node - 1 ? joining->own : joining->servers[i]);
 	}
-	(void)fprintf(file,
-	              "members = 1 # counts for founders alone\nnode = %u\ndata = %s/data\n"
-	              "management = %s/cofferd.sock\n",
-	              joining->node, folder, folder);
-	if (fclose(file) != 0) {
+	(void)fprintf(file, "members = 1 # counts for founders alone\nnode = %u\n", joining->node);
+	if ((ctl_attach_places(joining->attach->file, file) < 0) | (fclose(file) != 0)) {
 		ctl_reason_say(joining->reason, "%s cannot be written (%s)", joining->attach->file,
 		               strerror(errno));
 		(void)unlink(joining->attach->file);
@@ -251,22 +324,14 @@ static int write_file(struct joining *joining)
 	return 0;
 }
 
-static int check_own(struct joining *joining)
+static int check_file(struct joining *joining)
 {
-	struct ctl_address own = {0};
-
 	if (access(joining->attach->file, F_OK) == 0) {
 		ctl_reason_say(joining->reason,
 		               "%s is there already; start without an address, or name another "
 		               "file with -c",
 		               joining->attach->file);
 		return -EEXIST;
-	}
-	if (joining->own[0] != '\0' &&
-	    (ctl_value_address(joining->own, &own) != NULL || own.is_none || own.ip == 0)) {
-		ctl_reason_say(joining->reason, "--listen %s: it is IP[:PORT]",
-		               joining->attach->listen);
-		return -EINVAL;
 	}
 	return 0;
 }
@@ -286,12 +351,10 @@ bool ctl_attach_add(struct ctl_attach *attach, const char *server)
 int ctl_attach(const struct ctl_attach *attach, struct ctl_reason *ret_reason)
 {
 	struct joining joining = {.attach = attach, .reason = ret_reason};
-	int r = check_own(&joining);
+	int r = check_file(&joining);
 
-	r = r < 0 ? r : read_config(&joining);
-	r = r < 0 ? r : take_servers(&joining);
-	r = r < 0 ? r : find_own(&joining);
-	r = r < 0 ? r : check_own(&joining);
+	r = r < 0 ? r : look_around(&joining);
+	r = r < 0 ? r : ctl_attach_own(joining.list, attach->listen, joining.own, ret_reason);
 	r = r < 0 ? r : ask_number(&joining);
 	return r < 0 ? r : write_file(&joining);
 }

@@ -14,7 +14,9 @@
  */
 
 #include <stdbool.h>
+#include <stdio.h>
 
+#include "control/config_value.h"
 #include "control/reason.h"
 
 struct ctl_attach {
@@ -26,5 +28,21 @@ struct ctl_attach {
 /* Adds a server to those. False: there is no room for so many. */
 bool ctl_attach_add(struct ctl_attach *attach, const char *server);
 
-/* 0, or a negative errno and the sentence; then no file was made. -EEXIST: it is there already. */
+/*
+ * The address of this server as others shall know it: as `listen` says, or if that is NULL that of
+ * this machine on the way to `servers`, port 8046. 0, or a negative errno and the sentence.
+ */
+int ctl_attach_own(const char *servers, const char *listen, char ret_own[CTL_ADDRESS_TEXT_SIZE],
+                   struct ctl_reason *ret_reason);
+
+/*
+ * Where a server keeps what is its own if its configuration was made by itself: beside `file`,
+ * which is there. Lines of a configuration. 0, or a negative errno.
+ */
+int ctl_attach_places(const char *file, FILE *out);
+
+/*
+ * 0, or a negative errno and the sentence; then no file was made. -EEXIST: it is there already;
+ * -EPERM, -EINVAL: to try again is in vain.
+ */
 int ctl_attach(const struct ctl_attach *attach, struct ctl_reason *ret_reason);

@@ -135,6 +135,8 @@ static const char *parse_value(struct ctl_config *config, const struct ctl_key *
 		return ctl_value_path(value, key->max, place);
 	case CTL_KEY_NAME:
 		return ctl_value_name(value, key->max, place);
+	case CTL_KEY_HOSTS:
+		return ctl_value_hosts(value, place);
 	case CTL_KEY_ADDRESS:
 		return ctl_value_address(value, place);
 	case CTL_KEY_CORES:

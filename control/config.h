@@ -82,6 +82,8 @@ struct ctl_config {
 	char gateway_tls_key[CTL_PATH_SIZE_MAX];
 	char rw_secret[CTL_PATH_SIZE_MAX]; /* "none" or the path of a file */
 	char ro_secret[CTL_PATH_SIZE_MAX];
+	char boot[CTL_HOSTS_SIZE_MAX]; /* "none" or the servers of the name cluster */
+	char boot_secret[CTL_PATH_SIZE_MAX];
 	struct ctl_address web; /* is_none: no web view */
 	uint64_t web_edit;      /* 0, 1 */
 	uint64_t pulse_ns;      /* 0: never */
@@ -94,6 +96,7 @@ enum ctl_key_type {
 	CTL_KEY_CHOICE,  /* one word of `choices`, kept as its place */
 	CTL_KEY_TEXT,    /* a path */
 	CTL_KEY_NAME,    /* letters, digits, "." and "-" */
+	CTL_KEY_HOSTS,   /* HOST[:PORT],... or none */
 	CTL_KEY_ADDRESS, /* IPV4:PORT, or none */
 	CTL_KEY_CORES,   /* 0,1,2 or empty */
 	CTL_KEY_SET,     /* 1 2 3 or empty; bits, kept as uint64_t */

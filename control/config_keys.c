@@ -153,6 +153,14 @@ static const struct ctl_key keys[] = {
          "Whether the supervisor starts a server again that was killed or broke a promise, in 0.1 "
          "s "
          "at first, in 10 s at last. no leaves that to the service manager."},
+	{"boot", CTL_KEY_HOSTS, AT(boot), "none", 0, 0, NULL,
+         "Servers of a name cluster, such as 10.0.0.8,names.example:8046: another Coffer cluster "
+         "that is told where the servers of this one are, under its `name`. The same on all "
+         "servers. A `cofferd --boot` and `coffer --boot` find this cluster there. none: nobody is "
+         "told."},
+	{"boot_secret", CTL_KEY_TEXT, AT(boot_secret), "none", 0, CTL_PATH_SIZE_MAX - 1, NULL,
+         "File of the secret that lets this server write to the name cluster. none: the "
+         "environment variable COFFER_BOOT_SECRET, or no secret."},
 	{"web", CTL_KEY_ADDRESS, AT(web), "none", 0, 0, NULL,
          "TCP address of the web view: a page with the live tree, /health, /metrics and "
          "/status.json. There is no password, so take an address that only those reach who may "
@@ -197,6 +205,7 @@ void ctl_config_range_text(const struct ctl_key *key, char *ret_text, size_t siz
 	case CTL_KEY_SET:
 		(void)snprintf(ret_text, size, "numbers from 1 to %" PRIu64, key->max);
 		break;
+	case CTL_KEY_HOSTS:
 	case CTL_KEY_ADDRESS:
 	case CTL_KEY_CORES:
 		break;

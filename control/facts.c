@@ -6,6 +6,17 @@
 #include "consensus/quorum.h"
 
 #define READY_NS ((uint64_t)2000000000) /* who was heard of so lately can be a spare */
+#define ALIVE_NS ((uint64_t)5000000000) /* a name is given to who was, if suspicion is shorter */
+
+static bool is_alive(const struct ctl_config *config, const struct paxos_status *status,
+                     unsigned node)
+{
+	const uint64_t patience_ns =
+		config->suspicion_ns * 3 > ALIVE_NS ? config->suspicion_ns * 3 : ALIVE_NS;
+	const uint64_t heard_ns = status->peers[node].heard_ns;
+
+	return node == status->node || (heard_ns != 0 && status->now_ns - heard_ns < patience_ns);
+}
 
 static void take_member(struct ctl_tree_member *member, const struct ctl_config *config,
                         const struct paxos_status *status, unsigned node)
@@ -22,6 +33,7 @@ static void take_member(struct ctl_tree_member *member, const struct ctl_config 
 		return;
 	}
 	ctl_node_id(config->cluster, node, peer->named, member->id);
+	member->is_alive = is_alive(config, status, node);
 	member->is_ready = peer->heard_ns != 0 && status->now_ns - peer->heard_ns < READY_NS;
 }
 

@@ -335,6 +335,7 @@ static void remove_folder(int data, const char *name)
 		}
 		free(list.numbers);
 	}
+	ctl_segment_remove_unmade(folder);
 	(void)close(folder);
 	(void)unlinkat(data, name, AT_REMOVEDIR);
 }

@@ -201,6 +201,11 @@ int ctl_segment_make(int folder, uint64_t number, uint32_t blocks, const _Atomic
 	return fsync(folder) < 0 ? -errno : 0;
 }
 
+void ctl_segment_remove_unmade(int folder)
+{
+	(void)unlinkat(folder, NAME_NEW, 0);
+}
+
 int ctl_segment_renumber(int folder, uint64_t number, uint64_t other)
 {
 	char name[NAME_SIZE], name_other[NAME_SIZE];

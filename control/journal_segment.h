@@ -50,6 +50,9 @@ int ctl_segment_renumber(int folder, uint64_t number, uint64_t other);
 
 int ctl_segment_remove(int folder, uint64_t number);
 
+/* Removes one whose making was cut short. Nothing if there is none. */
+void ctl_segment_remove_unmade(int folder);
+
 /*
  * Opens it for writing, past the page cache where the file system can. *ret_blocks is its size.
  * Returns a descriptor or a negative errno.

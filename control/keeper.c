@@ -251,25 +251,13 @@ static void start_turn(struct ctl_keeper *keeper)
 	walk(keeper, (struct slice){0});
 }
 
-static void take_value(struct ctl_tree_file *file, struct slice value)
-{
-	file->is_known = true;
-	file->is_odd = value.size >= sizeof(file->value) ||
-	               (value.size != 0 && memchr(value.data, 0, value.size) != NULL);
-	file->value[0] = '\0';
-	if (!file->is_odd && value.size != 0) {
-		memcpy(file->value, value.data, value.size);
-		file->value[value.size] = '\0';
-	}
-}
-
 static void on_read(void *context, const struct client_result *result)
 {
 	struct ctl_keeper *keeper = context;
 
 	keeper->outstanding--;
 	if (result->outcome == CLIENT_DONE) {
-		take_value(&keeper->next->files[keeper->next_read], result->answer.value);
+		ctl_tree_take_value(&keeper->next->files[keeper->next_read], result->answer.value);
 	} else {
 		keeper->has_failed = true;
 	}
@@ -463,8 +451,10 @@ bool ctl_keeper_mail(struct ctl_keeper *keeper, const struct paxos_mail *mail)
 		    keeper->is_dirty) {
 			poke(keeper);
 		}
+		ctl_names_tell(keeper->config.names, &keeper->facts);
 	} else if (keeper->state == ASKING) {
 		(void)ctl_facts_take(&keeper->facts, keeper->config.config, &status);
+		ctl_names_tell(keeper->config.names, &keeper->facts);
 		make_plan(keeper);
 	}
 	return true;

@@ -24,6 +24,7 @@
 #include "control/config.h"
 #include "control/inside.h"
 #include "control/logger.h"
+#include "control/names.h"
 #include "control/reason.h"
 #include "control/tree.h"
 #include "store/store.h"
@@ -36,6 +37,7 @@ struct ctl_keeper_config {
 	const struct store *store; /* only store_event_last() */
 	struct ctl_logger *logger;
 	const char *version;
+	struct ctl_names *names; /* told of the members; NULL: nobody is */
 };
 
 struct ctl_keeper;

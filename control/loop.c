@@ -15,9 +15,9 @@
 #include "control/grace.h"
 #include "control/inside.h"
 #include "control/keeper.h"
+#include "control/names.h"
 #include "control/snapshot_desk.h"
 #include "control/told.h"
-#include "control/udp.h"
 #include "control/web.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
@@ -45,6 +45,7 @@ struct ctl_loop {
 	struct ctl_insides insides;
 	struct ctl_gateway *gateway;
 	struct ctl_web *web;
+	struct ctl_names *names;   /* in a name cluster */
 	struct ctl_keeper *keeper; /* of /ctl */
 	struct ctl_grace *grace;
 	uint64_t grace_told;
@@ -412,6 +413,16 @@ static int open_web(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 	return ctl_web_open(&loop->web, &loop->uv, &web, ret_reason);
 }
 
+static int open_names(struct ctl_loop *loop, struct ctl_reason *ret_reason)
+{
+	return ctl_names_open(&loop->names,
+	                      &(struct ctl_names_config){.loop = &loop->uv,
+	                                                 .config = loop->config.config,
+	                                                 .secret = loop->config.secrets->boot,
+	                                                 .logger = loop->config.logger},
+	                      ret_reason);
+}
+
 static int open_keeper(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 {
 	const struct ctl_keeper_config keeper = {.loop = &loop->uv,
@@ -420,7 +431,8 @@ static int open_keeper(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 	                                         .config = loop->config.config,
 	                                         .store = loop->config.store,
 	                                         .logger = loop->config.logger,
-	                                         .version = loop->config.version};
+	                                         .version = loop->config.version,
+	                                         .names = loop->names};
 
 	return ctl_keeper_open(&loop->keeper, &keeper, ret_reason);
 }
@@ -452,18 +464,6 @@ static int init_handles(struct ctl_loop *loop)
 	return r;
 }
 
-static void warn_of_small_buffers(struct ctl_loop *loop)
-{
-	struct ctl_slow_udp_counters counters;
-
-	ctl_loop_counters(loop, &counters);
-	if (loop->slow != NULL && counters.receive_buffer < CTL_UDP_BUFFER_GOOD) {
-		ctl_log(loop->config.logger, CTL_WARNING, "small_buffer",
-		        CTL_NUMBER("receive_bytes", counters.receive_buffer),
-		        CTL_TEXT("mend", "sysctl net.core.rmem_max=8388608"));
-	}
-}
-
 int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *config,
                   struct ctl_reason *ret_reason)
 {
@@ -492,26 +492,24 @@ int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *conf
 	}
 	if (config->config->transport == CTL_TRANSPORT_DPDK && !config->config->listen.is_none) {
 		r = ctl_slow_udp_open(&loop->slow, &loop->uv, &config->config->listen,
-		                      config->mailbox, ret_reason);
-		if (r < 0) {
-			goto close_loop;
-		}
-		warn_of_small_buffers(loop);
+		                      config->mailbox, config->logger, ret_reason);
 	}
 	loop->insides.key = config->secrets->keys.rw;
-	r = ctl_gateway_start(&loop->gateway,
-	                      &(struct ctl_gateway_config){
-				      .inside = {.loop = &loop->uv,
-	                                         .mailbox = config->mailbox,
-	                                         .insides = &loop->insides,
-	                                         .config = config->config},
-				      .rw_secret = config->secrets->rw,
-				      .ro_secret = config->secrets->ro,
-				      .incarnation = config->incarnation,
-				      .member = config->is_member,
-			      },
-	                      config->logger, ret_reason);
+	r = r < 0 ? r
+	          : ctl_gateway_start(&loop->gateway,
+	                              &(struct ctl_gateway_config){
+					      .inside = {.loop = &loop->uv,
+	                                                 .mailbox = config->mailbox,
+	                                                 .insides = &loop->insides,
+	                                                 .config = config->config},
+					      .rw_secret = config->secrets->rw,
+					      .ro_secret = config->secrets->ro,
+					      .incarnation = config->incarnation,
+					      .member = config->is_member,
+				      },
+	                              config->logger, ret_reason);
 	r = r < 0 || config->config->web.is_none ? r : open_web(loop, ret_reason);
+	r = r < 0 ? r : open_names(loop, ret_reason);
 	r = r < 0 ? r : open_keeper(loop, ret_reason);
 	if (r < 0) {
 		goto close_loop;
@@ -587,6 +585,7 @@ void ctl_loop_close(struct ctl_loop *loop)
 	close_handle((uv_handle_t *)&loop->interrupt);
 	close_handle((uv_handle_t *)&loop->hangup);
 	ctl_keeper_close(loop->keeper);
+	ctl_names_close(loop->names);
 	ctl_admin_close(loop->admin);
 	ctl_slow_udp_close(loop->slow);
 	ctl_gateway_close(loop->gateway);

@@ -11,8 +11,16 @@ const struct argp_option ctl_cofferd_options[] = {
          "written to FILE (default: coffer.conf), and takes the server in as a learner; without, "
          "FILE is there, and `cofferctl member add` brings it in",
          0},
+	{"boot", 'b', "ADDRESS[:PORT],...", 0,
+         "every start of this server, with a name cluster: the very first joins the cluster of "
+         "that "
+         "NAME if the name cluster knows it, else makes it; of several servers that start at once "
+         "one does. The configuration is written to FILE (default: coffer.conf)",
+         0},
+	{"name", CTL_OPTION_NAME, "NAME", 0, "with --boot: what the cluster is called", 0},
 	{"listen", CTL_OPTION_LISTEN, "IP[:PORT]", 0,
-         "with --join ADDRESS: where this server is reached; default: the address of this machine "
+         "with --join ADDRESS or --boot: where this server is reached; default: the address of "
+         "this machine "
          "towards the cluster, port 8046",
          0},
 	{"restore", CTL_OPTION_RESTORE, "FILE", 0,

@@ -39,6 +39,8 @@ int ctl_secrets_read(struct ctl_secrets *ret_secrets, const struct ctl_config *c
 	if (r == 0) {
 		r = read_one(secrets->ro, config->ro_secret, "COFFER_ROSECRET", ret_reason);
 	}
+	r = r < 0 ? r
+	          : read_one(secrets->boot, config->boot_secret, "COFFER_BOOT_SECRET", ret_reason);
 	if (r < 0) {
 		return r;
 	}

@@ -15,12 +15,14 @@
 /* What clients have to know; "": nothing. */
 struct ctl_secrets {
 	char rw[CTL_SECRET_SIZE_MAX], ro[CTL_SECRET_SIZE_MAX];
-	struct store_keys keys; /* the same for datagrams */
+	char boot[CTL_SECRET_SIZE_MAX]; /* what this server has to know of the name cluster */
+	struct store_keys keys;         /* the same for datagrams */
 };
 
 /*
- * The first lines of the files that rw_secret and ro_secret name; where that is "none", the
- * variables COFFER_RWSECRET and COFFER_ROSECRET of the environment, and without them none. 0, or a
+ * The first lines of the files that rw_secret, ro_secret and boot_secret name; where that is
+ * "none", the variables COFFER_RWSECRET, COFFER_ROSECRET and COFFER_BOOT_SECRET of the environment,
+ * and without them none. 0, or a
  * negative errno and the sentence, which never tells a secret: -EINVAL, too, where there is one to
  * read and none to write, which would keep nobody out.
  */

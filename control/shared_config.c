@@ -53,6 +53,9 @@ void ctl_shared_config(const struct ctl_config *config,
 	say(&text, "quota_mb = %" PRIu64 "\n", config->quota_mb);
 	say(&text, "sessions_max = %" PRIu64 "\n", config->sessions_max);
 	say_ms(&text, "promote_ms", config->promote_ns);
+	if (strcmp(config->boot, "none") != 0) {
+		say(&text, "boot = %s\n", config->boot);
+	}
 	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
 		if ((members[i].is_voter || members[i].is_learner) && members[i].address.ip != 0) {
 			ctl_address_text(members[i].address, address);

@@ -54,7 +54,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 int ctl_slow_udp_open(struct ctl_slow_udp **ret_slow, uv_loop_t *loop,
                       const struct ctl_address *listen, struct paxos_mailbox *mailbox,
-                      struct ctl_reason *ret_reason)
+                      struct ctl_logger *logger, struct ctl_reason *ret_reason)
 {
 	struct ctl_slow_udp *slow = calloc(1, sizeof(*slow));
 	int r;
@@ -68,6 +68,11 @@ int ctl_slow_udp_open(struct ctl_slow_udp **ret_slow, uv_loop_t *loop,
 	if (r < 0) {
 		free(slow);
 		return r;
+	}
+	if (slow->udp.receive_buffer < CTL_UDP_BUFFER_GOOD) {
+		ctl_log(logger, CTL_WARNING, "small_buffer",
+		        CTL_NUMBER("receive_bytes", slow->udp.receive_buffer),
+		        CTL_TEXT("mend", "sysctl net.core.rmem_max=8388608"));
 	}
 	must(uv_poll_init(loop, &slow->poll, slow->udp.fd) == 0);
 	slow->poll.data = slow;

@@ -18,6 +18,7 @@
 
 #include "consensus/mailbox.h"
 #include "control/config_value.h"
+#include "control/logger.h"
 #include "control/reason.h"
 
 struct ctl_slow_udp;
@@ -29,10 +30,10 @@ struct ctl_slow_udp_counters {
 	uint64_t receive_buffer, send_buffer; /* bytes */
 };
 
-/* The mailbox is borrowed until close. 0, or a negative errno and the sentence. */
+/* Mailbox and logger are borrowed until close. 0, or a negative errno and the sentence. */
 int ctl_slow_udp_open(struct ctl_slow_udp **ret_slow, uv_loop_t *loop,
                       const struct ctl_address *listen, struct paxos_mailbox *mailbox,
-                      struct ctl_reason *ret_reason);
+                      struct ctl_logger *logger, struct ctl_reason *ret_reason);
 
 /* Queues an answer (copied); it leaves at the next flush, or when a burst is full. */
 void ctl_slow_udp_reply(struct ctl_slow_udp *slow, const struct paxos_address *address,

@@ -56,3 +56,15 @@ void ctl_tree_set(struct ctl_tree_plan *plan, store_rev_t revision, const char *
 	(void)snprintf(action->path, sizeof(action->path), "%s", path);
 	(void)snprintf(action->value, sizeof(action->value), "%s", value != NULL ? value : "");
 }
+
+void ctl_tree_take_value(struct ctl_tree_file *file, struct slice value)
+{
+	file->is_known = true;
+	file->is_odd = value.size >= sizeof(file->value) ||
+	               (value.size != 0 && memchr(value.data, 0, value.size) != NULL);
+	file->value[0] = '\0';
+	if (!file->is_odd && value.size != 0) {
+		memcpy(file->value, value.data, value.size);
+		file->value[value.size] = '\0';
+	}
+}

@@ -15,6 +15,7 @@
  *      /ctl/cal/SEAT             ID of a voter; empty: one is wanted             operator, leader
  *      /ctl/join/KEY             IP:PORT, then a number behind it                joiner, leader
  *      /ctl/ns/NAME/ID           address of a voter                              leader
+ *      /ctl/boot/NAME            in a name cluster: whose name it is             claim.h, names.h
  *      /ctl/err                  why a wish was refused                          leader
  *
  * Pure. Threads: any one.
@@ -60,6 +61,7 @@ struct ctl_tree {
 struct ctl_tree_member {
 	bool is_voter, is_learner;
 	bool is_ready;             /* a learner that was heard of lately */
+	bool is_alive;             /* not silent for so long that it is told no more */
 	char id[CTL_NODE_ID_SIZE]; /* empty: its incarnation is not named yet */
 	struct store_address address;
 };
@@ -97,6 +99,9 @@ struct ctl_tree_plan {
 /* Adds an action, if there is room; for what is not the plan's business. */
 void ctl_tree_set(struct ctl_tree_plan *plan, store_rev_t revision, const char *path,
                   const char *value);
+
+/* What was read of it. */
+void ctl_tree_take_value(struct ctl_tree_file *file, struct slice value);
 
 /* The file of that path, or NULL. */
 const struct ctl_tree_file *ctl_tree_find(const struct ctl_tree *tree, const char *path);

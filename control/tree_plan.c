@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/tree_plan.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "control/config_value.h"
 #include "control/seats.h"
 #include "store/base/check.h"
+
+enum {
+	CLUSTER_TEXT_SIZE = 17 /* of a claim: the id and the blank behind it */
+};
 
 static const char nodes[] = "/ctl/node/";
 static const char joins[] = "/ctl/join/";
@@ -97,9 +102,14 @@ static void plan_gone(const struct ctl_tree *tree, const struct ctl_tree_facts *
 	}
 }
 
-/* /ctl/ns/NAME: the voters' addresses. */
+static bool has_name(const struct ctl_tree_member *member, bool is_live)
+{
+	return member->is_voter && member->id[0] != '\0' && (member->is_alive || !is_live);
+}
+
+/* /ctl/ns/NAME: the voters' addresses; is_live: of those alone that are heard. */
 static void plan_names(const struct ctl_tree *tree, const struct ctl_tree_facts *facts,
-                       struct ctl_tree_plan *plan)
+                       bool is_live, struct ctl_tree_plan *plan)
 {
 	char prefix[CTL_TREE_PATH_SIZE], path[CTL_TREE_PATH_SIZE], address[CTL_ADDRESS_TEXT_SIZE];
 	size_t size;
@@ -109,7 +119,7 @@ static void plan_names(const struct ctl_tree *tree, const struct ctl_tree_facts 
 	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
 		const struct ctl_tree_member *member = &facts->members[i];
 
-		if (member->is_voter && member->id[0] != '\0') {
+		if (has_name(member, is_live)) {
 			ctl_address_text(member->address, address);
 			(void)snprintf(path, sizeof(path), "%.100s%s", prefix, member->id);
 			want(tree, plan, path, address);
@@ -121,7 +131,7 @@ static void plan_names(const struct ctl_tree *tree, const struct ctl_tree_facts 
 
 		if (strncmp(file->path, prefix, size) == 0) {
 			member = member_at(facts, file->path + size);
-			if (member < 0 || !facts->members[member].is_voter) {
+			if (member < 0 || !has_name(&facts->members[member], is_live)) {
 				drop(plan, file);
 			}
 		}
@@ -253,11 +263,41 @@ void ctl_tree_make_plan(const struct ctl_tree *tree, const struct ctl_tree_facts
 	}
 	if (facts->leads) {
 		ctl_seats_plan(tree, facts, ret_plan);
-		plan_names(tree, facts, ret_plan);
+		plan_names(tree, facts, false, ret_plan);
 		plan_gone(tree, facts, ret_plan);
 		plan_joins(tree, facts, ret_plan);
 	}
 	if (ret_plan->error[0] != '\0') {
 		ctl_tree_set(ret_plan, STORE_REV_ANY, "/ctl/err", ret_plan->error);
+	}
+}
+
+void ctl_tree_claim_text(char ret_text[CTL_TREE_TEXT_SIZE], uint64_t cluster, const char *address)
+{
+	(void)snprintf(ret_text, CTL_TREE_TEXT_SIZE, "%016" PRIx64 " %.21s", cluster, address);
+}
+
+void ctl_tree_plan_names(const struct ctl_tree *tree, const struct ctl_tree_facts *facts,
+                         uint64_t cluster, struct ctl_tree_plan *ret_plan)
+{
+	const struct ctl_tree_file *name = ctl_tree_find(tree, "/ctl/name"), *claim;
+	char path[CTL_TREE_PATH_SIZE], text[CTL_TREE_TEXT_SIZE], address[CTL_ADDRESS_TEXT_SIZE];
+
+	*ret_plan = (struct ctl_tree_plan){0};
+	must(facts->own >= 0);
+	ctl_address_text(facts->members[facts->own].address, address);
+	ctl_tree_claim_text(text, cluster, address);
+	(void)snprintf(path, sizeof(path), "/ctl/boot/%.63s", facts->name);
+	claim = ctl_tree_find(tree, path);
+	if (name != NULL && strcmp(name->value, facts->name) == 0) {
+		(void)snprintf(ret_plan->error, sizeof(ret_plan->error),
+		               "the name cluster has that name itself");
+	} else if (claim == NULL) {
+		ctl_tree_set(ret_plan, 0, path, text); /* the names are for the next plan */
+	} else if (claim->is_odd || strncmp(claim->value, text, CLUSTER_TEXT_SIZE) != 0) {
+		(void)snprintf(ret_plan->error, sizeof(ret_plan->error),
+		               "%s there says another cluster: %.64s", path, claim->value);
+	} else {
+		plan_names(tree, facts, true, ret_plan);
 	}
 }

@@ -15,7 +15,6 @@ enum {
 	OPTION_STOP,
 	OPTION_ONCE,
 	OPTION_SECRET,
-	OPTION_SERVERS,
 	OPTION_TIMEOUT,
 	OPTION_STALE,
 	TIMEOUT_SECONDS_MAX = 86400,
@@ -55,7 +54,10 @@ static const struct argp_option OPTIONS[] = {
 	{"output", 'o', "text|json", 0, "How to print (text)", 0},
 	{"secret", OPTION_SECRET, "FILE", 0,
          "File of the secret that the servers ask for ($COFFER_SECRET)", 0},
-	{"servers", OPTION_SERVERS, "HOST[:PORT],...", 0, "Servers to ask ($COFFER_SERVERS)", 0},
+	{"servers", 'a', "HOST[:PORT],...", 0,
+         "Servers to ask ($COFFER_SERVERS); doozer:?ca=HOST[:PORT]&... will do, too", 0},
+	{"boot", 'b', "HOST[:PORT],...", 0, "Name cluster that knows --cluster ($COFFER_BOOT)", 0},
+	{"cluster", 'c', "NAME", 0, "Ask the servers of this cluster, as --boot tells them", 0},
 	{"timeout", OPTION_TIMEOUT, "SECONDS", 0,
          "Time for the whole request (5); wait: for an event (no limit)", 0},
 	{"if-rev", OPTION_IF_REV, "R", 0,
@@ -170,8 +172,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_SECRET:
 		options->secret = argument;
 		return 0;
-	case OPTION_SERVERS:
+	case 'a':
 		options->servers = argument;
+		return 0;
+	case 'b':
+		options->boot = argument;
+		return 0;
+	case 'c':
+		options->cluster = argument;
 		return 0;
 	case OPTION_TIMEOUT:
 		return parse_seconds(argument, &options->timeout_ms)
@@ -203,18 +211,17 @@ int cli_options_parse(struct cli_options *options, int count, char **words, bool
 {
 	const struct argp argp = {OPTIONS, parse, "VERB [ARGUMENT...]", DOC, NULL, NULL, NULL};
 	struct parsing parsing = {.options = options};
-	const char *servers = options->servers, *secret = options->secret;
+	const struct cli_options former = *options;
 
 	argp_err_exit_status = CLI_USAGE;
 	if (argp_parse(&argp, count, words, is_shell ? ARGP_NO_EXIT : 0, NULL, &parsing) != 0 ||
 	    parsing.is_bad) {
 		return CLI_USAGE;
 	}
-	if (is_shell && options->servers != servers) {
-		return cli_fail_usage("--servers", "belongs where the shell is started");
-	}
-	if (is_shell && options->secret != secret) {
-		return cli_fail_usage("--secret", "belongs where the shell is started");
+	if (is_shell && (options->servers != former.servers || options->secret != former.secret ||
+	                 options->boot != former.boot || options->cluster != former.cluster)) {
+		return cli_fail_usage("--servers, --secret, --boot or --cluster",
+		                      "belongs where the shell is started");
 	}
 	return CLI_DONE;
 }

@@ -38,6 +38,8 @@ enum {
 
 struct cli_options {
 	const char *servers; /* NULL: COFFER_SERVERS */
+	const char *boot;    /* NULL: COFFER_BOOT */
+	const char *cluster; /* NULL: the servers are named */
 	const char *secret;  /* path of a file; NULL: COFFER_SECRET */
 	const char *verb;    /* NULL: none was named */
 	const char *arguments[CLI_ARGUMENTS_MAX];

@@ -11,7 +11,6 @@
  * Exit: 0 ended by a signal; 1 something is wrong, told in one sentence; 2 usage; 128 + N: killed
  * by signal N.
  */
-#include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -28,13 +27,14 @@
 #include "consensus/replica.h"
 #include "consensus/watches.h"
 #include "control/attach.h"
+#include "control/bin/cofferd_order.h"
 #include "control/boot.h"
+#include "control/claim.h"
 #include "control/config.h"
 #include "control/end.h"
 #include "control/gateway_start.h"
 #include "control/logger.h"
 #include "control/loop.h"
-#include "control/options.h"
 #include "control/recover.h"
 #include "control/secret.h"
 #include "control/status.h"
@@ -45,24 +45,14 @@
 #include "store/base/check.h"
 #include "store/store.h"
 
-const char *argp_program_version = "cofferd (Coffer) " COFFER_VERSION;
-
 enum {
 	EXIT_WRONG = 1,
-	EXIT_USAGE = 2,
 	LOWER_BY = 5,            /* nice: a quarter of a core that a worker wants */
 	MAILBOX_BYTES = 4 << 20, /* each way: some 2,900 of the largest datagrams */
 };
 
 static_assert(MAILBOX_BYTES / 4 > STORE_DATAGRAM_SIZE_MAX + 64, "a datagram is a mail");
 static_assert(MAILBOX_BYTES / 4 > sizeof(struct paxos_status) + 4096, "a status is a mail");
-
-struct order {
-	const char *config;
-	const char *restore;      /* a snapshot that a new cluster begins with, or NULL */
-	struct ctl_attach attach; /* no servers: the configuration is there */
-	bool new_cluster, join, check, print_config, no_supervisor;
-};
 
 /* Everything a server is; what is NULL or below 0 is not there yet. */
 struct server {
@@ -372,13 +362,6 @@ static int end_as_told(struct server *server, enum paxos_end end, struct ctl_rea
 	return ctl_end_say(end, server->config.data, ret_reason);
 }
 
-static enum ctl_start start_of(const struct order *order)
-{
-	return order->new_cluster ? CTL_START_NEW_CLUSTER
-	       : order->join      ? CTL_START_JOIN
-	                          : CTL_START_AGAIN;
-}
-
 /* What the superblock has to say of this server. */
 static void note(void *context, const struct paxos_trace *trace)
 {
@@ -387,6 +370,15 @@ static void note(void *context, const struct paxos_trace *trace)
 
 	if (ctl_home_note(&server->boot.home, trace, &reason) < 0) {
 		ctl_log(&server->logger, CTL_ERROR, "superblock", CTL_TEXT("why", reason.text));
+	}
+}
+
+/* After a failure before the replica took part: a first start can be tried again. */
+static void withdraw(struct server *server, const struct order *order)
+{
+	ctl_home_withdraw(&server->boot.home);
+	if (server->boot.home.founded && order->name != NULL) {
+		ctl_claim_withdraw(order->config);
 	}
 }
 
@@ -408,7 +400,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	server->boot.config = &server->config;
 	server->boot.logger = &server->logger;
 	server->boot.keys = &server->secrets.keys;
-	r = ctl_boot_begin(&server->boot, start_of(order), order->restore, ret_reason);
+	r = ctl_boot_begin(&server->boot, order->start, order->restore, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
 	loop.store = server->boot.store;
 	loop.folder = server->boot.home.folder;
@@ -418,10 +410,11 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	if (r == 0 && is_disk(server)) {
 		r = ctl_journal_start(server->boot.journal, &server->mailbox, ret_reason);
 	}
+	r = r < 0 || order->name == NULL ? r : ctl_claim_settle(order->config, ret_reason);
 	r = r < 0 ? r : start_shell(server, ret_reason);
 	if (r < 0) {
 		/* Its replica took no part: it promised nothing to anybody. */
-		ctl_home_withdraw(&server->boot.home);
+		withdraw(server, order);
 		return r;
 	}
 	tell_start(server);
@@ -447,18 +440,30 @@ static void end(struct server *server)
 	free(server->records);
 }
 
+/* Where the configuration stands now. */
+static const char *find_file(const struct order *order, char room[CTL_PATH_SIZE_MAX])
+{
+	if (order->name == NULL) {
+		return order->config;
+	}
+	ctl_claim_file(order->config, room);
+	return room;
+}
+
 static int serve(const struct order *order, struct ctl_birth *birth)
 {
 	static struct server server; /* large, and one in a process */
 	struct ctl_reason reason = {{0}};
+	char room[CTL_PATH_SIZE_MAX];
+	const char *file = find_file(order, room);
 	int r;
 
 	server.boot.home.folder = -1;
 	server.boot.birth = birth;
-	r = ctl_config_load(&server.config, order->config, &reason);
+	r = ctl_config_load(&server.config, file, &reason);
 	r = r < 0 || !order->check ? r : ctl_gateway_check(&server.config, &reason);
 	if (r == 0 && order->check) {
-		(void)printf("%s: good\n", order->config);
+		(void)printf("%s: good\n", file);
 		return 0;
 	}
 	r = r < 0 ? r : ctl_secrets_read(&server.secrets, &server.config, &reason);
@@ -488,16 +493,18 @@ static int serve_supervised(void *context, struct ctl_birth *birth, bool again)
 {
 	struct order order = *(const struct order *)context;
 
-	order.new_cluster = order.new_cluster && !again;
-	order.restore = order.new_cluster ? order.restore : NULL;
-	order.join = order.join && !again;
+	if (again) {
+		order.start = CTL_START_AGAIN;
+		order.restore = NULL;
+	}
 	return serve(&order, birth);
 }
 
 static int supervise(struct order *order)
 {
 	struct ctl_reason reason = {{0}};
-	const int r = ctl_supervise(order->config, serve_supervised, order, &reason);
+	char room[CTL_PATH_SIZE_MAX];
+	const int r = ctl_supervise(find_file(order, room), serve_supervised, order, &reason);
 
 	if (r < 0) {
 		(void)fprintf(stderr, "cofferd: %s\n", reason.text);
@@ -505,78 +512,33 @@ static int supervise(struct order *order)
 	return r < 0 ? EXIT_WRONG : r;
 }
 
-/* --- command line ----------------------------------------------------------------------- */
+/* --- the beginning --------------------------------------------------------------------------- */
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+/* What the very first start has to find out before there is a server. */
+static int find_start(struct order *order, struct ctl_reason *ret_reason)
 {
-	struct order *order = state->input;
+	struct ctl_logger logger = {.fd = STDERR_FILENO, .path = "stderr"};
+	const struct ctl_claim claim = {.boot = order->boot,
+	                                .name = order->name,
+	                                .listen = order->attach.listen,
+	                                .file = order->config,
+	                                .logger = &logger};
 
-	switch (key) {
-	case 'c':
-		order->config = argument;
-		return 0;
-	case CTL_OPTION_NEW_CLUSTER:
-		order->new_cluster = true;
-		return 0;
-	case CTL_OPTION_JOIN:
-		order->join = true;
-		return 0;
-	case CTL_OPTION_LISTEN:
-		order->attach.listen = argument;
-		return 0;
-	case CTL_OPTION_RESTORE:
-		order->restore = argument;
-		return 0;
-	case CTL_OPTION_CHECK:
-		order->check = true;
-		return 0;
-	case CTL_OPTION_PRINT_CONFIG:
-		order->print_config = true;
-		return 0;
-	case CTL_OPTION_NO_SUPERVISOR:
-		order->no_supervisor = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return ctl_attach_add(&order->attach, argument) ? 0 : E2BIG;
-	case ARGP_KEY_END:
-		if (order->restore != NULL && !order->new_cluster) {
-			argp_error(state,
-			           "--restore begins a new cluster: it goes with --new-cluster");
-		}
-		if (order->join && order->new_cluster) {
-			argp_error(state, "it is --new-cluster or --join");
-		}
-		if (order->attach.servers[0] != '\0' && order->config == NULL) {
-			order->config = "coffer.conf";
-		}
-		if ((order->attach.servers[0] != '\0' || order->attach.listen != NULL) &&
-		    (!order->join || order->attach.servers[0] == '\0')) {
-			argp_error(state, "it is --join ADDRESS ... [--listen IP[:PORT]]");
-		}
-		if (order->config == NULL && !order->print_config) {
-			argp_error(state, "name a configuration file with -c");
-		}
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
+	if (order->name != NULL) {
+		return ctl_claim(&claim, &order->start, ret_reason);
 	}
+	order->attach.file = order->config;
+	return order->attach.servers[0] != '\0' ? ctl_attach(&order->attach, ret_reason) : 0;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {ctl_cofferd_options,
-	                                 parse,
-	                                 "[ADDRESS[:PORT] ...]",
-	                                 "Runs a Coffer server in the foreground.",
-	                                 NULL,
-	                                 NULL,
-	                                 NULL};
 	struct ctl_reason reason = {{0}};
 	struct order order = {0};
+	const int r = order_parse(&order, argc, argv);
 
-	argp_err_exit_status = EXIT_USAGE;
-	if (argp_parse(&argp, argc, argv, 0, NULL, &order) != 0) {
-		return EXIT_USAGE;
+	if (r != 0) {
+		return r;
 	}
 	if (sodium_init() < 0) {
 		(void)fprintf(stderr,
@@ -588,8 +550,7 @@ int main(int argc, char **argv)
 		ctl_config_print(stdout);
 		return fflush(stdout) == 0 ? 0 : EXIT_WRONG;
 	}
-	order.attach.file = order.config;
-	if (order.attach.servers[0] != '\0' && ctl_attach(&order.attach, &reason) < 0) {
+	if (!order.check && find_start(&order, &reason) < 0) {
 		(void)fprintf(stderr, "cofferd: %s\n", reason.text);
 		return EXIT_WRONG;
 	}

@@ -124,6 +124,22 @@ int coffer_open(struct coffer **ret_coffer, const char *servers,
  */
 void coffer_close(struct coffer *coffer);
 
+/*
+ * The servers of the cluster called `name`, as its name cluster tells them: what stands below
+ * /ctl/ns/NAME there. Waits, for options->timeout_ms twice at most.
+ *
+ * boot         servers of the name cluster, as coffer_open() takes them; NULL: the environment
+ *              variable COFFER_BOOT
+ * options      for the name cluster, its secret too; NULL: the defaults
+ * ret_servers  a list for coffer_open()
+ *
+ * Returns how many there are, COFFER_SERVERS_MAX at most, 0 if none is told; as coffer_open();
+ * -EINVAL: that is no name; -ENOSPC: `size` is too small; -ETIMEDOUT: the name cluster did not
+ * answer; -EACCES: it is denied.
+ */
+int coffer_cluster(const char *boot, const char *name, const struct coffer_options *options,
+                   char *ret_servers, size_t size);
+
 /* --- requests and results ------------------------------------------------------------------- */
 
 enum coffer_verb {

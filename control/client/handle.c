@@ -568,6 +568,10 @@ const char *coffer_error_text(int error)
 		return "too many requests or watches at once";
 	case EBUSY:
 		return "called from inside a callback";
+	case ETIMEDOUT:
+		return "no server answers";
+	case EACCES:
+		return "the secret does not allow it";
 	case EBADMSG:
 		return "the servers answered nonsense";
 	default:

@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Goal:   servers and clusters are found by names.
-Method: real servers over kernel UDP that know each other by names of hosts."""
+Method: real servers over kernel UDP that know each other by names of hosts; a name cluster, and
+        clusters and bare hosts that know it, killed as hosts and before steps towards the disk."""
 
+import shutil
 import socket
 
 import harness
-from cluster import Kernel
-from harness import check
+from cluster import Kernel, loopback_net
+from harness import Failed, Server, check, parse_json, wait_for
+
+LIMIT_S = 40
+STEPS_MAX = 40
+STRIDE = 4  # from one step that a winner is killed before to the next
 
 
 class Hosts(Kernel):
@@ -41,5 +47,226 @@ def test_hosts_by_name(tools):
     cluster.down()
 
 
+class Names:
+    """A name cluster, as clients see it."""
+
+    def __init__(self, tools, count=3):
+        self.tools = tools
+        self.cluster = Kernel(tools, count, settings=["name = names"], relayed=False,
+                              durability="disk").up()
+        self.list = self.cluster.servers_text()
+
+    def run(self, *words):
+        done = self.cluster.coffer(*words)
+        return done.stdout if done.returncode == 0 else None
+
+    def get(self, path):
+        return self.run("get", path)
+
+    def addresses(self, name):
+        """What is told of the cluster of that name."""
+        paths = (self.run("find", f"/ctl/ns/{name}/*") or "").split()
+        return sorted(filter(None, (self.get(path) for path in paths)))
+
+    def wait_addresses(self, name, expected, what, limit_s=LIMIT_S):
+        last = []
+
+        def is_so():
+            last[:] = self.addresses(name)
+            return last == sorted(expected)
+
+        try:
+            wait_for(what, is_so, limit_s, 0.1)
+        except Failed as failed:
+            raise Failed(f"{failed}: {last}, not {sorted(expected)}") from None
+
+    def client(self, name, *words):
+        """As somebody who knows nothing but the name cluster."""
+        return self.tools.run([self.tools.coffer, "-b", self.list, "-c", name, *words])
+
+
+class Bare:
+    """A host with one program on it, that knows the name cluster."""
+
+    def __init__(self, names, name, address):
+        self.names, self.name, self.address = names, name, address
+        self.tools = names.tools
+        self.folder = self.tools.folder / f"{name}-{address}"
+        self.folder.mkdir()
+        self.process = None
+
+    def start(self, **more):
+        self.process = Server(self.tools, f"{self.name}-{self.address}",
+                              [self.tools.cofferd, "--boot", self.names.list, "--name", self.name,
+                               "--listen", self.address], self.folder, **more)
+        return self
+
+    def status(self):
+        done = self.tools.run([self.tools.cofferctl, "-s", self.folder / "cofferd.sock", "status",
+                               "-o", "json"])
+        return parse_json(done.stdout, "its status") if done.returncode == 0 else None
+
+    def takes_part(self):
+        check(self.process.is_running(), f"{self.address} ended", self.process.errors())
+        status = self.status()
+        return status and status["leader"] and status["applied"] and status
+
+    def made_it(self):
+        return "founding=yes" in self.process.errors()
+
+    def waits(self):
+        check(self.process.is_running(), f"{self.address} ended", self.process.errors())
+        return "event=waits" in self.process.errors()
+
+
+def end(names, *others):
+    for host in others:
+        host.process.kill_both()
+    names.cluster.down()
+
+
+def address_of(cluster, number):
+    return "{}:{}".format(*cluster.client_address(number))
+
+
+def test_two_clusters(tools):
+    names = Names(tools)
+    cluster = Kernel(tools, 3, settings=["name = db", f"boot = {names.list}"], relayed=False,
+                     durability="disk")
+    cluster.expected_errors = "name_taken"
+    cluster.up()
+    all_three = [address_of(cluster, n) for n in (1, 2, 3)]
+    names.wait_addresses("db", all_three, "all servers are told")
+    check(names.get("/ctl/boot/db").startswith(cluster.id), "whose name it is")
+    check(names.client("db", "set", "/a", "v").returncode == 0, "a client finds the cluster")
+    uri = "doozer:?ca=" + names.list.replace(",", "&ca=")
+    done = tools.run([tools.coffer, "-b", uri, "-a", "doozer:?cn=db", "get", "/a"])
+    check(done.stdout == "v", "by a URI, too", done)
+    done = names.client("nobody", "get", "/a")
+    check(done.returncode == 3 and "nobody" in done.stderr, "a name that none has", done)
+
+    path = names.run("find", "/ctl/ns/db/*").split()[0]
+    names.run("set", path, "nonsense")
+    names.run("set", "/ctl/ns/db/AAAAAAAAAAAAAAAA", "10.0.0.1:1")
+    names.wait_addresses("db", all_three, "what is wrong is put right")
+    names.run("del", "/ctl/boot/db")
+    wait_for("and what is missing", lambda: names.get("/ctl/boot/db"), LIMIT_S, 0.1)
+
+    leader = cluster.leader()
+    cluster.kill_host(leader)
+    left = [address_of(cluster, n) for n in (1, 2, 3) if n != leader]
+    names.wait_addresses("db", left, "who is dead is told no more")
+    check(names.client("db", "get", "/a").stdout == "v", "the others are found")
+    cluster.start(leader)
+    names.wait_addresses("db", all_three, "it is back")
+
+    names.cluster.kill_host(names.cluster.leader())
+    gone = next(n for n in (1, 2, 3) if n != cluster.leader())
+    done = cluster.ctl(cluster.leader(), "member", "remove", str(gone), "--even", limit_s=60)
+    check(done.returncode == 0, "a member is removed", done.stderr)
+    cluster.await_removed(gone)
+    names.wait_addresses("db", [address_of(cluster, n) for n in cluster.members],
+                         "the name cluster's leader dies, and a member goes")
+    cluster.down()
+    names.wait_addresses("db", [address_of(cluster, n) for n in cluster.members],
+                         "of who ended last nobody says that it is gone")
+    names.cluster.is_down = True  # one was killed; the others are ended by the harness
+
+
+def test_name_is_taken(tools):
+    names = Names(tools, 1)
+    first = Kernel(tools, 1, settings=["name = db", f"boot = {names.list}"], relayed=False).up()
+    names.wait_addresses("db", [address_of(first, 1)], "it is told")
+    for name, said in (("db", "another cluster"), ("names", "has that name itself")):
+        second = Kernel(tools, 1, settings=[f"name = {name}", f"boot = {names.list}"],
+                        relayed=False)
+        second.expected_errors = "name_taken"
+        second.up()
+        wait_for("it is told why it is not told", lambda s=second, t=said: "name_taken" in
+                 s.log_text(1) and t in s.log_text(1), LIMIT_S, 0.1)
+        second.down()
+    names.wait_addresses("db", [address_of(first, 1)], "the first keeps its name")
+    first.down()
+    names.cluster.down()
+
+
+def test_a_race_makes_one_cluster(tools):
+    names = Names(tools)
+    net = loopback_net()
+    hosts = [Bare(names, "web", f"{net}.{n}").start() for n in (1, 2, 3)]
+    wait_for("all take part", lambda: all(h.takes_part() for h in hosts), LIMIT_S, 0.1)
+    made = [h for h in hosts if h.made_it()]
+    check(len(made) == 1, "one made it", [h.address for h in made])
+    check(len({h.status()["cluster"] for h in hosts}) == 1, "there is one cluster")
+    check(made[0].status()["learners"] == [2, 3], "the others follow", made[0].status())
+    names.wait_addresses("web", [f"{made[0].address}:8046"], "who votes is told")
+    check(names.client("web", "set", "/ctl/cal/1", "").returncode == 0, "a seat more")
+    wait_for("another votes", lambda: len(names.addresses("web")) == 2, LIMIT_S, 0.1)
+    for host in hosts:
+        host.process.kill_both()
+    for host in hosts:
+        host.start()
+    wait_for("all are back by the same words", lambda: all(h.takes_part() for h in hosts),
+             LIMIT_S, 0.1)
+    check(len({h.status()["cluster"] for h in hosts}) == 1, "there is one cluster still")
+    check(names.client("web", "set", "/a", "v").returncode == 0, "it works")
+    end(names, *hosts)
+
+
+def test_a_winner_is_dead(tools):
+    names = Names(tools, 1)
+    net = loopback_net()
+    names.run("set", "/ctl/boot/web", f"00000000000000aa {net}.9:8046")
+    hosts = [Bare(names, "web", f"{net}.{n}").start() for n in (1, 2)]
+    wait_for("both wait", lambda: all(h.waits() for h in hosts), LIMIT_S, 0.1)
+    for host in hosts:
+        check(f"{net}.9:8046" in host.process.errors(), "for whom", host.process.errors())
+        check("coffer del /ctl/boot/web" in host.process.errors(), "and what to do")
+        check(not (host.folder / "coffer.conf").exists() and not (host.folder / "data").exists(),
+              "nothing is made")
+    hosts[1].process.kill_both()
+    names.run("del", "/ctl/boot/web")
+    wait_for("one makes it", hosts[0].takes_part, LIMIT_S, 0.1)
+    hosts[1].start()
+    wait_for("the other joins", hosts[1].takes_part, LIMIT_S, 0.1)
+    check(hosts[0].made_it() and not hosts[1].made_it(), "who made it")
+    hosts[0].process.kill_both()
+    shutil.rmtree(hosts[0].folder / "data")
+    hosts[0].start()
+    wait_for("who lost its folder is a stranger", lambda: hosts[0].status() and
+             hosts[0].status()["role"] == "outsider", LIMIT_S, 0.1)
+    check(hosts[0].process.errors().count("founding=yes") == 1, "it makes no cluster again",
+          hosts[0].process.errors())
+    end(names, *hosts)
+
+
+def test_a_winner_is_cut_short(tools):
+    """kill -9 before a step towards its disk; started again, it finds its own claim."""
+    names = Names(tools, 1)
+    net = loopback_net()
+    step = is_beyond = 0
+    while not is_beyond and step < STEPS_MAX:
+        step += 1 if tools.all else STRIDE
+        host = Bare(names, f"n{step}", f"{net}.{step}")
+        host.start(environment={"LD_PRELOAD": str(tools.options.kill_at), "KILL_AT": str(step)})
+        host.process.expected_end = True
+        wait_for("it is killed, or beyond", lambda h=host: not h.process.is_running() or
+                 names.addresses(h.name), LIMIT_S, 0.05)
+        is_beyond = host.process.is_running()
+        claimed = names.get(f"/ctl/boot/{host.name}")
+        host.process.kill_both()
+        host.start()
+        names.wait_addresses(host.name, [f"{host.address}:8046"], f"step {step}: it is made")
+        after = names.get(f"/ctl/boot/{host.name}")
+        check(claimed in (None, after), f"step {step}: by its claim", claimed, after)
+        check(not (host.folder / "coffer.conf.claim").exists(), f"step {step}: it is settled")
+        host.process.kill_both()
+    check(is_beyond and step > 5, "it was killed before its steps", step)
+    print(f"summary: a winner was killed at steps below {step}")
+    names.cluster.down()
+
+
 if __name__ == "__main__":
-    harness.run([test_hosts_by_name])
+    harness.run([test_hosts_by_name, test_two_clusters, test_name_is_taken,
+                 test_a_race_makes_one_cluster, test_a_winner_is_dead,
+                 test_a_winner_is_cut_short])

@@ -366,6 +366,19 @@ static void test_founding_that_was_cut_short_is_finished(void **state)
 	assert_int_equal(pieces[1].kind, CTL_PIECE_BLANK);
 }
 
+/* The first start was killed while it made its first segment. */
+static void test_founding_goes_on_over_a_segment_that_was_not_made(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkdirat(config.folder, "journal.new", 0700), 0);
+	fd = openat(config.folder, "journal.new/segment.new", O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(close(fd), 0);
+	found();
+}
+
 /* --- segments -------------------------------------------------------------------------------- */
 
 static void forget(uint64_t record)
@@ -924,6 +937,7 @@ int main(void)
 		WITH_FOLDER(test_what_is_in_the_ring_is_written_at_the_stop),
 		WITH_FOLDER(test_second_founding_and_missing_journal_are_refused),
 		WITH_FOLDER(test_founding_that_was_cut_short_is_finished),
+		WITH_FOLDER(test_founding_goes_on_over_a_segment_that_was_not_made),
 		WITH_FOLDER(test_forgotten_segments_are_used_again),
 		WITH_FOLDER(test_full_is_told_one_segment_ahead_and_ends),
 		WITH_FOLDER(test_full_journal_can_be_stopped),

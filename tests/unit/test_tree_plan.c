@@ -350,6 +350,76 @@ static void test_joining_is_refused(void **state)
 	assert_int_equal(plan.add, 0);
 }
 
+/* Plans and writes to what is now a name cluster's tree. */
+static void settle_names(uint64_t cluster)
+{
+	for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
+		ctl_tree_plan_names(&tree, &facts, cluster, &plan);
+		if (plan.count == 0) {
+			return;
+		}
+		for (unsigned i = 0; i < plan.count; i++) {
+			act(&plan.actions[i]);
+		}
+	}
+	fail_msg("plans do not come to rest");
+}
+
+static const char *name_of(unsigned number)
+{
+	char path[CTL_TREE_PATH_SIZE];
+
+	(void)snprintf(path, sizeof(path), "/ctl/ns/local/%.16s", id(number));
+	return get(path);
+}
+
+static void test_name_cluster_is_told_who_is_alive(void **state)
+{
+	(void)state;
+	memset(&tree, 0, sizeof(tree));
+	put("/ctl/name", "names");
+	put("/ctl/ns/local/AAAAAAAAAAAAAAAA", "10.9.9.9:1");
+	for (unsigned i = 0; i < 4; i++) {
+		facts.members[i].is_alive = i != 1;
+	}
+	facts.own = 0;
+	settle_names(7);
+	assert_string_equal(plan.error, "");
+	assert_string_equal(get("/ctl/boot/local"), "0000000000000007 10.0.0.1:8046");
+	assert_string_equal(name_of(1), "10.0.0.1:8046");
+	assert_null(name_of(2)); /* silent */
+	assert_string_equal(name_of(3), "10.0.0.3:8046");
+	assert_null(name_of(4)); /* it does not vote */
+	assert_null(get("/ctl/ns/local/AAAAAAAAAAAAAAAA"));
+	facts.own = 2; /* another leads; the claim is the cluster's */
+	facts.members[1].is_alive = true;
+	settle_names(7);
+	assert_string_equal(get("/ctl/boot/local"), "0000000000000007 10.0.0.1:8046");
+	assert_string_equal(name_of(2), "10.0.0.2:8046");
+}
+
+static void test_name_of_another_is_left_alone(void **state)
+{
+	static const char *const claims[] = {"0000000000000008 10.0.0.1:8046", "00000000000000070",
+	                                     "7", ""};
+
+	(void)state;
+	facts.own = 0;
+	facts.members[0].is_alive = true;
+	for (unsigned i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+		memset(&tree, 0, sizeof(tree));
+		put("/ctl/boot/local", claims[i]);
+		ctl_tree_plan_names(&tree, &facts, 7, &plan);
+		assert_int_equal(plan.count, 0);
+		assert_non_null(strstr(plan.error, "/ctl/boot/local"));
+	}
+	memset(&tree, 0, sizeof(tree));
+	put("/ctl/name", "local");
+	ctl_tree_plan_names(&tree, &facts, 7, &plan);
+	assert_int_equal(plan.count, 0);
+	assert_non_null(strstr(plan.error, "itself"));
+}
+
 static void test_ids_look_as_doozers(void **state)
 {
 	char a[CTL_NODE_ID_SIZE], b[CTL_NODE_ID_SIZE];
@@ -381,6 +451,8 @@ int main(void)
 		cmocka_unit_test_setup(test_new_incarnation_takes_the_place_of_the_former, begin),
 		cmocka_unit_test_setup(test_joining_gives_a_number_and_ends, begin),
 		cmocka_unit_test_setup(test_joining_is_refused, begin),
+		cmocka_unit_test_setup(test_name_cluster_is_told_who_is_alive, begin),
+		cmocka_unit_test_setup(test_name_of_another_is_left_alone, begin),
 		cmocka_unit_test(test_ids_look_as_doozers),
 	};
 

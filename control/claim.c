@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/attach.h"
+#include "control/client/coffer.h"
+#include "control/config.h"
+#include "control/tree_plan.h"
+
+enum {
+	LOOK_MS = 1000, /* between two looks at a name that another has claimed */
+};
+
+struct claiming {
+	const struct ctl_claim *claim;
+	struct ctl_reason *reason;
+	char own[CTL_ADDRESS_TEXT_SIZE];
+	char file[CTL_PATH_SIZE_MAX]; /* FILE.claim */
+	char path[CTL_TREE_PATH_SIZE];
+	char text[CTL_TREE_TEXT_SIZE]; /* of our claim */
+	struct ctl_reason said;        /* why it waits, as logged last */
+	struct coffer_options options;
+};
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+static void claim_file(const char *file, char ret_file[CTL_PATH_SIZE_MAX])
+{
+	(void)snprintf(ret_file, CTL_PATH_SIZE_MAX, "%.*s.claim", CTL_PATH_SIZE_MAX - 8, file);
+}
+
+void ctl_claim_file(const char *file, char ret_file[CTL_PATH_SIZE_MAX])
+{
+	claim_file(file, ret_file);
+	if (access(file, F_OK) == 0 || access(ret_file, F_OK) != 0) {
+		(void)snprintf(ret_file, CTL_PATH_SIZE_MAX, "%.*s", CTL_PATH_SIZE_MAX - 1, file);
+	}
+}
+
+/* So that a name in the folder outlives a loss of power. */
+static int sync_folder(const char *file)
+{
+	char copy[CTL_PATH_SIZE_MAX];
+	int fd, r;
+
+	(void)snprintf(copy, sizeof(copy), "%s", file);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		return -errno;
+	}
+	r = fsync(fd) < 0 ? -errno : 0;
+	(void)close(fd);
+	return r;
+}
+
+int ctl_claim_settle(const char *file, struct ctl_reason *ret_reason)
+{
+	char from[CTL_PATH_SIZE_MAX];
+	int r;
+
+	claim_file(file, from);
+	if (access(file, F_OK) == 0 || access(from, F_OK) != 0) {
+		return 0;
+	}
+	r = renameat(AT_FDCWD, from, AT_FDCWD, file) < 0 ? -errno : sync_folder(file);
+	if (r < 0) {
+		ctl_reason_say(ret_reason, "%s cannot become %s (%s)", from, file, strerror(-r));
+	}
+	return r;
+}
+
+void ctl_claim_withdraw(const char *file)
+{
+	char to[CTL_PATH_SIZE_MAX];
+
+	claim_file(file, to);
+	(void)rename(file,
+	             to); /* if not: it says that there is no superblock, and is not claimed */
+}
+
+static int fail_file(struct claiming *claiming, const char *what)
+{
+	const int r = -errno;
+
+	ctl_reason_say(claiming->reason, "%s cannot be %s (%s)", claiming->file, what,
+	               strerror(-r));
+	return r < 0 ? r : -EIO;
+}
+
+/* A cluster of one server, with an id by chance. */
+static int write_claim(struct claiming *claiming)
+{
+	const struct ctl_claim *claim = claiming->claim;
+	uint64_t cluster = 0;
+	FILE *file;
+	bool is_good;
+
+	if (getrandom(&cluster, sizeof(cluster), 0) != (ssize_t)sizeof(cluster)) {
+		return fail_file(claiming, "given an id");
+	}
+	file = fopen(claiming->file, "wxe");
+	if (file == NULL) {
+		return fail_file(claiming, "made");
+	}
+	(void)fprintf(file,
+	              "# Made by this server, to make the cluster.\ncluster = %016" PRIx64
+	              "\nname = %s\nnode = 1\nserver.1 = %s\nboot = %s\n",
+	              cluster | 1, claim->name, claiming->own, claim->boot.servers);
+	is_good = ctl_attach_places(claiming->file, file) == 0 && fflush(file) == 0 &&
+	          fsync(fileno(file)) == 0;
+	is_good = fclose(file) == 0 && is_good && sync_folder(claiming->file) == 0;
+	if (!is_good) {
+		(void)unlink(claiming->file);
+		return fail_file(claiming, "written");
+	}
+	return 0;
+}
+
+/* What is claimed stands in the file, from this start or an earlier one. */
+static int read_claim(struct claiming *claiming, struct ctl_config *config)
+{
+	char address[CTL_ADDRESS_TEXT_SIZE];
+	int r = 0;
+
+	if (access(claiming->file, F_OK) != 0) {
+		r = write_claim(claiming);
+	}
+	r = r < 0 ? r : ctl_config_load(config, claiming->file, claiming->reason);
+	if (r < 0) {
+		return r;
+	}
+	if (strcmp(config->name, claiming->claim->name) != 0) {
+		ctl_reason_say(claiming->reason,
+		               "%s claims the name %s, not %s; delete it if that is over",
+		               claiming->file, config->name, claiming->claim->name);
+		return -EINVAL;
+	}
+	ctl_address_text((struct store_address){.ip = config->servers[0].ip,
+	                                        .port = config->servers[0].port},
+	                 address);
+	ctl_tree_claim_text(claiming->text, config->cluster, address);
+	return 0;
+}
+
+/* --- the name cluster ------------------------------------------------------------------------ */
+
+/* Each reason once. */
+static void say_waits(struct claiming *claiming, const char *why)
+{
+	if (strcmp(claiming->said.text, why) != 0) {
+		ctl_reason_say(&claiming->said, "%s", why);
+		ctl_log(claiming->claim->logger, CTL_WARNING, "waits",
+		        CTL_TEXT("cluster", claiming->claim->name), CTL_TEXT("why", why));
+	}
+	(void)nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L - 1}, NULL);
+}
+
+static void say_other(struct claiming *claiming, const char *claimed)
+{
+	char why[CTL_TREE_TEXT_SIZE];
+
+	(void)snprintf(why, sizeof(why),
+	               "it is to be made by %.64s (id, address); if that server is gone for good: "
+	               "coffer del %.90s",
+	               claimed, claiming->path);
+	say_waits(claiming, why);
+}
+
+/* 1: the claim is ours; 0: it is another's, or not known; it was said why it waits. */
+static int settle_claim(struct claiming *claiming, struct coffer *coffer)
+{
+	char claimed[CTL_TREE_TEXT_SIZE] = "";
+	struct coffer_result result = {0};
+	int r;
+
+	/* Written again after any doubt: what it claims is the same at each start. */
+	r = coffer_set(coffer, claiming->path, claiming->text, strlen(claiming->text), 0, &result);
+	if (r == COFFER_DONE) {
+		return 1;
+	}
+	if (r != COFFER_REFUSED || result.answer != COFFER_MISMATCH) {
+		say_waits(claiming,
+		          r < 0 ? coffer_error_text(r) : coffer_answer_text(result.answer));
+		return 0;
+	}
+	r = coffer_get(coffer, claiming->path, &result);
+	if (r != COFFER_DONE || result.value_size >= sizeof(claimed)) {
+		say_waits(claiming, "the claim of its name cannot be read");
+		return 0;
+	}
+	memcpy(claimed, result.value, result.value_size);
+	if (strcmp(claimed, claiming->text) == 0) {
+		return 1;
+	}
+	say_other(claiming, claimed);
+	return 0;
+}
+
+/* As above, or a negative errno. */
+static int compete(struct claiming *claiming, struct ctl_config *config)
+{
+	struct coffer *coffer;
+	int r = read_claim(claiming, config);
+
+	if (r < 0) {
+		return r;
+	}
+	r = coffer_open(&coffer, claiming->claim->boot.servers, &claiming->options);
+	if (r < 0) {
+		say_waits(claiming, coffer_error_text(r));
+		return 0;
+	}
+	r = settle_claim(claiming, coffer);
+	coffer_close(coffer);
+	return r;
+}
+
+/* 1: it has a number; 0: not now; or a negative errno: it is refused. */
+static int join(struct claiming *claiming, const char *servers)
+{
+	struct ctl_attach attach = {.listen = claiming->own, .file = claiming->claim->file};
+	int r;
+
+	if (!ctl_attach_add(&attach, servers)) {
+		return -E2BIG;
+	}
+	r = ctl_attach(&attach, claiming->reason);
+	if (r == 0) {
+		(void)unlink(claiming->file); /* of no use: FILE is looked at first */
+		return 1;
+	}
+	if (r == -EPERM || r == -EINVAL || r == -EEXIST) {
+		return r;
+	}
+	say_waits(claiming, claiming->reason->text);
+	return 0;
+}
+
+/* One that has a superblock was cut short behind its first start, or has lived. */
+static enum ctl_start start_of(const struct ctl_config *config, enum ctl_start first)
+{
+	char path[CTL_PATH_SIZE_MAX + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/superblock", config->data);
+	return access(path, F_OK) == 0 ? CTL_START_AGAIN : first;
+}
+
+/* Who has a configuration and nothing else joins, be it with a folder that was lost. */
+static int look_at_file(const struct ctl_claim *claim, enum ctl_start *ret_start,
+                        struct ctl_reason *ret_reason)
+{
+	static struct ctl_config config; /* large */
+	const int r = ctl_config_load(&config, claim->file, ret_reason);
+
+	if (r == 0) {
+		*ret_start = start_of(&config, CTL_START_JOIN);
+	}
+	return r;
+}
+
+static int find_own(struct claiming *claiming)
+{
+	const struct ctl_claim *claim = claiming->claim;
+	int r;
+
+	if (claiming->own[0] != '\0') {
+		return 1;
+	}
+	r = ctl_attach_own(claim->boot.servers, claim->listen, claiming->own, claiming->reason);
+	if (r < 0 && r != -EINVAL) {
+		say_waits(claiming, claiming->reason->text);
+	}
+	return r == 0 ? 1 : r == -EINVAL ? r : 0;
+}
+
+static int look(struct claiming *claiming, enum ctl_start *ret_start)
+{
+	const struct ctl_claim *claim = claiming->claim;
+	static struct ctl_config config; /* large */
+	char servers[CTL_PLACE_SIZE];
+	int r = find_own(claiming);
+
+	if (r <= 0) {
+		return r;
+	}
+	r = coffer_cluster(claim->boot.servers, claim->name, &claiming->options, servers,
+	                   sizeof(servers));
+	if (r == -EINVAL || r == -EDESTADDRREQ || r == -E2BIG || r == -EACCES) {
+		ctl_reason_say(claiming->reason, "--boot %s --name %s: %s", claim->boot.servers,
+		               claim->name, coffer_error_text(r));
+		return r;
+	}
+	if (r < 0) {
+		say_waits(claiming, coffer_error_text(r));
+		return 0;
+	}
+	if (r > 0) {
+		*ret_start = CTL_START_JOIN;
+		return join(claiming, servers);
+	}
+	r = compete(claiming, &config);
+	if (r == 1) {
+		ctl_log(claim->logger, CTL_INFO, "claimed", CTL_TEXT("cluster", claim->name),
+		        CTL_HEX("id", config.cluster));
+		*ret_start = start_of(&config, CTL_START_NEW_CLUSTER);
+	}
+	return r;
+}
+
+int ctl_claim(const struct ctl_claim *claim, enum ctl_start *ret_start,
+              struct ctl_reason *ret_reason)
+{
+	struct claiming claiming = {.claim = claim, .reason = ret_reason};
+	const char *secret = getenv("COFFER_BOOT_SECRET");
+	char name[CTL_NAME_SIZE_MAX];
+	int r;
+
+	if (access(claim->file, F_OK) == 0) {
+		return look_at_file(claim, ret_start, ret_reason);
+	}
+	if (ctl_value_name(claim->name, sizeof(name) - 1, name) != NULL) {
+		ctl_reason_say(ret_reason, "--name %.64s: it is letters, digits, dots and dashes",
+		               claim->name);
+		return -EINVAL;
+	}
+	claim_file(claim->file, claiming.file);
+	(void)snprintf(claiming.path, sizeof(claiming.path), "/ctl/boot/%s", name);
+	coffer_options_default(&claiming.options);
+	claiming.options.secret = secret != NULL ? secret : claim->boot.secret;
+	do {
+		r = look(&claiming, ret_start);
+	} while (r == 0);
+	return r < 0 ? r : 0;
+}
