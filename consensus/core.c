@@ -441,6 +441,7 @@ void paxos_core_enter(struct paxos_core *core, uint32_t configuration, uint32_t 
 	core->configuration = configuration;
 	core->voters = voters | (mutant(22) ? core->voters : 0);
 	core->known = core->log.length;
+	core->holes = core->holes_first = 0; /* what is behind `cut` is of no use any more */
 	core->grant = (struct paxos_grant){0};
 }
 

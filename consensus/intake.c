@@ -364,8 +364,9 @@ bool paxos_intake_stop(struct paxos_core *core, struct paxos_intake *intake,
 		                        &entry));
 		*ret_stop = (struct paxos_stop){entry.configuration, entry.voters};
 	}
-	if (ret_stop->configuration <= core->configuration || intake->cut < core->decided ||
-	    (!intake->has_state && intake->cut > core->log.length)) {
+	if (ret_stop->configuration <= core->configuration ||
+	    ret_stop->configuration <= core->promised.configuration ||
+	    intake->cut < core->decided || (!intake->has_state && intake->cut > core->log.length)) {
 		paxos_intake_end(intake);
 		return false;
 	}

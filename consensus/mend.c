@@ -62,14 +62,16 @@ bool paxos_mend_tick(struct paxos_core *core, struct paxos_intake *intake)
 	return false;
 }
 
-void paxos_mend_give(struct paxos_core *core, const struct paxos_msg *fetch)
+bool paxos_mend_give(struct paxos_core *core, const struct paxos_msg *fetch)
 {
 	const bool same = paxos_ballot_equal(fetch->ballot, core->accepted);
 	const uint64_t have = same ? core->log.length : core->decided;
 
-	if (fetch->index > core->log.base && fetch->index <= have &&
-	    paxos_log_entry(&core->log, fetch->index).size != 0) {
-		paxos_outlet_entries(core, fetch, fetch->ballot,
-		                     paxos_log_known(&core->log, fetch->index, have), 0, 0);
+	if (fetch->index <= core->log.base || fetch->index > have ||
+	    paxos_log_entry(&core->log, fetch->index).size == 0) {
+		return false;
 	}
+	paxos_outlet_entries(core, fetch, fetch->ballot,
+	                     paxos_log_known(&core->log, fetch->index, have), 0, 0);
+	return true;
 }

@@ -15,6 +15,8 @@
  * that is itself being mended answers, too: when every server is damaged, none at the same entry,
  * all are mended.
  *
+ * Where a later configuration than any it stood in has begun, all that it could be asked about is
+ * decided: a snapshot from there takes the place of log and holes (turnover.h).
  * Where nobody has the entries while a leader lives, PAXOS_END_BEYOND_REPAIR: they are never taken
  * for empty. Source: Alagappan et al., "Protocol-Aware Recovery", FAST '18; DESIGN 7.
  *
@@ -26,5 +28,5 @@
 /* With core->holes: asks, copies, and in the end commits. True when the log is whole. */
 bool paxos_mend_tick(struct paxos_core *core, struct paxos_intake *intake);
 
-/* FETCH with REPAIR: answers if it may. */
-void paxos_mend_give(struct paxos_core *core, const struct paxos_msg *fetch);
+/* FETCH with REPAIR: answers if it may. False: it has not what is asked for. */
+bool paxos_mend_give(struct paxos_core *core, const struct paxos_msg *fetch);

@@ -90,7 +90,7 @@ void paxos_outsider_tick(struct paxos_replica *replica)
 	const struct paxos_catchup *catchup = &replica->catchup;
 
 	if (core->holes != 0) {
-		if (paxos_mend_tick(core, &replica->intake)) {
+		if (!paxos_turnover_learns(replica) && paxos_mend_tick(core, &replica->intake)) {
 			enter(replica);
 		}
 		return;

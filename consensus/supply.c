@@ -4,6 +4,7 @@
 #include "consensus/changer.h"
 #include "consensus/mend.h"
 #include "consensus/quorum.h"
+#include "consensus/turnover.h"
 #include "store/base/check.h"
 #include "store/base/hash.h"
 #include "store/base/mutant.h"
@@ -74,7 +75,9 @@ void paxos_supply_fetch(struct paxos_replica *replica, const struct paxos_msg *m
 	const bool wants_state = (msg->flags & PAXOS_FLAG_STATE) != 0;
 
 	if ((msg->flags & PAXOS_FLAG_REPAIR) != 0) {
-		paxos_mend_give(core, msg);
+		if (!paxos_mend_give(core, msg) && msg->configuration < core->configuration) {
+			paxos_turnover_stopped(replica, msg->node, 0);
+		}
 		return;
 	}
 	if (paxos_ballot_is_none(msg->ballot)) {

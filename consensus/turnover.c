@@ -150,21 +150,40 @@ static void commit(struct paxos_replica *replica)
 	}
 }
 
+bool paxos_turnover_learns(const struct paxos_replica *replica)
+{
+	return replica->intake.purpose == PAXOS_INTAKE_LEARN;
+}
+
+/* Its word in a configuration binds, whether its entries are known or not: only a later one. */
+static bool may_learn(const struct paxos_replica *replica)
+{
+	const struct paxos_core *core = &replica->core;
+	const uint32_t later = replica->turnover.later;
+
+	return later > core->configuration &&
+	       (core->takes_part || (core->holes != 0 && later > core->promised.configuration));
+}
+
 void paxos_turnover_learn(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
 	struct paxos_intake *intake = &replica->intake;
 	struct paxos_turnover *turnover = &replica->turnover;
 
-	if (core->takes_part && turnover->later > core->configuration &&
-	    (intake->purpose != PAXOS_INTAKE_LEARN || is_stuck(core, intake))) {
+	if (paxos_turnover_learns(replica) && is_stuck(core, intake) && core->holes != 0) {
+		turnover->later = 0; /* asks all again for what it lacks: another may tell */
+		paxos_intake_end(intake);
+	} else if (may_learn(replica) &&
+	           (!paxos_turnover_learns(replica) || is_stuck(core, intake))) {
 		if (core->role == PAXOS_CANDIDATE) {
 			paxos_replica_step_down(replica, PAXOS_NOBODY);
 		}
 		paxos_intake_begin(core, intake, PAXOS_INTAKE_LEARN, turnover->later_node,
-		                   (struct paxos_ballot){0}, core->decided, UINT64_MAX, false);
+		                   (struct paxos_ballot){0}, core->decided, UINT64_MAX,
+		                   core->holes != 0);
 	}
-	if (intake->purpose == PAXOS_INTAKE_LEARN && paxos_intake_is_whole(intake)) {
+	if (paxos_turnover_learns(replica) && paxos_intake_is_whole(intake)) {
 		commit(replica);
 	}
 	if (turnover->stand_in == core->configuration && turnover->stand_in != 0 &&

@@ -23,8 +23,12 @@ bool paxos_turnover_is_due(const struct paxos_replica *replica);
 /* Enters it. After the entry that made it so, before the next one is applied. */
 void paxos_turnover_enter(struct paxos_replica *replica);
 
-/* Who takes part and has heard of a later configuration: fetches it, enters it. Once a turn. */
+/*
+ * Who takes part, or lacks entries, and has heard of a later configuration: fetches it, enters it.
+ * Once a turn. Who lacks entries wants the state itself: what it lacks may be forgotten there.
+ */
 void paxos_turnover_learn(struct paxos_replica *replica);
+bool paxos_turnover_learns(const struct paxos_replica *replica); /* it is at it */
 
 /* Whom an outsider asks that hears no leader: the next server each time. */
 unsigned paxos_turnover_probe(struct paxos_replica *replica);

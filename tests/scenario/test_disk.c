@@ -582,6 +582,52 @@ static void test_state_that_a_majority_contradicts_ends_its_server(void **state)
 	story_end(world);
 }
 
+/*
+ * A server that lacks entries and was down while the members changed; those who went on have its
+ * entries in snapshots alone. It steps into the later configuration, or is told that it is removed.
+ */
+static void lack_through_a_change(bool is_removed)
+{
+	unsigned leader;
+	struct world *world = begin_beside(1, 1000, &leader);
+	const unsigned node = (leader + 1) % 3, other = (leader + 2) % 3;
+	const unsigned gone = is_removed ? node : other;
+	const struct paxos_change replace = {.add = 8, .remove = 1u << gone};
+
+	while (!server_hurt(&world->servers[node], &world->stage, FOLDER_STALE)) {
+		story_write(world, 1);
+	}
+	world_crash(world, node);
+	assert_int_equal(story_ask(world, leader, &replace), PAXOS_CHANGE_DONE);
+	story_write(world, 60);
+	for (unsigned i = 0; i < 4; i++) {
+		if (i != node && i != gone) {
+			restart(world, i);
+			assert_true(world_status(world, i).log_start > 30);
+			assert_true(world_does(world, 0, "set 3", MS(PATIENCE_MS)));
+		}
+	}
+	world_restart(world, node);
+	assert_true(world_status(world, node).holes >= 1);
+	assert_int_equal(world_status(world, node).configuration, 1);
+	assert_true(world_until(world, world_agrees, MS(PATIENCE_MS)));
+	assert_int_equal(world->servers[node].is_removed, is_removed);
+	assert_int_equal(folder_of(world, node)->counts.set_aside, 0);
+	story_end(world);
+}
+
+static void test_who_lacks_what_all_forgot_learns_that_it_was_removed(void **state)
+{
+	(void)state;
+	lack_through_a_change(true);
+}
+
+static void test_who_lacks_what_all_forgot_goes_on_in_the_next_configuration(void **state)
+{
+	(void)state;
+	lack_through_a_change(false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -607,6 +653,8 @@ int main(void)
 		cmocka_unit_test(test_words_of_the_former_life_of_a_new_disk_count_for_nothing),
 		cmocka_unit_test(test_new_disk_joins_and_the_old_life_is_over),
 		cmocka_unit_test(test_state_that_a_majority_contradicts_ends_its_server),
+		cmocka_unit_test(test_who_lacks_what_all_forgot_learns_that_it_was_removed),
+		cmocka_unit_test(test_who_lacks_what_all_forgot_goes_on_in_the_next_configuration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -438,17 +438,11 @@ bool world_has_seen_all(const struct world *world)
 	return true;
 }
 
-/*
- * All whom it knows of are gone, too, or new themselves: there is nobody to tell it. Or it lacks
- * entries, asks for them before anything else, and may ask for what all others have forgotten.
- */
+/* All whom it knows of are gone, too, or new themselves: there is nobody to tell it. */
 static bool is_left_behind(const struct world *world, const struct paxos_status *status)
 {
 	if (status->configuration == store_members(world->stage.checker.store)->configuration) {
 		return false;
-	}
-	if (status->holes != 0) {
-		return true;
 	}
 	for (unsigned i = 0; i < world_servers(world); i++) {
 		const struct paxos_status *other = last_status(world, i);

@@ -131,8 +131,8 @@ static uint64_t ask(struct paxos_ballot of, uint64_t index)
 	                                .index = index};
 	struct paxos_msg msg;
 
-	paxos_mend_give(&core, &fetch);
-	if (core.outbox.count == core.outbox.taken) {
+	if (!paxos_mend_give(&core, &fetch)) {
+		assert_true(core.outbox.count == core.outbox.taken);
 		return 0;
 	}
 	msg = core_expect(&core, 2, PAXOS_MSG_ENTRIES);

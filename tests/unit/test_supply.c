@@ -69,6 +69,26 @@ static void test_decided_entries_for_members_alone(void **state)
 	assert_true(ask(msg) == UINT64_MAX);
 }
 
+/* What cannot be given to one of an earlier configuration: then it hears that this is over. */
+static void test_who_is_mended_hears_of_a_later_configuration(void **state)
+{
+	struct paxos_msg msg = fetch(2, body_ballot(1, 3));
+
+	(void)state;
+	body_follow(body_ballot(1, 3));
+	core_append_nops(core, 4);
+	msg.flags = PAXOS_FLAG_REPAIR;
+	assert_int_equal(ask(msg), 4);
+	msg.index = 5;
+	assert_true(ask(msg) == UINT64_MAX);
+	core->configuration = 2;
+	core_empty_outbox(core);
+	paxos_supply_fetch(replica, &msg);
+	assert_int_equal(core_expect(core, 2, PAXOS_MSG_STOPPED).configuration, 2);
+	msg.index = 1;
+	assert_int_equal(ask(msg), 4); /* it can be given */
+}
+
 static void test_who_does_not_lead_names_no_ballot(void **state)
 {
 	struct paxos_msg msg = fetch(2, (struct paxos_ballot){0}), answer;
@@ -237,6 +257,8 @@ int main(void)
 	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(test_decided_entries_for_members_alone, body_begin,
 	                                        body_end),
+		cmocka_unit_test_setup_teardown(test_who_is_mended_hears_of_a_later_configuration,
+	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(test_who_does_not_lead_names_no_ballot, body_begin,
 	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_rejoin_for_who_says_the_proof_back, body_begin,

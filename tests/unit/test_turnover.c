@@ -212,6 +212,33 @@ static void test_later_configuration_is_fetched_whoever_leads_here(void **state)
 	assert_int_equal(replica->intake.peer, 1);
 }
 
+/* It lacks entries, so it takes no part; what it lacks may be forgotten where it is told. */
+static void test_who_lacks_entries_fetches_a_later_state(void **state)
+{
+	(void)state;
+	body_follow(body_ballot(1, 6));
+	core_append_nops(core, 4);
+	core_apply(core, 1);
+	core->takes_part = false;
+	core->role = PAXOS_OUTSIDER;
+	core->holes_first = 3;
+	core->holes = 1;
+	core->promised.configuration = 2; /* its word there binds it still */
+	hear(stopped(2, 2, 0));
+	assert_false(paxos_turnover_learns(replica));
+	hear(stopped(2, 3, 0));
+	assert_true(paxos_turnover_learns(replica));
+	assert_true(replica->intake.wants_state);
+	core->now_ns += 4 * core->config.heartbeat_ns; /* nothing comes: it asks all again */
+	paxos_turnover_learn(replica);
+	assert_int_equal(replica->intake.purpose, PAXOS_INTAKE_NONE);
+	paxos_turnover_learn(replica);
+	assert_false(paxos_turnover_learns(replica));
+	hear(stopped(1, 3, 0));
+	assert_true(paxos_turnover_learns(replica));
+	assert_int_equal(replica->intake.peer, 1);
+}
+
 static void test_candidate_stops_to_learn(void **state)
 {
 	(void)state;
@@ -319,6 +346,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_later_configuration_is_fetched_whoever_leads_here, body_begin,
 			body_end),
+		cmocka_unit_test_setup_teardown(test_who_lacks_entries_fetches_a_later_state,
+	                                        body_begin, body_end),
 		cmocka_unit_test_setup_teardown(test_candidate_stops_to_learn, body_begin,
 	                                        body_end),
 		cmocka_unit_test_setup_teardown(test_call_to_stand_counts_in_its_configuration,
