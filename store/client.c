@@ -95,8 +95,8 @@ void client_free(struct client *client)
 
 static bool request_is_good(const struct client_request *request)
 {
-	if (request->verb < PROTO_CLOSE || request->verb > PROTO_SELF ||
-	    request->verb == PROTO_ALIVE) {
+	if (request->verb < PROTO_CLOSE || request->verb > PROTO_TXN ||
+	    request->verb == PROTO_ALIVE || request->verb == PROTO_WATCH) {
 		return false;
 	}
 	if (request->condition != 0 && request->condition != STORE_IF_EQUAL &&
@@ -149,6 +149,7 @@ static void begin(struct client *client, uint64_t now_ns, struct client_slot *sl
 		.verb = request->verb,
 		.flags = request->flags,
 		.follows = !anyone,
+		.owns = request->owns,
 		.tag = client->tags << CLIENT_SLOT_BITS | index,
 		.context = request->context,
 		.submit_ns = now_ns,
@@ -215,6 +216,11 @@ int client_cancel(struct client *client, uint64_t now_ns, uint64_t tag)
 	give_up(client, slot);
 	client_session_pump(client, now_ns);
 	return 0;
+}
+
+void client_renew(struct client *client, uint64_t now_ns)
+{
+	client_session_renew(client, now_ns);
 }
 
 void client_cancel_all(struct client *client, uint64_t now_ns)

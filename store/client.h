@@ -18,7 +18,8 @@
  * third of its time to live. Writes are numbered in the order of their submission; a retry keeps
  * session and number, so that it has one effect, whichever server takes it. When the session is
  * gone, a write of it that was ever sent is UNKNOWN and is never sent again under another session;
- * writes that were not yet sent go out under a new one (or fail, see one_session).
+ * writes that were not yet sent go out under a new one; or they fail, and so do all later ones
+ * until client_renew(), if the session owned something (request.owns), or with one_session.
  *
  * Outcomes. Every submitted request comes back once as DONE, at its deadline at the latest:
  *
@@ -78,6 +79,9 @@ static inline unsigned client_index(uint64_t tag)
  * Returns 0 or -ENOENT (no such request, or its result waits already).
  */
 int client_cancel(struct client *client, uint64_t now_ns, uint64_t tag);
+
+/* Lets the next write open another session, where one is gone that none may replace. */
+void client_renew(struct client *client, uint64_t now_ns);
 
 /* Gives up on all requests. */
 void client_cancel_all(struct client *client, uint64_t now_ns);

@@ -11,6 +11,7 @@ static void forget(struct client *client)
 
 	session->id = 0;
 	session->closing = false;
+	session->owns = false;
 	session->first = session->next = 1;
 	memset(session->by_number, CLIENT_NO_SLOT, sizeof(session->by_number));
 	client->own.state = CLIENT_SLOT_FREE;
@@ -150,6 +151,7 @@ static void give_number(struct client *client, uint64_t now_ns, struct client_sl
 	if (slot->verb == PROTO_CLOSE) {
 		session->closing = true;
 	}
+	session->owns = session->owns || slot->owns;
 	client_slot_send(client, now_ns, slot);
 }
 
@@ -196,6 +198,7 @@ void client_session_pump(struct client *client, uint64_t now_ns)
 void client_session_lost(struct client *client, uint64_t now_ns, enum store_answer answer)
 {
 	const uint64_t id = client->session.id;
+	const bool owns = client->session.owns;
 
 	must(id != 0);
 	for (unsigned i = 0; i < client->config.requests_max; i++) {
@@ -216,7 +219,13 @@ void client_session_lost(struct client *client, uint64_t now_ns, enum store_answ
 	}
 	forget(client);
 	client->counters.lost++;
-	client->session.gone = client->config.one_session;
+	client->session.gone = client->config.one_session || owns;
+	client_session_pump(client, now_ns);
+}
+
+void client_session_renew(struct client *client, uint64_t now_ns)
+{
+	client->session.gone = false;
 	client_session_pump(client, now_ns);
 }
 

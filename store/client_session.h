@@ -39,5 +39,8 @@ void client_session_answer(struct client *client, uint64_t now_ns,
 /* The servers do not know the session any more: what was sent in it is UNKNOWN. */
 void client_session_lost(struct client *client, uint64_t now_ns, enum store_answer answer);
 
+/* Another session may take the place of one that is gone. */
+void client_session_renew(struct client *client, uint64_t now_ns);
+
 /* A CLOSE came to its end: what was the session is none of ours. */
 void client_session_closed(struct client *client);

@@ -48,6 +48,7 @@ struct client_slot {
 	uint16_t flags;
 	bool follows; /* goes to the aim; else to any server that answers */
 	bool heard;
+	bool owns; /* what it makes goes with the session */
 	uint64_t tag, context;
 	uint64_t submit_ns, deadline_ns, due_ns, sent_ns;
 	uint64_t session, secret, number; /* of the head */
@@ -74,7 +75,8 @@ struct client_session_state {
 	uint64_t first, next;  /* lowest number outstanding (or next); next number to give */
 	uint8_t by_number[CLIENT_REQUESTS_MAX]; /* slot of number % 64, or CLIENT_NO_SLOT */
 	bool closing;                           /* a CLOSE was sent */
-	bool gone;                              /* one_session, and it is lost */
+	bool owns;                              /* a write that owns was sent in it */
+	bool gone;                              /* it is lost, and no other may take its place */
 };
 
 struct client {

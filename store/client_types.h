@@ -40,7 +40,8 @@ struct client_config {
 };
 
 struct client_request {
-	enum proto_verb verb;           /* all but OPEN and ALIVE, which the client does itself */
+	enum proto_verb verb;           /* all but OPEN, ALIVE, which the client does itself, and
+	                                 * WATCH, which is the watcher's */
 	uint16_t flags;                 /* PROTO_FLAG_ */
 	enum store_condition condition; /* SET, DELETE; 0 = whatever stands */
 	store_rev_t rev;                /* SET, DELETE with a condition; reads: 0 = the present */
@@ -48,7 +49,9 @@ struct client_request {
 	uint16_t limit;                 /* LIST, WALK: entries at most; 0 = as many as fit */
 	struct slice path;              /* or glob; this and the next two are copied */
 	struct slice after;             /* LIST, WALK */
-	struct slice value;             /* SET */
+	struct slice value;             /* SET, TXN */
+	bool owns;                      /* TXN: what it makes goes with the session: when that is
+	                                 * gone, writes fail until client_renew() */
 	uint64_t deadline_ns;           /* absolute; 0 = now + config.timeout_ns */
 	uint64_t context;               /* the caller's own, handed back with the result */
 };

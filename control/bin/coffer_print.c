@@ -133,6 +133,7 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 	case COFFER_LIST:
 	case COFFER_FIND:
 	case COFFER_NOP:
+	case COFFER_TXN:
 		break;
 	}
 }
@@ -177,6 +178,7 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 	case COFFER_NOP:
 	case COFFER_LIST:
 	case COFFER_FIND:
+	case COFFER_TXN:
 		break;
 	}
 	return json_pack("{s:I}", "revision", (json_int_t)result->store_revision);

@@ -36,7 +36,8 @@
  * Sessions. The first write opens a session, which is kept alive by coffer_process() (so poll the
  * descriptor also when nothing is outstanding). It ends with coffer_close(), or when the servers
  * hear nothing of it for its time to live; then writes of it that were sent are UNKNOWN, and the
- * next write opens another, unless options say otherwise.
+ * next write opens another, unless options say otherwise, or files or locks went with the session
+ * (coffer_txn.h): then writes are REFUSED, COFFER_NO_SESSION, until coffer_renew().
  *
  * Time goes on while the machine is suspended (CLOCK_BOOTTIME), for sessions and deadlines alike:
  * after a long sleep what was outstanding ends, with the answer if that waits in the socket.
@@ -52,8 +53,8 @@
  *
  * Threads. A handle belongs to one thread at a time; two handles have nothing in common. Callbacks
  * run inside coffer_process() (or a blocking call, or coffer_close()), on its thread. From inside
- * a callback coffer_submit(), coffer_cancel(), coffer_watch(), coffer_unwatch(), coffer_pause() and
- * coffer_resume() may be called, nothing else that takes the handle.
+ * a callback coffer_submit(), coffer_cancel(), coffer_watch(), coffer_unwatch(), coffer_pause(),
+ * coffer_resume() and coffer_renew() may be called, nothing else that takes the handle.
  * The library starts no thread and installs no signal handler. A handle does not survive fork().
  *
  * Memory. Each pointer here is borrowed for the call, if nothing else is said. All memory is taken
@@ -82,6 +83,7 @@ enum {
 #define COFFER_ANY ((int64_t)-1) /* as `if_rev`: whatever stands */
 
 struct coffer;
+struct coffer_txn; /* coffer_txn.h */
 
 struct coffer_options {
 	uint32_t timeout_ms;   /* of a request that names none; default 5000 */
@@ -152,6 +154,7 @@ enum coffer_verb {
 	COFFER_FIND = 10,  /* glob in `path`; rev, after, offset, limit */
 	COFFER_REV = 11,   /* the revision of the store */
 	COFFER_SELF = 12,  /* who answers, and who leads */
+	COFFER_TXN = 14,   /* `txn`; a write of several operations, see coffer_txn.h */
 };
 
 enum coffer_condition {
@@ -178,6 +181,7 @@ struct coffer_request {
 	uint32_t offset;     /* LIST, FIND: pass over so many entries first */
 	unsigned limit;      /* LIST, FIND: entries at most; 0: as many as fit a message */
 	uint32_t timeout_ms; /* 0: that of the options */
+	struct coffer_txn *txn; /* TXN: copied as it stands; may be used again at once */
 };
 
 enum coffer_outcome {
@@ -240,6 +244,13 @@ struct coffer_result {
 	bool heard;                /* a server said something, if only that another one leads */
 	int64_t revision;       /* of the change; of the file; on MISMATCH what stands, 0 = none */
 	int64_t store_revision; /* of the store when it answered */
+	uint64_t owner;         /* GET, STAT: session that the file goes with; 0: with none */
+	int64_t first;          /* TXN: revision of the first change, 0: there was none; `revision`
+	                         * is the last one's */
+	int64_t number;         /* TXN: token, ticket or sum; of the last operation that has one */
+	bool is_else;           /* TXN: a compare was false, and the else list was run */
+	bool is_queued;         /* TXN: `number` is a ticket: the lock is waited for */
+	unsigned op;            /* TXN, REFUSED: which compare or operation it was, from 0 */
 	const void *value;      /* GET: the value; LIST, FIND: a page, see coffer_page_next() */
 	size_t value_size;
 	bool is_directory;   /* STAT */
@@ -287,7 +298,8 @@ typedef void coffer_done_fn(void *context, const struct coffer_result *result);
  * ret_id  names the request for coffer_cancel(); may be NULL
  *
  * Returns 0; -EAGAIN: requests_max are outstanding; -EINVAL: no such verb, condition or flag, or a
- * path is missing. What is too long is taken, and ends as REFUSED, COFFER_TOO_LARGE.
+ * path is missing. What is too long is taken, and ends as REFUSED, COFFER_TOO_LARGE; a transaction
+ * that is, is not taken: -E2BIG.
  */
 int coffer_submit(struct coffer *coffer, const struct coffer_request *request, coffer_done_fn *done,
                   void *context, uint64_t *ret_id);
@@ -297,6 +309,9 @@ int coffer_submit(struct coffer *coffer, const struct coffer_request *request, c
  * coffer_process(). Returns 0 or -ENOENT (it has ended).
  */
 int coffer_cancel(struct coffer *coffer, uint64_t id);
+
+/* Writes may open another session where one is gone that none may replace. */
+void coffer_renew(struct coffer *coffer);
 
 /*
  * A descriptor that is readable (poll, select, epoll) whenever coffer_process() has something to
@@ -329,11 +344,21 @@ enum coffer_event_kind {
 	COFFER_EVENT_DELETE = 2,
 };
 
+enum coffer_cause {
+	COFFER_CAUSE_ASKED = 0,    /* somebody wrote it */
+	COFFER_CAUSE_RELEASED = 1, /* its session was closed, or the lock given back */
+	COFFER_CAUSE_EXPIRED = 2,  /* its session was not heard for its time to live */
+	COFFER_CAUSE_REVOKED = 3,  /* the lock was broken, or the session killed */
+	COFFER_CAUSE_GRANTED = 4,  /* who waited for a lock has it */
+	COFFER_CAUSE_RESTED = 5,   /* a lock's delay has passed */
+};
+
 /* One change. */
 struct coffer_event {
 	int64_t revision;
 	int64_t previous; /* revision of the event before it on this watch; 0: it is the first */
 	enum coffer_event_kind kind;
+	enum coffer_cause cause;
 	const char *path; /* no zero byte at its end */
 	size_t path_size;
 	const void *value; /* SET */

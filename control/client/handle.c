@@ -19,6 +19,7 @@
 
 #include "control/client/handle.h"
 #include "control/client/servers.h"
+#include "control/client/txn.h"
 #include "store/base/check.h"
 
 enum {
@@ -29,7 +30,8 @@ enum {
 #define NS_PER_MS ((uint64_t)1000 * 1000)
 #define NS_PER_S  ((uint64_t)1000 * 1000 * 1000)
 
-static_assert((int)COFFER_SET == (int)PROTO_SET && (int)COFFER_SELF == (int)PROTO_SELF,
+static_assert((int)COFFER_SET == (int)PROTO_SET && (int)COFFER_SELF == (int)PROTO_SELF &&
+                      (int)COFFER_TXN == (int)PROTO_TXN,
               "verbs are the protocol's");
 static_assert((int)COFFER_IF_AT_MOST == (int)STORE_IF_AT_MOST, "conditions are the protocol's");
 static_assert((int)COFFER_SESSION_FULL == (int)STORE_SESSION_FULL && STORE_ANSWER_COUNT == 30,
@@ -253,6 +255,7 @@ static void send_one(const struct coffer *coffer, unsigned server, struct slice 
 static struct coffer_result translate(const struct client_result *in, uint64_t now_ns)
 {
 	const struct proto_answer *answer = &in->answer;
+	const bool is_read = in->verb == PROTO_GET || in->verb == PROTO_STAT;
 
 	return (struct coffer_result){
 		.outcome = (enum coffer_outcome)in->outcome,
@@ -260,6 +263,12 @@ static struct coffer_result translate(const struct client_result *in, uint64_t n
 		.heard = in->heard,
 		.revision = answer->revision,
 		.store_revision = answer->store_revision,
+		.owner = is_read ? answer->session : 0,
+		.first = answer->first,
+		.number = answer->number,
+		.is_else = (answer->result & STORE_RESULT_ELSE) != 0,
+		.is_queued = (answer->result & STORE_RESULT_QUEUED) != 0,
+		.op = in->verb == PROTO_TXN ? answer->count : 0,
 		.value = answer->value.data,
 		.value_size = answer->value.size,
 		.is_directory = answer->is_directory,
@@ -461,10 +470,12 @@ static struct slice text_or_nothing(const char *text)
 
 static bool request_is_good(const struct coffer_request *request)
 {
+	const bool is_txn = request->verb == COFFER_TXN;
 	const bool needs_path = request->verb != COFFER_NOP && request->verb != COFFER_REV &&
-	                        request->verb != COFFER_SELF;
+	                        request->verb != COFFER_SELF && !is_txn;
 
-	return request->verb >= COFFER_SET && request->verb <= COFFER_SELF &&
+	return ((request->verb >= COFFER_SET && request->verb <= COFFER_SELF) || is_txn) &&
+	       is_txn == (request->txn != NULL) &&
 	       request->flags <= (COFFER_STALE | COFFER_ORDERED) && request->limit <= UINT16_MAX &&
 	       !(needs_path && request->path == NULL) &&
 	       !(request->value == NULL && request->value_size != 0);
@@ -497,6 +508,12 @@ int coffer_submit(struct coffer *coffer, const struct coffer_request *request, c
 		.value = slice_make(request->value, request->value_size),
 		.context = (uint64_t)(pending - coffer->pending),
 	};
+	if (request->verb == COFFER_TXN) {
+		r = ctl_txn_bytes(request->txn, &out.value, &out.owns);
+		if (r < 0) {
+			return r;
+		}
+	}
 	if (request->timeout_ms != 0) {
 		out.deadline_ns = now_ns + request->timeout_ms * NS_PER_MS;
 	}
@@ -517,6 +534,12 @@ int coffer_cancel(struct coffer *coffer, uint64_t id)
 	return r;
 }
 
+void coffer_renew(struct coffer *coffer)
+{
+	client_renew(coffer->client, ctl_handle_now_ns());
+	ctl_handle_flush(coffer);
+}
+
 void coffer_close(struct coffer *coffer)
 {
 	const struct client_request close_session = {.verb = PROTO_CLOSE};
@@ -535,46 +558,4 @@ void coffer_close(struct coffer *coffer)
 	}
 	obey_sends(coffer);
 	free_handle(coffer);
-}
-
-/* --- words -------------------------------------------------------------------------------- */
-
-const char *coffer_answer_text(enum coffer_answer answer)
-{
-	return store_answer_text((enum store_answer)answer);
-}
-
-const char *coffer_outcome_text(enum coffer_outcome outcome)
-{
-	static const char *const texts[] = {"done", "refused", "unreached", "unknown"};
-
-	return (unsigned)outcome <= COFFER_UNKNOWN ? texts[outcome] : "unknown outcome";
-}
-
-const char *coffer_error_text(int error)
-{
-	switch (-error) {
-	case 0:
-		return "no error";
-	case EDESTADDRREQ:
-		return "no servers are named";
-	case EINVAL:
-		return "malformed argument";
-	case E2BIG:
-		return "too many servers are named";
-	case EHOSTUNREACH:
-		return "no name of a server resolves";
-	case EAGAIN:
-		return "too many requests or watches at once";
-	case EBUSY:
-		return "called from inside a callback";
-	case ETIMEDOUT:
-		return "no server answers";
-	case EACCES:
-		return "the secret does not allow it";
-	case EBADMSG:
-		return "the servers answered nonsense";
-	default:
-		return strerrordesc_np(-error) != NULL ? strerrordesc_np(-error) : "unknown error";
-	}
 }

@@ -14,6 +14,9 @@
 
 static_assert((int)COFFER_EVENT_SET == (int)STORE_EVENT_SET, "kinds are the store's");
 static_assert((int)COFFER_EVENT_DELETE == (int)STORE_EVENT_DELETE, "kinds are the store's");
+static_assert((int)COFFER_CAUSE_RELEASED == (int)STORE_CAUSE_RELEASED &&
+                      (int)COFFER_CAUSE_RESTED == (int)STORE_CAUSE_RESTED,
+              "causes are the store's");
 
 /* The watch of this id, or NULL. */
 static struct ctl_watch *find(struct coffer *coffer, uint64_t id)
@@ -118,6 +121,7 @@ void ctl_watch_news(struct coffer *coffer, const struct watcher_effect *effect)
 		.revision = in->revision,
 		.previous = in->previous,
 		.kind = (enum coffer_event_kind)in->kind,
+		.cause = (enum coffer_cause)in->cause,
 		.path = (const char *)in->path.data,
 		.path_size = in->path.size,
 		.value = in->value.data,

@@ -260,6 +260,50 @@ static void test_one_session_only_if_asked_for(void **state)
 	fake_close(&fake);
 }
 
+static void submit_owning(struct fake *fake)
+{
+	static const uint8_t nothing[3]; /* a transaction that asks and does nothing */
+	const struct client_request request = {
+		.verb = PROTO_TXN,
+		.value = slice_make(nothing, sizeof(nothing)),
+		.owns = true,
+	};
+
+	assert_int_equal(client_submit(fake->client, fake->now_ns, &request, NULL), 0);
+}
+
+static void test_session_that_owned_something_is_not_replaced_until_it_is_said(void **state)
+{
+	const struct proto_answer no_session = {.answer = STORE_NO_SESSION};
+	struct fake_sent txn, set, other;
+	struct fake fake;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	submit_owning(&fake);
+	fake_session(&fake);
+	txn = fake_only(&fake, PROTO_TXN);
+	fake_ok(&fake, &txn, 1);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_DONE);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	set = fake_only(&fake, PROTO_SET);
+	fake_say(&fake, &set, no_session);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_REFUSED);
+	fake_nothing(&fake);
+	client_renew(fake.client, fake.now_ns);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	fake_session(&fake);
+	other = fake_only(&fake, PROTO_SET);
+	/* The new one owns nothing: it is replaced like any other. */
+	fake_say(&fake, &other, no_session);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	(void)fake_only(&fake, PROTO_OPEN);
+	fake_close(&fake);
+}
+
 static void test_session_is_kept_alive_by_thirds(void **state)
 {
 	struct fake fake;
@@ -448,6 +492,8 @@ int main(void)
 		cmocka_unit_test(test_refusals_that_are_final_had_no_effect),
 		cmocka_unit_test(test_lost_session_leaves_sent_writes_unknown),
 		cmocka_unit_test(test_one_session_only_if_asked_for),
+		cmocka_unit_test(
+			test_session_that_owned_something_is_not_replaced_until_it_is_said),
 		cmocka_unit_test(test_session_is_kept_alive_by_thirds),
 		cmocka_unit_test(test_session_in_doubt_is_confirmed_before_a_write),
 		cmocka_unit_test(test_close_waits_for_writes_and_comes_last),
