@@ -61,15 +61,20 @@ struct store_op store_op_plain(const struct store_op *op)
 	return out;
 }
 
+static bool is_in_range(const struct store_op *op)
+{
+	return op->verb >= STORE_VERB_NOP && op->verb <= STORE_VERB_KILL &&
+	       (op->condition == STORE_IF_EQUAL || op->condition == STORE_IF_AT_MOST) &&
+	       op->path.size <= STORE_PATH_SIZE_MAX && op->value.size <= STORE_VALUE_SIZE_MAX;
+}
+
 bool store_op_is_good(const struct store_op *op)
 {
 	const struct store_op out = store_op_plain(op);
 
-	return op->verb >= STORE_VERB_NOP && op->verb <= STORE_VERB_KILL &&
-	       (op->condition == STORE_IF_EQUAL || op->condition == STORE_IF_AT_MOST) &&
-	       op->condition == out.condition && op->rev == out.rev && op->flags == out.flags &&
-	       op->path.size == out.path.size && op->value.size == out.value.size &&
-	       op->path.size <= STORE_PATH_SIZE_MAX && op->value.size <= STORE_VALUE_SIZE_MAX;
+	return is_in_range(op) && op->condition == out.condition && op->rev == out.rev &&
+	       op->flags == out.flags && op->path.size == out.path.size &&
+	       op->value.size == out.value.size;
 }
 
 void store_op_put(struct wire_writer *writer, const struct store_op *op)
@@ -77,7 +82,7 @@ void store_op_put(struct wire_writer *writer, const struct store_op *op)
 	const struct form form = form_of(op->verb);
 	const struct store_op out = store_op_plain(op);
 
-	must(store_op_is_good(&out));
+	must(is_in_range(&out));
 	wire_put_u8(writer, (uint8_t)out.verb);
 	wire_put_u8(writer, (uint8_t)out.condition);
 	wire_put_u8(writer, out.flags);

@@ -199,7 +199,7 @@ static int take_answers(struct store_restore *restore, struct wire_reader *reade
 		result.store_revision = (store_rev_t)wire_u64(reader);
 		result.number = (int64_t)wire_u64(reader);
 		if ((unsigned)result.answer >= STORE_ANSWER_COUNT ||
-		    !is_past(result.revision, newest) || !is_past(result.first, newest) ||
+		    !is_past(result.revision, newest) || !is_past(result.first, result.revision) ||
 		    !is_past(result.store_revision, newest)) {
 			return -EBADMSG;
 		}

@@ -11,9 +11,9 @@ enum {
 
 struct kept {
 	store_rev_t revision;
-	store_rev_t first;
 	store_rev_t store_revision;
 	int64_t number;
+	uint32_t changes; /* the last one is `revision` */
 	uint8_t answer;
 	uint8_t flags;
 	uint8_t op;
@@ -122,7 +122,7 @@ bool store_session_kept(const struct store_session *session, uint64_t number,
 		.flags = kept->flags,
 		.op = kept->op,
 		.revision = kept->revision,
-		.first = kept->first,
+		.first = kept->changes == 0 ? 0 : kept->revision - kept->changes + 1,
 		.store_revision = kept->store_revision,
 		.number = kept->number,
 	};
@@ -283,9 +283,10 @@ void store_sessions_keep(struct store_sessions *sessions, struct store_reclaim *
 	record->session.answered |= (uint64_t)1 << bit;
 	record->kept[number & (record->capacity - 1)] = (struct kept){
 		.revision = result->revision,
-		.first = result->first,
 		.store_revision = result->store_revision,
 		.number = result->number,
+		.changes =
+			result->first == 0 ? 0 : (uint32_t)(result->revision - result->first + 1),
 		.answer = (uint8_t)result->answer,
 		.flags = result->flags,
 		.op = result->op,
