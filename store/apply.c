@@ -180,6 +180,7 @@ static enum store_answer run_add(struct store *store, const struct store_op *op,
 	size = number < 0 ? 1 + store_put_decimal(text + 1, -(uint64_t)number)
 	                  : store_put_decimal(text, (uint64_t)number);
 	result->number = number;
+	result->flags = 0;
 	return write_target(store, &target, slice_make(text, size),
 	                    target.found == NULL ? 0 : target.found->owner, result);
 }
@@ -244,13 +245,14 @@ static enum store_answer run_op(struct run *run, const struct store_op *op)
 	}
 }
 
-/* Its files go with it. */
+/* Its files go with it. One that has ended in the meantime has none; that is fine. */
 static void end_session(struct store *store, uint64_t session, enum store_cause cause,
                         store_rev_t before)
 {
-	store_lock_leave(store, session, cause, before);
-	/* One that was closed in the meantime is no longer there; that is fine. */
-	(void)store_sessions_remove(&store->state.sessions, &store->reclaim, session);
+	if (store_sessions_find(&store->state.sessions, session) != NULL) {
+		store_lock_leave(store, session, cause, before);
+		must(store_sessions_remove(&store->state.sessions, &store->reclaim, session));
+	}
 }
 
 /* What follows once nothing can be refused any more. */
@@ -271,6 +273,9 @@ static void refuse(struct run *run, enum store_answer answer, unsigned op)
 	run->result.op = (uint8_t)op;
 	run->result.flags = 0;
 	run->result.number = 0;
+	if (run->result.revision > run->store->state.revision) {
+		run->result.revision = 0; /* what stood was of this list's own making */
+	}
 }
 
 static void run_one(struct run *run, const struct store_op *op)
@@ -331,6 +336,7 @@ static enum store_answer judge(struct run *run, const struct store_compare *comp
 	enum store_answer answer;
 	bool is_equal;
 
+	run->result.revision = 0;
 	if (compare->kind == STORE_COMPARE_SESSION) {
 		is_equal = store_sessions_find(&state->sessions, (uint64_t)compare->number) != NULL;
 		return is_equal == (compare->relation == STORE_EQUAL) ? STORE_OK : STORE_MISMATCH;

@@ -43,6 +43,16 @@ static struct found own_of(const struct store *store, uint64_t session, struct s
 	return found_at(store_tree_get(store->state.files, path));
 }
 
+/* What the session has of the lock: it holds it, or waits. */
+static struct found claim_of(const struct store *store, uint64_t session, struct slice name,
+                             bool *ret_waits)
+{
+	const struct found own = own_of(store, session, name, STORE_CLAIM_HOLDER);
+
+	*ret_waits = own.item == NULL;
+	return *ret_waits ? own_of(store, session, name, STORE_CLAIM_WAITER) : own;
+}
+
 /* The first holder, or the first who waits. */
 static struct found first_of(const struct store *store, struct slice name,
                              enum store_claim_kind kind)
@@ -73,23 +83,30 @@ static bool can_have(const struct store *store, struct slice name, uint32_t limi
 	const struct store_claim_path front = store_claim_front(name, STORE_CLAIM_HOLDER);
 	const struct store_item *item;
 	struct store_place place;
-	uint32_t holders = 0;
+	uint32_t holders = 0, lowest = limit;
 
 	store_tree_seek(store->state.files, store_claim_slice(&front), &place);
 	while ((item = store_tree_next(&place)) != NULL &&
 	       begins_with(store_item_key(item), store_claim_slice(&front))) {
-		const struct found found = found_at(item);
+		const uint32_t other = found_at(item).claim.limit;
 
-		if (limit == 0 || found.claim.limit == 0) {
-			return limit ==
-			       found.claim.limit; /* who holds it shared is like all others */
+		if (limit == 0 || other == 0) {
+			return limit == other; /* who holds it shared is like all others */
 		}
+		lowest = other < lowest ? other : lowest;
 		holders++;
-		if (holders >= limit || holders >= found.claim.limit) {
+		if (holders >= lowest) {
 			return false;
 		}
 	}
 	return true;
+}
+
+/* The number, and whether it is a ticket, are of the last operation that has one. */
+static void tell(struct store_result *result, store_rev_t number, bool is_queued)
+{
+	result->number = number;
+	result->flags = is_queued ? STORE_RESULT_QUEUED : 0;
 }
 
 /* A file of a lock, whose revision is the next. */
@@ -118,7 +135,7 @@ static enum store_answer take_again(struct store *store, const struct found *own
 {
 	struct store_claim claim = own->claim;
 
-	result->number = number_of(own->item);
+	tell(result, number_of(own->item), false);
 	if (claim.limit != op->limit) {
 		result->revision = result->number;
 		return STORE_MISMATCH;
@@ -169,7 +186,7 @@ static enum store_answer take_new(struct store *store, const struct store_sessio
 	};
 	struct store_claim_path path;
 
-	result->number = next;
+	tell(result, next, false);
 	if (first_of(store, op->path, STORE_CLAIM_WAITER).item == NULL &&
 	    can_have(store, op->path, op->limit)) {
 		path = store_claim_holder(op->path, next);
@@ -181,7 +198,7 @@ static enum store_answer take_new(struct store *store, const struct store_sessio
 		result->revision = holder.item == NULL ? 0 : number_of(holder.item);
 		return STORE_LOCKED;
 	}
-	result->flags |= STORE_RESULT_QUEUED;
+	tell(result, next, true);
 	path = store_claim_waiter(op->path, op->priority, next);
 	return put_claim(store, &path, &claim);
 }
@@ -204,8 +221,7 @@ enum store_answer store_lock_take(struct store *store, const struct store_sessio
 	}
 	own = own_of(store, session->id, op->path, STORE_CLAIM_WAITER);
 	if (own.item != NULL) {
-		result->flags |= STORE_RESULT_QUEUED;
-		result->number = number_of(own.item);
+		tell(result, number_of(own.item), true);
 		return (op->flags & STORE_OP_TRY) != 0 ? STORE_LOCKED : STORE_OK;
 	}
 	if (session->owned >= STORE_OWNED_MAX) {
@@ -261,20 +277,16 @@ enum store_answer store_lock_give(struct store *store, uint64_t session, const s
 {
 	const enum store_answer answer = store_lock_check_name(op->path);
 	struct found own;
+	bool waits;
 
 	if (answer != STORE_OK) {
 		return answer;
 	}
-	own = own_of(store, session, op->path, STORE_CLAIM_HOLDER);
-	if (own.item == NULL) {
-		own = own_of(store, session, op->path, STORE_CLAIM_WAITER);
-		result->flags |= STORE_RESULT_QUEUED;
-	}
-	if (own.item == NULL || (op->number != 0 && result->flags != 0)) {
-		result->flags = 0;
+	own = claim_of(store, session, op->path, &waits);
+	if (own.item == NULL || (op->number != 0 && waits)) {
 		return STORE_NOT_HELD;
 	}
-	result->number = number_of(own.item);
+	tell(result, number_of(own.item), waits);
 	if (own.claim.count > 1 && (op->flags & STORE_OP_ALL) == 0 && op->number == 0) {
 		own.claim.count--;
 		store_change_put(store,
@@ -291,6 +303,7 @@ enum store_answer store_lock_proclaim(struct store *store, uint64_t session,
 {
 	const enum store_answer answer = store_lock_check_name(op->path);
 	struct found own;
+	bool waits;
 
 	if (answer != STORE_OK) {
 		return answer;
@@ -298,16 +311,11 @@ enum store_answer store_lock_proclaim(struct store *store, uint64_t session,
 	if (op->value.size > STORE_LOCK_DATA_MAX) {
 		return STORE_TOO_LARGE;
 	}
-	own = own_of(store, session, op->path, STORE_CLAIM_HOLDER);
+	own = claim_of(store, session, op->path, &waits);
 	if (own.item == NULL) {
-		own = own_of(store, session, op->path, STORE_CLAIM_WAITER);
-		result->flags |= STORE_RESULT_QUEUED;
-	}
-	if (own.item == NULL) {
-		result->flags = 0;
 		return STORE_NOT_HELD;
 	}
-	result->number = number_of(own.item);
+	tell(result, number_of(own.item), waits);
 	if (op->value.size > own.claim.data.size &&
 	    store->state.bytes + op->value.size > store->quota_bytes) {
 		return STORE_QUOTA;
@@ -367,7 +375,7 @@ enum store_answer store_lock_break(struct store *store, const struct store_op *o
 	if (holder.item == NULL) {
 		return STORE_NOT_HELD;
 	}
-	result->number = number_of(holder.item);
+	tell(result, number_of(holder.item), false);
 	session = holder.claim.session;
 	store_change_remove(store, store_item_key(holder.item), STORE_CAUSE_REVOKED);
 	store_change_put(store, record_new(store, op, session, result->number), STORE_CAUSE_ASKED);

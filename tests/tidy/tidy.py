@@ -33,7 +33,8 @@ NARROW = [
     ("control/bin/coffer.c", ("store/", "control/client/", "control/bin/")),
     ("control/bin/coffer_", ("store/", "control/client/", "control/bin/")),
     ("tests/lincheck/", ("store/", "tests/lincheck/")),
-    ("tests/sim/", ("store/", "consensus/", "tests/sim/", "tests/lincheck/")),
+    ("tests/oracle/", ("store/", "tests/oracle/")),
+    ("tests/sim/", ("store/", "consensus/", "tests/sim/", "tests/oracle/", "tests/lincheck/")),
     ("tests/scenario/", ("store/", "consensus/", "tests/sim/", "tests/scenario/")),
 ]
 # Stand in dataplane/ but are used where there is no DPDK.

@@ -212,6 +212,38 @@ static void test_shared_holders_and_permits(void **state)
 	end(&world);
 }
 
+static void test_lowest_limit_counts_whoever_holds_it(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	(void)ask(&world, 0, lock_op("/p", 2));
+	assert_int_equal(ask(&world, 1, lock_op("/p", 3)).flags, 0);
+	assert_int_equal(ask(&world, 2, lock_op("/p", 3)).flags, STORE_RESULT_QUEUED);
+	(void)unlock(&world, 0, "/p");
+	assert_int_equal(holder(&world, "/p", now(&world) - 1), 2);
+	end(&world);
+}
+
+static void test_nobody_ends_what_rests_but_its_time(void **state)
+{
+	struct store_op op = lock_op("/db", 1);
+	struct slice path;
+	struct world world;
+	uint64_t until_ns;
+
+	(void)state;
+	begin(&world);
+	op.delay_ms = 5000;
+	(void)ask(&world, 0, op);
+	expire(&world, 0);
+	world.sessions[0] = STORE_OWNER_DELAYED;
+	expire(&world, 0);
+	assert_true(store_delayed_next(world.fixture.store, slice_text(""), &path, &until_ns));
+	end(&world);
+}
+
 static void test_head_of_the_queue_goes_and_those_behind_it_can_have_it(void **state)
 {
 	struct world world;
@@ -534,6 +566,8 @@ int main(void)
 		cmocka_unit_test(test_queue_is_served_in_the_order_of_commits),
 		cmocka_unit_test(test_higher_priority_is_served_first),
 		cmocka_unit_test(test_shared_holders_and_permits),
+		cmocka_unit_test(test_lowest_limit_counts_whoever_holds_it),
+		cmocka_unit_test(test_nobody_ends_what_rests_but_its_time),
 		cmocka_unit_test(test_head_of_the_queue_goes_and_those_behind_it_can_have_it),
 		cmocka_unit_test(test_lock_is_reentrant),
 		cmocka_unit_test(test_trying_does_not_wait),

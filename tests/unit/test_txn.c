@@ -455,6 +455,66 @@ static void test_retry_has_one_effect(void **state)
 	fixture_end(&fixture);
 }
 
+static void test_number_and_flags_are_of_the_last_operation_that_has_them(void **state)
+{
+	struct store_op unlock = {.verb = STORE_VERB_UNLOCK, .path = slice_text("/mine")};
+	struct store_result result;
+	struct fixture fixture;
+	uint64_t other;
+
+	(void)state;
+	fixture_begin(&fixture);
+	other = fixture_open(&fixture, 8).session;
+	(void)fixture_request(&fixture, other, 1, 1, lock_op("/theirs"));
+	(void)fixture_op(&fixture, lock_op("/mine"));
+	(void)fixture_request(&fixture, other, 2, 2, lock_op("/mine"));
+	/* To wait for one lock, and to hand over another. */
+	unlock.number = (int64_t)other;
+	result = run(&fixture, rev_is("/a", STORE_EQUAL, 0), lock_op("/theirs"), unlock, NULL);
+	assert_int_equal(result.answer, STORE_OK);
+	assert_int_equal(result.flags, 0);
+	result = run(&fixture, rev_is("/a", STORE_EQUAL, 0), lock_op("/theirs"), add_op("/n", 3),
+	             NULL);
+	assert_int_equal(result.flags, 0);
+	assert_true(result.number == 3);
+	result = run(&fixture, rev_is("/a", STORE_EQUAL, 0), add_op("/n", 3), lock_op("/theirs"),
+	             NULL);
+	assert_int_equal(result.flags, STORE_RESULT_QUEUED);
+	fixture_end(&fixture);
+}
+
+static void test_refused_one_names_no_revision_that_was_taken_back(void **state)
+{
+	struct store_op other = set_op("/a", "y");
+	struct store_result result;
+	struct fixture fixture;
+
+	(void)state;
+	fixture_begin(&fixture);
+	other.rev = 1000;
+	result = run(&fixture, rev_is("/a", STORE_EQUAL, 0), set_op("/a", "x"), other, NULL);
+	assert_int_equal(result.answer, STORE_MISMATCH);
+	assert_int_equal(result.op, 1);
+	assert_true(result.revision == 0);
+	/* Nor that of a file that another compare looked at. */
+	(void)fixture_set(&fixture, "/a", "z");
+	for (unsigned kind = STORE_COMPARE_TOKEN; kind <= STORE_COMPARE_SESSION; kind++) {
+		const struct store_compare first = rev_is("/a", STORE_AT_LEAST, 1);
+		const struct store_compare second = {.kind = (enum store_compare_kind)kind,
+		                                     .relation = STORE_EQUAL,
+		                                     .number = 77};
+		struct store_txn_writer writer;
+
+		store_txn_begin(&writer, memory, sizeof(memory));
+		store_txn_if(&writer, &first);
+		store_txn_if(&writer, &second);
+		result = apply(&fixture, store_txn_end(&writer));
+		assert_int_equal(result.op, 1);
+		assert_true(result.revision == 0);
+	}
+	fixture_end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +528,8 @@ int main(void)
 		cmocka_unit_test(test_files_that_go_with_their_session),
 		cmocka_unit_test(test_nobody_sees_a_part_of_it),
 		cmocka_unit_test(test_retry_has_one_effect),
+		cmocka_unit_test(test_number_and_flags_are_of_the_last_operation_that_has_them),
+		cmocka_unit_test(test_refused_one_names_no_revision_that_was_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
