@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/base/check.h"
+#include "store/datagram.h"
 #include "store/snapshot.h"
 
 void paxos_errand_transfer(struct paxos_replica *replica, uint64_t now_ns,
@@ -124,6 +125,22 @@ unsigned paxos_errand_journal(struct paxos_replica *replica, uint64_t now_ns,
 		paxos_replica_disk(replica, now_ns, trouble);
 	}
 	return 1;
+}
+
+bool paxos_errand_answered(struct paxos_mailbox *mailbox, const struct paxos_source *source,
+                           struct slice bytes)
+{
+	if (source->peer == PAXOS_NOBODY || bytes.size < STORE_DATAGRAM_HEADER ||
+	    bytes.data[STORE_DATAGRAM_KIND] != STORE_DATAGRAM_ANSWER) {
+		return false;
+	}
+	/* A full ring has counted it; the client asks again. */
+	(void)paxos_mailbox_put_from_worker(
+		mailbox,
+		&(struct paxos_mail){.kind = PAXOS_MAIL_ANSWERED,
+	                             .address = paxos_address_server((unsigned)source->peer),
+	                             .bytes = bytes});
+	return true;
 }
 
 void paxos_errand_close(struct store *store, struct paxos_mailbox *mailbox)

@@ -47,5 +47,12 @@ void paxos_errand_end(struct paxos_mailbox *mailbox, enum paxos_end end);
 unsigned paxos_errand_journal(struct paxos_replica *replica, uint64_t now_ns,
                               struct paxos_mailbox *mailbox);
 
+/*
+ * A datagram that came: true, and given out as ANSWERED, if it is a server's answer to what was
+ * PASSED_ON. Everything else is the replica's.
+ */
+bool paxos_errand_answered(struct paxos_mailbox *mailbox, const struct paxos_source *source,
+                           struct slice bytes);
+
 /* Closes what is still on its way in either direction. When both threads are gone. */
 void paxos_errand_close(struct store *store, struct paxos_mailbox *mailbox);

@@ -5,9 +5,9 @@
  * mailbox.h - rings between a replica's thread (the worker) and the slow path (control)
  *
  *      control                                     worker
- *      to_worker:    CLIENT, STATUS_ASK, GRACE, RESIGN, TRANSFER, SNAPSHOT_ASK,
+ *      to_worker:    CLIENT, PASS_ON, STATUS_ASK, GRACE, RESIGN, TRANSFER, SNAPSHOT_ASK,
  *                    SNAPSHOT_DONE ---------------------------------------------->
- *      <------------ REPLY, TRACE, STATUS, TRANSFERRED, SNAPSHOT, END      :from_worker
+ *      <------------ REPLY, ANSWERED, TRACE, STATUS, TRANSFERRED, SNAPSHOT, END :from_worker
  *
  * A record is one kind byte, an address (CLIENT, REPLY) and bytes. The last byte of an address in
  * mail is zero: a worker's own addresses have something else there. The byte before it is zero for
@@ -55,6 +55,8 @@ enum paxos_mail_kind {
 	PAXOS_MAIL_SNAPSHOT_ASK, /* to worker: an operator wants a copy; address is echoed */
 	PAXOS_MAIL_SNAPSHOT,     /* from worker: struct paxos_mail_snapshot, to be written */
 	PAXOS_MAIL_END,          /* from worker: enum paxos_end; of no use any more */
+	PAXOS_MAIL_PASS_ON,      /* to worker: a client's datagram for the server at `address` */
+	PAXOS_MAIL_ANSWERED,     /* from worker: what the server at `address` answered to such */
 	PAXOS_MAIL_SNAPSHOT_DONE, /* to worker: struct paxos_mail_snapshot, given back */
 };
 
@@ -93,6 +95,17 @@ static inline uint8_t paxos_address_inside_of(const struct paxos_address *addres
 	return address->bytes[sizeof(address->bytes) - 1] == 0
 	               ? address->bytes[sizeof(address->bytes) - 2]
 	               : 0;
+}
+
+/* The address of a server, by its index, in PASS_ON and ANSWERED; and back. */
+static inline struct paxos_address paxos_address_server(unsigned index)
+{
+	return (struct paxos_address){{(uint8_t)index}};
+}
+
+static inline unsigned paxos_address_server_of(const struct paxos_address *address)
+{
+	return address->bytes[0];
 }
 
 struct paxos_mail {

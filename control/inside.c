@@ -5,14 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "control/clock.h"
 #include "store/base/check.h"
 
 enum {
-	RECEIVES_MAX = 64, /* datagrams taken from one socket before others have their turn */
 	NS_PER_MS = 1000000,
 };
 
@@ -32,25 +29,16 @@ struct watch {
 	uint64_t tag;
 };
 
-/* Another server, at the end of a connected socket. */
-struct far {
-	struct ctl_inside *inside;
-	unsigned server; /* as client and watcher count */
-	int fd;          /* -1: none */
-	uv_poll_t poll;
-};
-
 struct ctl_inside {
 	struct ctl_inside_config config;
 	struct paxos_address address; /* in mail */
 	struct client *client;
 	struct watcher *watcher;
-	struct watch *watches; /* by watcher_index() */
-	struct far far[STORE_NODES_MAX];
-	unsigned server_count, own; /* `own` is reached by mail */
+	struct watch *watches;           /* by watcher_index() */
+	unsigned nodes[STORE_NODES_MAX]; /* index of each server, as client and watcher count */
+	unsigned server_count;
 	uv_timer_t timer;
-	uint64_t timer_ns;     /* what it is set to; NEVER: off */
-	unsigned handles_open; /* of the loop */
+	uint64_t timer_ns; /* what it is set to; NEVER: off */
 	bool is_turning;
 	uint64_t dropped_mailbox;
 	struct pending pending[CLIENT_REQUESTS_MAX]; /* by client_index() */
@@ -58,25 +46,23 @@ struct ctl_inside {
 
 /* --- out ------------------------------------------------------------------------------------- */
 
+static unsigned own_node(const struct ctl_inside *inside)
+{
+	return (unsigned)inside->config.config->node - 1;
+}
+
 static void send_one(struct ctl_inside *inside, unsigned server, struct slice bytes)
 {
-	const struct paxos_mail mail = {
+	struct paxos_mail mail = {
 		.kind = PAXOS_MAIL_CLIENT, .address = inside->address, .bytes = bytes};
 
-	if (server == inside->own) {
-		if (paxos_mailbox_is_crowded(inside->config.mailbox) ||
-		    !paxos_mailbox_put_to_worker(inside->config.mailbox, &mail)) {
-			inside->dropped_mailbox++;
-		}
-		return;
+	if (inside->nodes[server] != own_node(inside)) {
+		mail.kind = PAXOS_MAIL_PASS_ON;
+		mail.address = paxos_address_server(inside->nodes[server]);
 	}
-	/* What the socket remembers of an earlier datagram is told first; the second call sends. */
-	for (unsigned i = 0; i < 2; i++) {
-		if (send(inside->far[server].fd, bytes.data, bytes.size,
-		         MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
-		    errno != ECONNREFUSED) {
-			return;
-		}
+	if (paxos_mailbox_is_crowded(inside->config.mailbox) ||
+	    !paxos_mailbox_put_to_worker(inside->config.mailbox, &mail)) {
+		inside->dropped_mailbox++;
 	}
 }
 
@@ -223,42 +209,33 @@ static void receive(struct ctl_inside *inside, unsigned server, struct slice byt
 	inside->is_turning = false;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+/* From the server that is that node, if it is one of ours. */
+static void receive_from(struct ctl_inside *inside, unsigned node, struct slice bytes)
 {
-	struct far *far = poll->data;
-	struct ctl_inside *inside = far->inside;
-	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX + 1];
-
-	(void)events;
-	if (status < 0) {
-		/* libuv stops at an error of the socket; it is read off it, like a datagram. */
-		must(uv_poll_start(poll, UV_READABLE, on_readable) == 0);
-	}
-	for (unsigned i = 0; i < RECEIVES_MAX; i++) {
-		const ssize_t size = recv(far->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-
-		if (size >= 0) {
-			receive(inside, far->server, slice_make(bytes, (size_t)size));
-		} else if (errno == ECONNREFUSED) {
-			client_unreachable(inside->client, ctl_clock_ns(), far->server);
-			watcher_unreachable(inside->watcher, ctl_clock_ns(), far->server);
-		} else {
-			break; /* EAGAIN: nothing more. Else as if nothing had come. */
+	for (unsigned i = 0; i < inside->server_count; i++) {
+		if (inside->nodes[i] == node) {
+			receive(inside, i, bytes);
+			flush(inside);
+			return;
 		}
 	}
-	turn(inside);
 }
 
 void ctl_insides_mail(struct ctl_insides *insides, const struct paxos_mail *mail)
 {
 	const unsigned number = paxos_address_inside_of(&mail->address);
-	struct ctl_inside *inside;
 
-	must(number >= 1 && number <= CTL_INSIDES_MAX);
-	inside = insides->list[number - 1];
-	if (inside != NULL) {
-		receive(inside, inside->own, mail->bytes);
-		flush(inside);
+	for (unsigned i = 0; i < CTL_INSIDES_MAX; i++) {
+		struct ctl_inside *inside = insides->list[i];
+
+		if (inside == NULL) {
+			continue;
+		}
+		if (mail->kind == PAXOS_MAIL_ANSWERED) {
+			receive_from(inside, paxos_address_server_of(&mail->address), mail->bytes);
+		} else if (number == i + 1) {
+			receive_from(inside, own_node(inside), mail->bytes);
+		}
 	}
 }
 
@@ -319,71 +296,61 @@ static int open_watcher(struct ctl_inside *inside)
 	return inside->watches == NULL ? -ENOMEM : 0;
 }
 
-static int open_far(struct ctl_inside *inside, struct far *far, const struct ctl_address *address)
+static void add_server(struct ctl_inside *inside, unsigned node)
 {
-	const struct sockaddr_in to = {.sin_family = AF_INET,
-	                               .sin_addr.s_addr = htonl(address->ip),
-	                               .sin_port = htons(address->port)};
-	int r;
+	for (unsigned i = 0; i < inside->server_count; i++) {
+		if (inside->nodes[i] == node) {
+			return;
+		}
+	}
+	must(inside->server_count < STORE_NODES_MAX);
+	inside->nodes[inside->server_count++] = node;
+	client_add(inside->client, (uint8_t)(node + 1));
+	watcher_add(inside->watcher, (uint8_t)(node + 1));
+}
 
-	far->inside = inside;
-	far->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (far->fd < 0) {
-		return -errno;
+static void learn(struct ctl_inside *inside)
+{
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
+		if ((inside->config.insides->members >> i & 1) != 0) {
+			add_server(inside, i);
+		}
 	}
-	/* Fails where there is no way there now; then it is a server that never answers. */
-	(void)connect(far->fd, (const struct sockaddr *)&to, sizeof(to));
-	r = uv_poll_init(inside->config.loop, &far->poll, far->fd);
-	if (r < 0) {
-		return r;
+}
+
+void ctl_insides_learn(struct ctl_insides *insides, uint32_t members)
+{
+	if ((members & ~insides->members) == 0) {
+		return;
 	}
-	far->poll.data = far;
-	inside->handles_open++;
-	return uv_poll_start(&far->poll, UV_READABLE, on_readable);
+	insides->members |= members;
+	for (unsigned i = 0; i < CTL_INSIDES_MAX; i++) {
+		if (insides->list[i] != NULL) {
+			learn(insides->list[i]);
+		}
+	}
 }
 
 /* Counts those that have an address, in the order of their numbers. */
-static int open_servers(struct ctl_inside *inside)
+static void count_servers(struct ctl_inside *inside)
 {
 	const struct ctl_config *config = inside->config.config;
-	int r = 0;
 
-	for (unsigned i = 0; i < STORE_NODES_MAX && r == 0; i++) {
-		struct far *far = &inside->far[inside->server_count];
-
-		far->server = inside->server_count;
-		if (i == config->node - 1) {
-			inside->own = inside->server_count++;
-		} else if (config->servers[i].ip != 0) {
-			inside->server_count++;
-			r = open_far(inside, far, &config->servers[i]);
-		}
-	}
-	return r;
-}
-
-static void free_inside(struct ctl_inside *inside)
-{
 	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
-		if (inside->far[i].fd >= 0) {
-			(void)close(inside->far[i].fd); /* nothing to be lost */
+		if (i == own_node(inside) || config->servers[i].ip != 0) {
+			inside->nodes[inside->server_count++] = i;
 		}
 	}
-	client_free(inside->client);
-	watcher_free(inside->watcher);
-	free(inside->watches);
-	free(inside);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-	struct ctl_inside *inside =
-		handle->type == UV_TIMER ? handle->data : ((struct far *)handle->data)->inside;
+	struct ctl_inside *inside = handle->data;
 
-	inside->handles_open--;
-	if (inside->handles_open == 0) {
-		free_inside(inside);
-	}
+	client_free(inside->client);
+	watcher_free(inside->watcher);
+	free(inside->watches);
+	free(inside);
 }
 
 static int take_number(struct ctl_inside *inside)
@@ -413,24 +380,19 @@ int ctl_inside_open(struct ctl_inside **ret_inside, const struct ctl_inside_conf
 	}
 	inside->config = *config;
 	inside->timer_ns = NEVER;
-	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
-		inside->far[i].fd = -1;
-	}
 	must(uv_timer_init(config->loop, &inside->timer) == 0);
 	inside->timer.data = inside;
-	inside->handles_open++;
+	count_servers(inside);
 	r = take_number(inside);
-	r = r < 0 ? r : open_servers(inside);
 	r = r < 0 ? r : open_client(inside);
 	r = r < 0 ? r : open_watcher(inside);
 	if (r < 0) {
-		ctl_reason_say(
-			ret_reason,
-			"a client inside cannot be made (%s); allow more open files or memory",
-			strerror(-r));
+		ctl_reason_say(ret_reason, "a client inside cannot be made (%s); allow more memory",
+		               strerror(-r));
 		ctl_inside_close(inside);
 		return r;
 	}
+	learn(inside);
 	*ret_inside = inside;
 	return 0;
 }
@@ -444,11 +406,6 @@ void ctl_inside_close(struct ctl_inside *inside)
 	for (unsigned i = 0; i < CTL_INSIDES_MAX; i++) {
 		if (inside->config.insides->list[i] == inside) {
 			inside->config.insides->list[i] = NULL;
-		}
-	}
-	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
-		if (inside->far[i].poll.data != NULL) {
-			uv_close((uv_handle_t *)&inside->far[i].poll, on_closed);
 		}
 	}
 	uv_close((uv_handle_t *)&inside->timer, on_closed);

@@ -7,9 +7,13 @@
  *      ctl_inside_submit(inside, &request, done, context, &tag)     done() is called once
  *      ctl_inside_watch(inside, &request, news, context, &tag)      news() until it is unwatched
  *
- *      inside --- PAXOS_MAIL_CLIENT ---> own worker          one of the servers is this one
- *             <-- PAXOS_MAIL_REPLY ----
- *             <-- kernel UDP ----------> the other servers   at their configured addresses
+ *      inside --- CLIENT ----> own worker           one of the servers is this one
+ *             <-- REPLY ------
+ *             --- PASS_ON ---> own worker --------> the other servers, as their peer
+ *             <-- ANSWERED ---            <--------
+ *
+ * So the others are where the worker finds them: by the file, by what the log says of members that
+ * the file does not know, by links, by ports that the kernel has no way to.
  *
  * store/client and store/watcher, turned by the control thread's loop: their headers say what
  * outcomes mean, what is asked again, and what a watch promises. Requests are linearizable unless
@@ -48,6 +52,7 @@ struct ctl_inside;
  */
 struct ctl_insides {
 	struct ctl_inside *list[CTL_INSIDES_MAX];
+	uint32_t members;     /* set, as learned */
 	struct store_key key; /* that lets them write; not set: nobody needs one */
 };
 
@@ -55,7 +60,7 @@ struct ctl_inside_config {
 	uv_loop_t *loop;
 	struct paxos_mailbox *mailbox;
 	struct ctl_insides *insides;
-	const struct ctl_config *config; /* who the servers are */
+	const struct ctl_config *config; /* who the servers are at first */
 	unsigned watches_max;            /* 1 to WATCHER_WATCHES_MAX; touched when used */
 	uint64_t timeout_ns;             /* of a request that names no deadline; 0: the usual */
 };
@@ -95,10 +100,16 @@ store_rev_t ctl_inside_seen(const struct ctl_inside *inside);
 struct ctl_inside_counters {
 	struct client_counters client;
 	struct watcher_counters watcher;
-	uint64_t dropped_mailbox; /* datagrams for the own worker that found no room */
+	uint64_t dropped_mailbox; /* datagrams for the worker that found no room */
 	unsigned outstanding, watches;
 };
 void ctl_inside_counters(const struct ctl_inside *inside, struct ctl_inside_counters *ret_counters);
 
-/* A REPLY of the worker to the client whose number stands in its address; any may be gone. */
+/*
+ * A REPLY of the worker to the client whose number stands in its address; any may be gone. Or what
+ * another server ANSWERED, which each of them looks at: a request's number is one client's alone.
+ */
 void ctl_insides_mail(struct ctl_insides *insides, const struct paxos_mail *mail);
+
+/* Who is in the cluster, a set: those that are news are servers from now on, for all of them. */
+void ctl_insides_learn(struct ctl_insides *insides, uint32_t members);

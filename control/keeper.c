@@ -445,6 +445,7 @@ bool ctl_keeper_mail(struct ctl_keeper *keeper, const struct paxos_mail *mail)
 	}
 	must(mail->kind == PAXOS_MAIL_STATUS && mail->bytes.size >= sizeof(status));
 	memcpy(&status, mail->bytes.data, sizeof(status));
+	ctl_insides_learn(keeper->config.insides, status.voters | status.learners);
 	if (keeper->state == LOOKING) {
 		keeper->state = IDLE;
 		if (ctl_facts_take(&keeper->facts, keeper->config.config, &status) ||

@@ -102,6 +102,9 @@ static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 			ctl_slow_udp_reply(loop->slow, &mail->address, mail->bytes);
 		}
 		break;
+	case PAXOS_MAIL_ANSWERED:
+		ctl_insides_mail(&loop->insides, mail);
+		break;
 	case PAXOS_MAIL_STATUS:
 		take_status(loop, mail);
 		break;
@@ -122,6 +125,7 @@ static bool take_mail(struct ctl_loop *loop, const struct paxos_mail *mail)
 		ctl_told_change(loop->admin, mail);
 		break;
 	case PAXOS_MAIL_CLIENT: /* these go the other way */
+	case PAXOS_MAIL_PASS_ON:
 	case PAXOS_MAIL_STATUS_ASK:
 	case PAXOS_MAIL_GRACE:
 	case PAXOS_MAIL_RESIGN:
@@ -483,10 +487,7 @@ int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *conf
 		goto close_loop;
 	}
 	r = open_admin(loop, ret_reason);
-	if (r < 0) {
-		goto close_loop;
-	}
-	r = open_snapshots(loop, ret_reason);
+	r = r < 0 ? r : open_snapshots(loop, ret_reason);
 	if (r < 0) {
 		goto close_loop;
 	}
@@ -542,10 +543,9 @@ int ctl_loop_run(struct ctl_loop *loop, enum paxos_end *ret_end, struct ctl_reas
 
 void ctl_loop_counters(const struct ctl_loop *loop, struct ctl_slow_udp_counters *ret_counters)
 {
+	*ret_counters = (struct ctl_slow_udp_counters){0};
 	if (loop->slow != NULL) {
 		ctl_slow_udp_counters(loop->slow, ret_counters);
-	} else {
-		*ret_counters = (struct ctl_slow_udp_counters){0};
 	}
 }
 

@@ -44,6 +44,9 @@ struct ctl_udp_worker {
 	uint64_t window_ns;    /* when the window began */
 	uint64_t gap_before_ns, gap_now_ns;
 
+	unsigned passed; /* datagrams below that are queued and not yet flushed */
+	uint8_t passing[CTL_UDP_BURST][STORE_DATAGRAM_SIZE_MAX];
+
 	_Atomic uint64_t turns, turns_empty, sleeps, poll_gap_ns, poll_gap_max_ns;
 };
 
@@ -81,7 +84,9 @@ static void handle(struct ctl_udp_worker *worker, unsigned received, uint64_t no
 		if (ctl_udp_datagram(&worker->udp, i, &bytes, &from)) {
 			const struct paxos_source source = source_of(worker, &from);
 
-			paxos_replica_receive(worker->replica, now_ns, &source, bytes);
+			if (!paxos_errand_answered(worker->mailbox, &source, bytes)) {
+				paxos_replica_receive(worker->replica, now_ns, &source, bytes);
+			}
 		}
 	}
 }
@@ -110,6 +115,38 @@ static void receive_mail(struct ctl_udp_worker *worker, const struct paxos_mail 
 	paxos_replica_receive(worker->replica, now_ns, &source, mail->bytes);
 }
 
+static void send_to(struct ctl_udp_worker *worker, unsigned peer, struct slice bytes)
+{
+	const struct ctl_address *server = &worker->config.servers[peer];
+
+	/* One that nobody has told an address of is not there yet. */
+	if (server->ip != 0) {
+		ctl_udp_queue(&worker->udp, server, bytes);
+	}
+}
+
+static void flush(struct ctl_udp_worker *worker)
+{
+	ctl_udp_flush(&worker->udp);
+	worker->passed = 0;
+}
+
+/* The mail is gone before the turn's flush. */
+static void pass_on(struct ctl_udp_worker *worker, const struct paxos_mail *mail)
+{
+	const unsigned peer = paxos_address_server_of(&mail->address);
+	uint8_t *copy;
+
+	must(peer < STORE_NODES_MAX && peer != worker->config.node);
+	must(mail->bytes.size <= STORE_DATAGRAM_SIZE_MAX);
+	if (worker->passed == CTL_UDP_BURST) {
+		flush(worker);
+	}
+	copy = worker->passing[worker->passed++];
+	memcpy(copy, mail->bytes.data, mail->bytes.size);
+	send_to(worker, peer, slice_make(copy, mail->bytes.size));
+}
+
 static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *mail, uint64_t now_ns)
 {
 	struct wire_reader reader = wire_reader_make(mail->bytes);
@@ -117,6 +154,9 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 	switch (mail->kind) {
 	case PAXOS_MAIL_CLIENT:
 		receive_mail(worker, mail, now_ns);
+		break;
+	case PAXOS_MAIL_PASS_ON:
+		pass_on(worker, mail);
 		break;
 	case PAXOS_MAIL_STATUS_ASK:
 		tell_status(worker, &mail->address);
@@ -140,6 +180,7 @@ static void obey_mail(struct ctl_udp_worker *worker, const struct paxos_mail *ma
 		paxos_errand_snapshot_done(worker->replica, now_ns, worker->store, mail);
 		break;
 	case PAXOS_MAIL_REPLY:
+	case PAXOS_MAIL_ANSWERED:
 	case PAXOS_MAIL_STATUS:
 	case PAXOS_MAIL_TRACE:
 	case PAXOS_MAIL_TRANSFERRED:
@@ -167,16 +208,6 @@ static unsigned read_mail(struct ctl_udp_worker *worker, uint64_t *now_ns)
 }
 
 /* --- out ------------------------------------------------------------------------------------- */
-
-static void send_to(struct ctl_udp_worker *worker, unsigned peer, struct slice bytes)
-{
-	const struct ctl_address *server = &worker->config.servers[peer];
-
-	/* One that nobody has told an address of is not there yet. */
-	if (server->ip != 0) {
-		ctl_udp_queue(&worker->udp, server, bytes);
-	}
-}
 
 /* A member that the file does not know stands where the cluster was told. */
 static void learn(struct ctl_udp_worker *worker, unsigned peer, struct store_address at)
@@ -246,7 +277,7 @@ static unsigned obey_effects(struct ctl_udp_worker *worker, uint64_t now_ns)
 			break;
 		}
 	}
-	ctl_udp_flush(&worker->udp);
+	flush(worker);
 	paxos_journal_ring(worker->mailbox); /* after the datagrams: peers write meanwhile */
 	if (point != NULL) {
 		paxos_errand_point(worker->replica, now_ns, worker->mailbox, point);

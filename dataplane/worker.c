@@ -44,8 +44,10 @@ static void handle(struct dp_worker *worker, uint64_t now_ns)
 			continue;
 		}
 		if (worker->replica != NULL) {
-			paxos_replica_receive(worker->replica, now_ns, &packet.source,
-			                      packet.bytes);
+			if (!paxos_errand_answered(worker->mailbox, &packet.source, packet.bytes)) {
+				paxos_replica_receive(worker->replica, now_ns, &packet.source,
+				                      packet.bytes);
+			}
 		} else if (dp_reads_answer(&worker->reads, now_ns, &packet, &worker->tx)) {
 			dp_count(&worker->counters, DP_READS, 1);
 		} else {
@@ -152,6 +154,11 @@ static void on_client(struct dp_worker *worker, uint64_t now_ns, const struct pa
 	paxos_replica_receive(worker->replica, now_ns, &source, mail->bytes);
 }
 
+static void on_pass(struct dp_worker *worker, uint64_t now_ns, const struct paxos_mail *mail)
+{
+	dp_tx_send(&worker->tx, now_ns, paxos_address_server_of(&mail->address), mail->bytes);
+}
+
 static void on_grace(struct dp_worker *worker, const struct paxos_mail *mail)
 {
 	struct wire_reader reader = wire_reader_make(mail->bytes);
@@ -172,6 +179,9 @@ static unsigned take_mail(struct dp_worker *worker)
 		switch (mail.kind) {
 		case PAXOS_MAIL_CLIENT:
 			on_client(worker, now_ns, &mail);
+			break;
+		case PAXOS_MAIL_PASS_ON:
+			on_pass(worker, now_ns, &mail);
 			break;
 		case PAXOS_MAIL_STATUS_ASK:
 			tell_status(worker, &mail.address);
@@ -195,6 +205,7 @@ static unsigned take_mail(struct dp_worker *worker)
 			paxos_errand_snapshot_done(worker->replica, now_ns, worker->store, &mail);
 			break;
 		case PAXOS_MAIL_REPLY:
+		case PAXOS_MAIL_ANSWERED:
 		case PAXOS_MAIL_STATUS:
 		case PAXOS_MAIL_TRACE:
 		case PAXOS_MAIL_TRANSFERRED:

@@ -235,6 +235,12 @@ void client_cancel_all(struct client *client, uint64_t now_ns)
 
 /* --- silence ---------------------------------------------------------------------------- */
 
+void client_add(struct client *client, uint8_t node)
+{
+	client_route_add(&client->route, node);
+	client->config.servers = client->route.count;
+}
+
 void client_unreachable(struct client *client, uint64_t now_ns, unsigned server)
 {
 	must(server < client->config.servers);

@@ -92,6 +92,9 @@ void client_cancel_all(struct client *client, uint64_t now_ns);
  */
 void client_receive(struct client *client, uint64_t now_ns, unsigned server, struct slice bytes);
 
+/* One more server, which is that node, from 1; its index is the next. There is room (must). */
+void client_add(struct client *client, uint8_t node);
+
 /* The shell was told that nobody listens there (ECONNREFUSED): others are asked in its place. */
 void client_unreachable(struct client *client, uint64_t now_ns, unsigned server);
 

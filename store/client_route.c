@@ -19,6 +19,12 @@ void client_route_init(struct client_route *route, unsigned count, uint64_t seed
 	route->near = (unsigned)prng_below(&route->prng, count);
 }
 
+void client_route_add(struct client_route *route, uint8_t node)
+{
+	must(route->count < CLIENT_ROUTE_SERVERS_MAX);
+	route->servers[route->count++] = (struct client_route_server){.node = node};
+}
+
 bool client_route_is_silent(const struct client_route *route, uint64_t now_ns, unsigned server)
 {
 	return now_ns < route->servers[server].silent_until_ns;

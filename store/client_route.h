@@ -47,6 +47,9 @@ struct client_route {
 /* `count` is 1 to CLIENT_ROUTE_SERVERS_MAX. The three times are left to the caller. */
 void client_route_init(struct client_route *route, unsigned count, uint64_t seed);
 
+/* One more server, which is that node. There is room (must). */
+void client_route_add(struct client_route *route, uint8_t node);
+
 /* A server said something; `node` is what it calls itself, 0 if it did not tell. */
 void client_route_heard(struct client_route *route, uint64_t now_ns, unsigned server, uint8_t node);
 

@@ -29,6 +29,7 @@ enum {
 	STORE_DATAGRAM_HEADER = 40,
 	STORE_DATAGRAM_CRC = 4, /* where it stands */
 	STORE_DATAGRAM_CRC_SIZE = 4,
+	STORE_DATAGRAM_KIND = 9, /* where it stands */
 	STORE_DATAGRAM_TAG = 24,
 	STORE_DATAGRAM_TAG_SIZE = 16,
 };

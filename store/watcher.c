@@ -226,6 +226,12 @@ int watcher_resume(struct watcher *watcher, uint64_t now_ns, uint64_t tag, store
 
 /* --- time ----------------------------------------------------------------------------------- */
 
+void watcher_add(struct watcher *watcher, uint8_t node)
+{
+	client_route_add(&watcher->route, node);
+	watcher->config.servers = watcher->route.count;
+}
+
 void watcher_unreachable(struct watcher *watcher, uint64_t now_ns, unsigned server)
 {
 	must(server < watcher->config.servers);

@@ -171,6 +171,9 @@ int watcher_resume(struct watcher *watcher, uint64_t now_ns, uint64_t tag, store
  */
 void watcher_receive(struct watcher *watcher, uint64_t now_ns, unsigned server, struct slice bytes);
 
+/* As client_add(). */
+void watcher_add(struct watcher *watcher, uint8_t node);
+
 /* The shell was told that nobody listens there (ECONNREFUSED). */
 void watcher_unreachable(struct watcher *watcher, uint64_t now_ns, unsigned server);
 

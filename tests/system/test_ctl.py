@@ -271,6 +271,16 @@ def test_bare_host_joins(tools):
     tree.run("set", "/ctl/cal/3", "")
     wait_for("it votes", lambda: cluster.status(1)["voters"] == [1, 2, 3, 4], LIMIT_S, 0.1)
 
+    # No file of the others names it; what they write goes through it all the same.
+    tree.environment["COFFER_SERVERS"] += "," + own
+    done = cluster.ctl(1, "leader", "transfer", "4")
+    check(done.returncode == 0, "it shall lead", done.stderr)
+    wait_for("it leads", lambda: cluster.status(1)["leader"] == 4, LIMIT_S, 0.1)
+    for name in (i for i, n in tree.ids().items() if n in (1, 2, 3)):
+        tree.run("del", f"/ctl/node/{name}/hostname")
+        wait_for("who has it in no file reaches it", lambda n=name: tree.get(
+            f"/ctl/node/{n}/hostname"), LIMIT_S, 0.1)
+
     text = refused_host(cluster, "twin", cluster.client_address(1)[0], "--listen", own)
     check("has that address" in text, "an address is one server's", text)
     text = refused_host(cluster, "lost", nobody)

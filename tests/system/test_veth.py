@@ -7,14 +7,25 @@ Method: a namespace for each server, a bridge, net_af_packet or net_af_xdp (--dr
 import harness
 import stories
 from cluster import Veth
+from harness import wait_for
 
 
 def cluster_of(tools, durability="memory"):
     return Veth(tools, 3, tools.options.driver or "af_packet", durability=durability).up()
 
 
+def everybody_reaches_the_leader(cluster):
+    """Each server writes its own files of /ctl, as a client that has no way but its worker's."""
+    def is_there():
+        done = cluster.coffer("find", "/ctl/node/*/addr")
+        return done.returncode == 0 and len(done.stdout.split()) == 3
+
+    wait_for("every server's word is in /ctl", is_there)
+
+
 def test_servers_are_killed_stopped_and_cut(tools):
     cluster = cluster_of(tools)
+    everybody_reaches_the_leader(cluster)
     stories.leader_is_killed(cluster)
     stories.follower_is_killed(cluster)
     stories.leader_is_stopped(cluster)

@@ -4,15 +4,13 @@
 /*
  * inside_fixture.h - a client inside of a server, whose servers the test is
  *
- * The test is the worker at the other end of the mailbox, and where there are two servers the
- * second at the end of a socket on 127.0.0.1. Every wait is bounded.
+ * The test is the worker at the other end of the mailbox, and the servers behind it. Every wait is
+ * bounded.
  */
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,6 +25,7 @@ enum {
 	CLUSTER = 0xc0ffee,
 	OWN = 1, /* node */
 	OTHER = 2,
+	NEW = 5, /* is no member at first */
 	TURNS_MAX = 20000,
 	ASKS_MAX = 200, /* that are passed over */
 };
@@ -37,13 +36,11 @@ static struct ctl_insides insides;
 static struct ctl_config servers;
 static struct ctl_inside *inside;
 static uv_loop_t loop;
-static int other; /* socket of the second server */
 
 /* An ask as it came to one of both servers. */
 struct ask {
 	unsigned node;
 	struct paxos_address address;
-	struct sockaddr_in from;
 	struct proto_head head;
 	struct proto_request request;
 	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX];
@@ -52,23 +49,17 @@ struct ask {
 /* Of one server, the own one, or two. */
 static inline void open_inside(unsigned count, uint64_t timeout_ns)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct ctl_reason reason;
-	socklen_t size = sizeof(at);
 
 	memset(&insides, 0, sizeof(insides));
 	paxos_mailbox_init(&mailbox, to_worker, from_worker, RING_SIZE);
-	other = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(other, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(getsockname(other, (struct sockaddr *)&at, &size), 0);
 	memset(&servers, 0, sizeof(servers));
 	servers.cluster = CLUSTER;
 	servers.node = OWN;
 	servers.count = count;
-	servers.servers[OWN - 1] = (struct ctl_address){.ip = INADDR_LOOPBACK, .port = 9};
+	servers.servers[OWN - 1] = (struct ctl_address){.ip = 1, .port = 9};
 	if (count > 1) {
-		servers.servers[OTHER - 1] =
-			(struct ctl_address){.ip = INADDR_LOOPBACK, .port = ntohs(at.sin_port)};
+		servers.servers[OTHER - 1] = (struct ctl_address){.ip = 2, .port = 9};
 	}
 	assert_int_equal(uv_loop_init(&loop), 0);
 	assert_int_equal(ctl_inside_open(&inside,
@@ -87,7 +78,6 @@ static inline void close_inside(void)
 	ctl_inside_close(inside);
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);
-	(void)close(other);
 }
 
 static inline void open_ask(struct ask *ask, size_t size)
@@ -102,29 +92,25 @@ static inline void open_ask(struct ask *ask, size_t size)
 	assert_true(proto_request_decode(piece, &ask->request, &bad_verb));
 }
 
-/* The next ask at either server. False: none for now. */
+/* The next ask at any server. False: none for now. */
 static inline bool look(struct ask *ask)
 {
 	struct paxos_mail mail;
-	socklen_t from_size = sizeof(ask->from);
-	ssize_t size;
 
-	if (paxos_mailbox_peek_to_worker(&mailbox, &mail)) {
+	if (!paxos_mailbox_peek_to_worker(&mailbox, &mail)) {
+		return false;
+	}
+	ask->address = mail.address;
+	if (mail.kind == PAXOS_MAIL_PASS_ON) {
+		ask->node = paxos_address_server_of(&mail.address) + 1;
+		assert_int_not_equal(ask->node, OWN);
+	} else {
 		assert_int_equal(mail.kind, PAXOS_MAIL_CLIENT);
 		ask->node = OWN;
-		ask->address = mail.address;
-		size = (ssize_t)mail.bytes.size;
-		memcpy(ask->bytes, mail.bytes.data, mail.bytes.size);
-		paxos_mailbox_pop_to_worker(&mailbox);
-	} else {
-		ask->node = OTHER;
-		size = recvfrom(other, ask->bytes, sizeof(ask->bytes), 0,
-		                (struct sockaddr *)&ask->from, &from_size);
-		if (size < 0) {
-			return false;
-		}
 	}
-	open_ask(ask, (size_t)size);
+	memcpy(ask->bytes, mail.bytes.data, mail.bytes.size);
+	open_ask(ask, mail.bytes.size);
+	paxos_mailbox_pop_to_worker(&mailbox);
 	return true;
 }
 
@@ -159,15 +145,13 @@ static inline void say(const struct ask *ask, struct proto_answer *answer)
 	head.segments = 1;
 	size = proto_segment_encode(&head, STORE_DATAGRAM_ANSWER, 0, CLUSTER,
 	                            slice_make(message, size), bytes);
+	mail.bytes = slice_make(bytes, size);
 	if (ask->node == OWN) {
-		mail.bytes = slice_make(bytes, size);
 		assert_int_equal(paxos_address_inside_of(&mail.address), 1);
-		ctl_insides_mail(&insides, &mail);
 	} else {
-		assert_int_equal(sendto(other, bytes, size, 0, (const struct sockaddr *)&ask->from,
-		                        sizeof(ask->from)),
-		                 (ssize_t)size);
+		mail.kind = PAXOS_MAIL_ANSWERED;
 	}
+	ctl_insides_mail(&insides, &mail);
 }
 
 /* The next ask of a verb from a revision on; what a watch says meanwhile is passed over. */

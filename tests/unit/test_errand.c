@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   a worker gives a pinned state out when it is asked, and takes it back; where the mailbox
- *         is full nothing stays pinned.
+ *         is full nothing stays pinned. What servers answer goes to the slow path.
  * Method: a store and a mailbox; the test is both the worker and the slow path.
  */
 #include <errno.h>
@@ -136,12 +136,43 @@ static void test_full_mailbox_leaves_nothing_pinned(void **state)
 	fixture_end(&fixture);
 }
 
+/* Only what servers answer goes to the slow path; all else is the replica's. */
+static void test_answers_of_servers_are_given_out(void **state)
+{
+	uint8_t memory[STORE_DATAGRAM_HEADER + 4] = {0};
+	const struct paxos_source peer = {.peer = 4}, client = {.peer = PAXOS_NOBODY};
+	struct paxos_mailbox mailbox;
+	struct paxos_mail mail;
+	struct slice bytes;
+
+	(void)state;
+	paxos_mailbox_init(&mailbox, there, back, SIZE);
+	for (unsigned kind = STORE_DATAGRAM_REQUEST; kind <= STORE_DATAGRAM_PEER; kind++) {
+		bytes = slice_make(
+			memory,
+			store_datagram_close(memory, 4, (enum store_datagram_kind)kind, 0, 1));
+		assert_int_equal(paxos_errand_answered(&mailbox, &peer, bytes),
+		                 kind == STORE_DATAGRAM_ANSWER);
+		assert_false(paxos_errand_answered(&mailbox, &client, bytes));
+	}
+	memory[STORE_DATAGRAM_KIND] = STORE_DATAGRAM_ANSWER;
+	assert_false(paxos_errand_answered(&mailbox, &peer,
+	                                   slice_make(memory, STORE_DATAGRAM_HEADER - 1)));
+	assert_true(paxos_mailbox_peek_from_worker(&mailbox, &mail));
+	assert_int_equal(mail.kind, PAXOS_MAIL_ANSWERED);
+	assert_int_equal(paxos_address_server_of(&mail.address), 4);
+	assert_int_equal(mail.bytes.size, sizeof(memory));
+	paxos_mailbox_pop_from_worker(&mailbox);
+	assert_false(paxos_mailbox_peek_from_worker(&mailbox, &mail));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state_is_given_out_and_taken_back),
 		cmocka_unit_test(test_too_many_pins_are_said),
 		cmocka_unit_test(test_full_mailbox_leaves_nothing_pinned),
+		cmocka_unit_test(test_answers_of_servers_are_given_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal:   a client inside of a server reaches its own server by mail and the others by UDP, hears
- *         both, and tells each request's end and each watch's news once, from the loop.
- * Method: the test is the worker at the other end of the mailbox and the second server at the end
- *         of a socket on 127.0.0.1; a real loop turns the client. Every wait is bounded.
+ * Goal:   a client inside of a server reaches its own server and the others by the worker's mail,
+ *         members that join too, and tells each request's end and each watch's news once, from the
+ *         loop.
+ * Method: the test is the worker at the other end of the mailbox, and the servers behind it; a real
+ *         loop turns the client. Every wait is bounded.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static void get(const char *path, struct told *told)
 }
 
 /* Whoever is asked names the other one; so both ways are gone. */
-static void test_follows_the_leader_from_mail_to_socket_and_back(void **state)
+static void test_follows_the_leader_there_and_back(void **state)
 {
 	struct proto_answer refer = {.answer = STORE_NOT_LEADER};
 	struct proto_answer good = {.answer = STORE_OK, .value = slice_text("one")};
@@ -133,7 +134,6 @@ static void test_more_than_the_window_is_the_callers_to_keep(void **state)
 /* As by a server that starts later than this one, or again. */
 static void test_hears_a_server_that_was_not_there(void **state)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct proto_answer refer = {.answer = STORE_NOT_LEADER, .leader = OTHER};
 	struct proto_answer good = {.answer = STORE_OK, .value = slice_text("one")};
 	struct told told = {0};
@@ -141,20 +141,16 @@ static void test_hears_a_server_that_was_not_there(void **state)
 	unsigned asked_own = 0;
 
 	(void)state;
-	at.sin_port = htons(servers.servers[OTHER - 1].port);
-	(void)close(other);
 	get("/a", &told);
 	for (unsigned i = 0; i < TURNS_MAX && asked_own < 4; i++) {
-		if (look(&ask)) {
-			say(&ask, &refer); /* to who is not there: the socket hears of that */
+		if (look(&ask) && ask.node == OWN) {
+			say(&ask, &refer); /* to who is not there */
 			asked_own++;
 		}
 		(void)uv_run(&loop, UV_RUN_NOWAIT);
 		(void)usleep(100);
 	}
 	assert_int_equal(asked_own, 4);
-	other = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(other, (struct sockaddr *)&at, sizeof(at)), 0);
 	for (unsigned i = 0; i < TURNS_MAX && told.times == 0; i++) {
 		if (look(&ask)) {
 			say(&ask, ask.node == OTHER ? &good : &refer);
@@ -164,6 +160,29 @@ static void test_hears_a_server_that_was_not_there(void **state)
 	}
 	assert_int_equal(told.times, 1);
 	assert_int_equal(told.outcome, CLIENT_DONE);
+}
+
+/* A leader that no file of this server names. */
+static void test_reaches_a_member_that_joined(void **state)
+{
+	struct proto_answer refer = {.answer = STORE_NOT_LEADER, .leader = NEW};
+	struct proto_answer good = {.answer = STORE_OK, .value = slice_text("one")};
+	struct told told = {0};
+	struct ask ask;
+
+	(void)state;
+	ctl_insides_learn(&insides, 1u << (OWN - 1) | 1u << (OTHER - 1) | 1u << (NEW - 1));
+	get("/a", &told);
+	for (unsigned i = 0; i < TURNS_MAX && told.times == 0; i++) {
+		if (look(&ask)) {
+			say(&ask, ask.node == NEW ? &good : &refer);
+		}
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		(void)usleep(100);
+	}
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.outcome, CLIENT_DONE);
+	assert_int_equal(ask.node, NEW);
 }
 
 /* A result that is there at once comes from the loop all the same. */
@@ -289,8 +308,9 @@ static void test_garbage_from_the_other_server_is_counted(void **state)
 	do {
 		wait_ask(&ask);
 	} while (ask.node != OTHER);
-	assert_int_equal(
-		sendto(other, "garbage", 7, 0, (struct sockaddr *)&ask.from, sizeof(ask.from)), 7);
+	ctl_insides_mail(&insides, &(struct paxos_mail){.kind = PAXOS_MAIL_ANSWERED,
+	                                                .address = ask.address,
+	                                                .bytes = slice_text("garbage")});
 	for (unsigned i = 0; i < TURNS_MAX; i++) {
 		(void)uv_run(&loop, UV_RUN_NOWAIT);
 		ctl_inside_counters(inside, &after);
@@ -309,10 +329,11 @@ static void test_garbage_from_the_other_server_is_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_follows_the_leader_from_mail_to_socket_and_back),
+		TEST(test_follows_the_leader_there_and_back),
 		TEST(test_callback_may_ask_again),
 		TEST(test_more_than_the_window_is_the_callers_to_keep),
 		TEST(test_hears_a_server_that_was_not_there),
+		TEST(test_reaches_a_member_that_joined),
 		TEST(test_refusal_without_a_server_comes_from_the_loop),
 		TEST(test_watch_tells_an_event_once_and_ends_when_told_to),
 		TEST(test_half_of_the_way_to_the_worker_is_left_to_others),
