@@ -150,7 +150,7 @@ static int find_own(const char *servers, char ret_own[CTL_ADDRESS_TEXT_SIZE],
 		               "this server with --listen",
 		               strerror(-r));
 	} else {
-		(void)snprintf(ret_own, CTL_ADDRESS_TEXT_SIZE, "%s:8046", ip);
+		(void)snprintf(ret_own, CTL_ADDRESS_TEXT_SIZE, "%s:%d", ip, STORE_PORT);
 	}
 	if (fd >= 0) {
 		(void)close(fd);
@@ -166,8 +166,11 @@ int ctl_attach_own(const char *servers, const char *listen, char ret_own[CTL_ADD
 	if (listen == NULL) {
 		return find_own(servers, ret_own, ret_reason);
 	}
-	(void)snprintf(ret_own, CTL_ADDRESS_TEXT_SIZE, "%s%s", listen,
-	               strchr(listen, ':') != NULL ? "" : ":8046");
+	if (strchr(listen, ':') != NULL) {
+		(void)snprintf(ret_own, CTL_ADDRESS_TEXT_SIZE, "%s", listen);
+	} else {
+		(void)snprintf(ret_own, CTL_ADDRESS_TEXT_SIZE, "%s:%d", listen, STORE_PORT);
+	}
 	if (ctl_value_address(ret_own, &own) != NULL || own.is_none || own.ip == 0) {
 		ctl_reason_say(ret_reason, "--listen %s: it is IP[:PORT]", listen);
 		return -EINVAL;

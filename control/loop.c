@@ -16,7 +16,9 @@
 #include "control/inside.h"
 #include "control/keeper.h"
 #include "control/names.h"
+#include "control/slow_udp.h"
 #include "control/snapshot_desk.h"
+#include "control/status.h"
 #include "control/told.h"
 #include "control/web.h"
 #include "store/base/check.h"
@@ -541,20 +543,20 @@ int ctl_loop_run(struct ctl_loop *loop, enum paxos_end *ret_end, struct ctl_reas
 	return 0;
 }
 
-void ctl_loop_counters(const struct ctl_loop *loop, struct ctl_slow_udp_counters *ret_counters)
+void ctl_loop_add_counters(const struct ctl_loop *loop, json_t *status)
 {
-	*ret_counters = (struct ctl_slow_udp_counters){0};
-	if (loop->slow != NULL) {
-		ctl_slow_udp_counters(loop->slow, ret_counters);
-	}
-}
+	struct ctl_slow_udp_counters slow;
+	struct ctl_gateway_counters gateway;
 
-bool ctl_loop_gateway(const struct ctl_loop *loop, struct ctl_gateway_counters *ret_counters)
-{
-	if (loop->gateway != NULL) {
-		ctl_gateway_counters(loop->gateway, ret_counters);
+	if (loop->slow != NULL) {
+		ctl_slow_udp_counters(loop->slow, &slow);
+		ctl_status_add_slow(status, &slow);
 	}
-	return loop->gateway != NULL;
+	if (loop->gateway != NULL) {
+		ctl_gateway_counters(loop->gateway, &gateway);
+		ctl_status_add_gateway(status, &gateway);
+	}
+	ctl_status_add_insides(status, &loop->insides);
 }
 
 /* Handles that were never made have no loop yet. */

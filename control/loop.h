@@ -24,11 +24,9 @@
 
 #include "consensus/mailbox.h"
 #include "control/config.h"
-#include "control/gateway.h"
 #include "control/logger.h"
 #include "control/reason.h"
 #include "control/secret.h"
-#include "control/slow_udp.h"
 
 enum {
 	CTL_LOOP_RESIGN_MS = 50
@@ -66,11 +64,8 @@ int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *conf
  */
 int ctl_loop_run(struct ctl_loop *loop, enum paxos_end *ret_end, struct ctl_reason *ret_reason);
 
-/* The slow path's counters; all zero with transport kernel or `listen = none`. */
-void ctl_loop_counters(const struct ctl_loop *loop, struct ctl_slow_udp_counters *ret_counters);
-
-/* False: there is no gateway. */
-bool ctl_loop_gateway(const struct ctl_loop *loop, struct ctl_gateway_counters *ret_counters);
+/* Adds what was counted to a status: by slow path, gateway and clients inside, if there are any. */
+void ctl_loop_add_counters(const struct ctl_loop *loop, json_t *status);
 
 /* After the worker was stopped. NULL is fine. */
 void ctl_loop_close(struct ctl_loop *loop);

@@ -233,3 +233,56 @@ void ctl_status_add_kernel(json_t *status, const struct ctl_udp_worker_counters 
 	ctl_status_add(status, "drops", "udp_full", counters->dropped_full);
 	ctl_status_add(status, "drops", "udp_refused", counters->dropped_refused);
 }
+
+void ctl_status_add_slow(json_t *status, const struct ctl_slow_udp_counters *counters)
+{
+	ctl_status_add(status, "counters", "slow_in", counters->in);
+	ctl_status_add(status, "counters", "slow_out", counters->out);
+	ctl_status_add(status, "drops", "slow_long", counters->dropped_long);
+	ctl_status_add(status, "drops", "slow_source", counters->dropped_source);
+	ctl_status_add(status, "drops", "slow_lost", counters->dropped_lost);
+	ctl_status_add(status, "drops", "slow_full", counters->dropped_full);
+	ctl_status_add(status, "drops", "slow_refused", counters->dropped_refused);
+	ctl_status_add(status, "drops", "slow_mailbox", counters->dropped_mailbox);
+}
+
+void ctl_status_add_gateway(json_t *status, const struct ctl_gateway_counters *counters)
+{
+	ctl_status_add(status, "counters", "gateway_connections", counters->connections);
+	ctl_status_add(status, "counters", "gateway_accepted", counters->accepted);
+	ctl_status_add(status, "counters", "gateway_requests", counters->requests);
+	ctl_status_add(status, "counters", "gateway_answers", counters->answers);
+	ctl_status_add(status, "counters", "gateway_waits", counters->waits);
+	ctl_status_add(status, "counters", "gateway_tls", counters->tls);
+	ctl_status_add(status, "drops", "gateway_refused", counters->refused);
+	ctl_status_add(status, "drops", "gateway_malformed", counters->malformed);
+	ctl_status_add(status, "drops", "gateway_long", counters->long_frames);
+	ctl_status_add(status, "drops", "gateway_kept", counters->kept);
+	ctl_status_add(status, "drops", "gateway_unread", counters->unread);
+	ctl_status_add(status, "drops", "gateway_tls_bad", counters->tls_bad);
+	ctl_status_add(status, "drops", "gateway_tls_slow", counters->tls_slow);
+}
+
+void ctl_status_add_insides(json_t *status, const struct ctl_insides *insides)
+{
+	uint64_t outstanding = 0, watches = 0, sent = 0, resent = 0, strange = 0, mailbox = 0;
+	struct ctl_inside_counters counters;
+
+	for (unsigned i = 0; i < CTL_INSIDES_MAX; i++) {
+		if (insides->list[i] != NULL) {
+			ctl_inside_counters(insides->list[i], &counters);
+			outstanding += counters.outstanding;
+			watches += counters.watches;
+			sent += counters.client.sent + counters.watcher.sent;
+			resent += counters.client.resent + counters.watcher.resent;
+			strange += counters.client.strange + counters.watcher.strange;
+			mailbox += counters.dropped_mailbox;
+		}
+	}
+	ctl_status_add(status, "counters", "inside_outstanding", outstanding);
+	ctl_status_add(status, "counters", "inside_watches", watches);
+	ctl_status_add(status, "counters", "inside_sent", sent);
+	ctl_status_add(status, "counters", "inside_resent", resent);
+	ctl_status_add(status, "drops", "inside_strange", strange);
+	ctl_status_add(status, "drops", "inside_mailbox", mailbox);
+}

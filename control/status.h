@@ -15,7 +15,10 @@
 #include <stdint.h>
 
 #include "consensus/status.h"
+#include "control/gateway_types.h"
+#include "control/inside.h"
 #include "control/journal.h"
+#include "control/slow_udp.h"
 #include "control/udp_worker.h"
 
 /* A new object, given to the caller (json_decref), or NULL without memory. */
@@ -26,6 +29,11 @@ void ctl_status_add_journal(json_t *status, const struct ctl_journal_counters *c
 
 /* Adds a number to "counters" or "drops"; what cannot be added is left out. */
 void ctl_status_add(json_t *status, const char *group, const char *name, uint64_t number);
+
+/* Adds what the parts of the slow path have counted; of the clients inside, all together. */
+void ctl_status_add_slow(json_t *status, const struct ctl_slow_udp_counters *counters);
+void ctl_status_add_gateway(json_t *status, const struct ctl_gateway_counters *counters);
+void ctl_status_add_insides(json_t *status, const struct ctl_insides *insides);
 
 /* Adds what the kernel shell has counted. */
 void ctl_status_add_kernel(json_t *status, const struct ctl_udp_worker_counters *counters);

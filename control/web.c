@@ -493,6 +493,7 @@ int ctl_web_open(struct ctl_web **ret_web, uv_loop_t *loop, const struct ctl_web
                  struct ctl_reason *ret_reason)
 {
 	struct ctl_web *web = calloc(1, sizeof(*web));
+	char at[CTL_ADDRESS_TEXT_SIZE];
 	int r;
 
 	if (config->insides->key.is_set) {
@@ -513,12 +514,15 @@ int ctl_web_open(struct ctl_web **ret_web, uv_loop_t *loop, const struct ctl_web
 	web->lws = r < 0 ? NULL : make_context(web, loop);
 	*ret_web = web;
 	if (web->lws == NULL) {
-		ctl_reason_say(
-			ret_reason,
-			"web = port %u: cannot listen there; name an address of this machine "
-			"and a port that nobody uses, or none",
-			(unsigned)config->config->web.port);
-		return r < 0 ? r : -EADDRINUSE;
+		r = r < 0 ? r : -EADDRINUSE;
+		ctl_address_text((struct store_address){.ip = config->config->web.ip,
+		                                        .port = config->config->web.port},
+		                 at);
+		ctl_reason_say(ret_reason,
+		               "`web = %s`: cannot listen there by TCP (%s); name an address of "
+		               "this machine and a port that nobody uses, or none",
+		               at, strerror(-r));
+		return r;
 	}
 	r = open_desk(web, loop, ret_reason);
 	if (r < 0) {

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "control/client/left.h"
+
 enum {
 	TELL_MS = 10000 /* of silence, then it is said; notes come three times as often */
 };
@@ -91,24 +93,13 @@ static void on_news(void *context, const struct coffer_news *news)
 	follow->code = follow->on_news(follow->context, news);
 }
 
-/* What is left until `limit_ms` after `since_ns`; 0 as limit: INT_MAX. */
-static int left_ms(uint64_t since_ns, uint32_t limit_ms, uint64_t now)
-{
-	const uint64_t passed_ms = (now - since_ns) / MS_NS;
-
-	if (limit_ms == 0) {
-		return INT_MAX;
-	}
-	return passed_ms >= limit_ms ? 0 : (int)(limit_ms - passed_ms);
-}
-
 /* Returns for how long to wait, after having ended what is over. */
 static int look_at_clock(struct cli_follow *follow)
 {
 	const uint64_t now = now_ns();
-	const int left = left_ms(follow->began_ns, follow->limit_ms, now);
-	const int silence = left_ms(follow->heard_ns, follow->silence_ms, now);
-	int tell = left_ms(follow->heard_ns, TELL_MS, now);
+	const int left = ctl_left_ms(follow->began_ns, follow->limit_ms, now);
+	const int silence = ctl_left_ms(follow->heard_ns, follow->silence_ms, now);
+	int tell = ctl_left_ms(follow->heard_ns, TELL_MS, now);
 
 	if (left == 0 && follow->was_heard) {
 		follow->code = CLI_NO_EVENT;

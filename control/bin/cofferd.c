@@ -83,11 +83,9 @@ static enum paxos_durability durability_of(const struct server *server)
 
 static void add_dataplane(json_t *status, const struct server *server)
 {
-	struct ctl_slow_udp_counters slow;
 	uint64_t counters[DP_COUNTER_COUNT];
 
 	dp_counters(server->dp, counters);
-	ctl_loop_counters(server->loop, &slow);
 	(void)json_object_set_new(status, "poll_gap_us",
 	                          json_real((double)counters[DP_POLL_GAP_NS] / 1e3));
 	for (unsigned i = 0; i < DP_COUNTER_COUNT; i++) {
@@ -96,36 +94,6 @@ static void add_dataplane(json_t *status, const struct server *server)
 
 		ctl_status_add(status, drop ? "drops" : "counters", name, counters[i]);
 	}
-	ctl_status_add(status, "counters", "slow_in", slow.in);
-	ctl_status_add(status, "counters", "slow_out", slow.out);
-	ctl_status_add(status, "drops", "slow_long", slow.dropped_long);
-	ctl_status_add(status, "drops", "slow_source", slow.dropped_source);
-	ctl_status_add(status, "drops", "slow_lost", slow.dropped_lost);
-	ctl_status_add(status, "drops", "slow_full", slow.dropped_full);
-	ctl_status_add(status, "drops", "slow_refused", slow.dropped_refused);
-	ctl_status_add(status, "drops", "slow_mailbox", slow.dropped_mailbox);
-}
-
-static void add_gateway(json_t *object, const struct server *server)
-{
-	struct ctl_gateway_counters gateway;
-
-	if (!ctl_loop_gateway(server->loop, &gateway)) {
-		return;
-	}
-	ctl_status_add(object, "counters", "gateway_connections", gateway.connections);
-	ctl_status_add(object, "counters", "gateway_accepted", gateway.accepted);
-	ctl_status_add(object, "counters", "gateway_requests", gateway.requests);
-	ctl_status_add(object, "counters", "gateway_answers", gateway.answers);
-	ctl_status_add(object, "counters", "gateway_waits", gateway.waits);
-	ctl_status_add(object, "counters", "gateway_tls", gateway.tls);
-	ctl_status_add(object, "drops", "gateway_refused", gateway.refused);
-	ctl_status_add(object, "drops", "gateway_malformed", gateway.malformed);
-	ctl_status_add(object, "drops", "gateway_long", gateway.long_frames);
-	ctl_status_add(object, "drops", "gateway_kept", gateway.kept);
-	ctl_status_add(object, "drops", "gateway_unread", gateway.unread);
-	ctl_status_add(object, "drops", "gateway_tls_bad", gateway.tls_bad);
-	ctl_status_add(object, "drops", "gateway_tls_slow", gateway.tls_slow);
 }
 
 /* The bytes are our own worker's: struct paxos_status, then perhaps its counters. */
@@ -162,7 +130,7 @@ static json_t *make_status(void *context, struct slice bytes)
 		ctl_journal_counters(server->boot.journal, &journal);
 		ctl_status_add_journal(object, &journal);
 	}
-	add_gateway(object, server);
+	ctl_loop_add_counters(server->loop, object);
 	if (server->dp != NULL) {
 		add_dataplane(object, server);
 	} else {

@@ -3,12 +3,12 @@
  * wait.c - the calls that wait for their result
  */
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
 #include "control/client/coffer.h"
 #include "control/client/handle.h"
+#include "control/client/left.h"
 #include "store/base/check.h"
 #include "store/proto_page.h"
 
@@ -283,20 +283,6 @@ static void on_news(void *context, const struct coffer_news *news)
 	}
 }
 
-/* What is left of `timeout_ms`, for poll(); -1: no limit. */
-static int left_ms(uint64_t since_ns, uint32_t timeout_ms)
-{
-	const uint64_t passed_ms = (ctl_handle_now_ns() - since_ns) / 1000000;
-
-	if (timeout_ms == 0) {
-		return -1;
-	}
-	if (passed_ms >= timeout_ms) {
-		return 0;
-	}
-	return timeout_ms - passed_ms < INT_MAX ? (int)(timeout_ms - passed_ms) : INT_MAX;
-}
-
 int coffer_wait(struct coffer *coffer, const char *glob, int64_t from, uint32_t timeout_ms,
                 struct coffer_event *ret_event, struct coffer_result *ret_result)
 {
@@ -316,7 +302,7 @@ int coffer_wait(struct coffer *coffer, const char *glob, int64_t from, uint32_t 
 		return r;
 	}
 	while (!wait.ended && left != 0) {
-		left = left_ms(since_ns, timeout_ms);
+		left = ctl_left_ms(since_ns, timeout_ms, ctl_handle_now_ns());
 		(void)wait_and_process(coffer, left);
 	}
 	if (!wait.ended) {

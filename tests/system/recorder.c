@@ -69,7 +69,7 @@ static uint64_t number_of(const char *text, uint64_t min, uint64_t max, struct a
 
 	errno = 0;
 	number = strtoull(text, &end, 10);
-	if (errno != 0 || end == text || *end != 0 || number < min || number > max) {
+	if (errno != 0 || *text < '0' || *text > '9' || *end != 0 || number < min || number > max) {
 		argp_error(state, "not a number from %" PRIu64 " to %" PRIu64 ": %s", min, max,
 		           text);
 	}

@@ -367,6 +367,7 @@ def test_many_waits_and_a_closed_connection_drops_them(tools):
     many, other = Connection(address_of(cluster)), Connection(address_of(cluster))
     many.send(b"".join(request("WAIT", tag=n, path=f"/w/{n}", rev=1) for n in range(500)))
     wait_for("they wait", lambda: cluster.status(1)["counters"]["gateway_waits"] == 500, 10)
+    check(cluster.status(1)["counters"]["inside_watches"] >= 500, "each is a watch of the cluster")
     for n in range(0, 500, 2):
         check("rev" in other.call("SET", path=f"/w/{n}", value=f"v{n}", rev=-1), "a write")
     got = {}

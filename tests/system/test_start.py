@@ -116,6 +116,12 @@ def test_address_in_use(tools):
     case.fails("again with its address in use", ["{}:{}".format(*taken.getsockname())],
                text=case.good)
     taken.close()
+    taken = socket.create_server(("127.0.0.1", 0))
+    for key in ("gateway", "web"):
+        case.fails(f"again with the address of its {key} in use",
+                   [f"`{key}", "Address already in use"],
+                   text=case.with_line("{} = {}:{}".format(key, *taken.getsockname())))
+    taken.close()
 
 
 def test_missing_rights(tools):
