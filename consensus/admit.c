@@ -67,14 +67,29 @@ enum store_answer paxos_admit(struct paxos_core *core, const struct proto_reques
 	return answer;
 }
 
-static uint32_t granted_ttl(const struct paxos_core *core, uint32_t asked_ms)
+uint32_t paxos_admit_ttl_floor_ms(const struct paxos_core *core)
 {
 	const struct paxos_config *config = &core->config;
+	const uint64_t gap_ns =
+		core->poll_gap_ns < config->suspicion_ns ? core->poll_gap_ns : config->suspicion_ns;
+	const uint64_t floor_ms = (PAXOS_TTL_GAPS * gap_ns + 999999) / 1000000;
 
-	if (asked_ms < config->session_ttl_ms_min) {
+	if (floor_ms < config->session_ttl_ms_min) {
 		return config->session_ttl_ms_min;
 	}
-	return asked_ms > config->session_ttl_ms_max ? config->session_ttl_ms_max : asked_ms;
+	return floor_ms < config->session_ttl_ms_max ? (uint32_t)floor_ms
+	                                             : config->session_ttl_ms_max;
+}
+
+static uint32_t granted_ttl(const struct paxos_core *core, uint32_t asked_ms)
+{
+	const uint32_t floor_ms = paxos_admit_ttl_floor_ms(core);
+
+	if (asked_ms < floor_ms) {
+		return floor_ms;
+	}
+	return asked_ms > core->config.session_ttl_ms_max ? core->config.session_ttl_ms_max
+	                                                  : asked_ms;
 }
 
 void paxos_admit_entry(const struct paxos_core *core, const struct proto_request *request,

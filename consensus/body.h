@@ -18,6 +18,7 @@
 #include "consensus/leader.h"
 #include "consensus/outlet.h"
 #include "consensus/snapshots.h"
+#include "consensus/upkeep.h"
 
 /* What the leader told an outsider last (4.1 i). */
 struct paxos_catchup {
@@ -64,6 +65,7 @@ struct paxos_replica {
 	struct paxos_election election;
 	struct paxos_handover handover;
 	struct paxos_desk desk;
+	struct paxos_upkeep upkeep;
 	struct paxos_outlet outlets[STORE_NODES_MAX];
 	struct paxos_catchup catchup;
 	struct paxos_turnover turnover;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consensus/changer.h"
+#include "consensus/propose.h"
 
 #include "store/base/check.h"
 
@@ -89,7 +90,7 @@ static bool propose(struct paxos_replica *replica, struct store_entry *entry)
 {
 	struct paxos_core *core = &replica->core;
 
-	if (!paxos_desk_propose(core, &replica->leader, entry)) {
+	if (!paxos_propose(core, &replica->leader, entry)) {
 		return false;
 	}
 	replica->turnover.change_index = core->log.length;
@@ -338,6 +339,30 @@ static void promote(struct paxos_replica *replica)
 	paxos_changer_step(replica, &change, &told);
 }
 
+void paxos_changer_name_members(struct paxos_replica *replica)
+{
+	struct paxos_core *core = &replica->core;
+
+	for (unsigned node = 0; paxos_each(core->voters, &node); node++) {
+		const struct paxos_follower *follower = &replica->leader.followers[node];
+		const bool self = node == core->config.node;
+		const uint64_t incarnation =
+			self ? core->config.incarnation : follower->incarnation;
+		struct store_entry entry = {.kind = STORE_ENTRY_REJOIN,
+		                            .node = (uint8_t)node,
+		                            .incarnation = incarnation};
+
+		if (store_member_incarnation(core->store, node) != 0 ||
+		    (!self && follower->state != PAXOS_LEVEL) ||
+		    replica->naming[node] == incarnation) {
+			continue;
+		}
+		if (paxos_propose(core, &replica->leader, &entry)) {
+			replica->naming[node] = incarnation;
+		}
+	}
+}
+
 void paxos_changer_tick(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
@@ -354,7 +379,7 @@ void paxos_changer_tick(struct paxos_replica *replica)
 	if (members->configuration == 0) {
 		(void)propose_members(replica, core->voters, 0);
 	} else if (core->log.length == members->since) {
-		(void)paxos_desk_propose(core, &replica->leader, &nop);
+		(void)paxos_propose(core, &replica->leader, &nop);
 	} else if (core->config.promote_ns != 0 &&
 	           core->now_ns >= replica->turnover.next_change_ns) {
 		promote(replica);

@@ -23,6 +23,9 @@ void paxos_changer_step(struct paxos_replica *replica, const struct paxos_change
 /* ASK, from any server: a leader takes a step, and answers. */
 void paxos_changer_asked(struct paxos_replica *replica, const struct paxos_msg *msg);
 
+/* Names members' incarnations in the log, so that they are replicated state (4.1 i). */
+void paxos_changer_name_members(struct paxos_replica *replica);
+
 /*
  * A leader that decides, once a turn: writes the founders down, gives a new configuration its first
  * entry, replaces a voter that was silent for promote_ns by a learner that is level.

@@ -19,7 +19,7 @@ void paxos_config_default(struct paxos_config *config)
 	config->window = PAXOS_WINDOW_MAX;
 	config->assemblies = 64;
 	config->watches_max = 1u << 17;
-	config->session_ttl_ms_min = 1000;
+	config->session_ttl_ms_min = 10;
 	config->session_ttl_ms_max = 24 * 3600 * 1000;
 }
 
@@ -37,5 +37,6 @@ bool paxos_config_is_good(const struct paxos_config *config)
 	       config->assemblies >= 1 &&
 	       config->undurable_bytes <= PAXOS_UNDURABLE_MAX - (1 << 20) &&
 	       (config->keys.rw.is_set || !config->keys.ro.is_set) && config->incarnation != 0 &&
+	       config->session_ttl_ms_min >= 1 &&
 	       config->session_ttl_ms_min <= config->session_ttl_ms_max;
 }

@@ -55,14 +55,15 @@ struct paxos_config {
 	uint32_t drift_ppm;    /* bound on the ratio of two clocks' rates, above 1 */
 	uint64_t resend_ns;    /* first time-out of a lost datagram; adapts to the round trip */
 
-	uint32_t log_entries;     /* entries kept at most; a power of two */
-	uint64_t log_bytes;       /* bytes of entries kept at most */
-	uint64_t undurable_bytes; /* disk: of records given out and not durable, at most */
-	uint64_t snapshot_bytes;  /* of the log between two snapshots; equal on all; 0 = none */
-	uint32_t window;          /* ACCEPT datagrams in flight to one peer at most, up to 64 */
-	uint32_t assemblies;      /* requests of several segments under way at most */
-	uint32_t watches_max;     /* kept by one worker at most */
-	uint32_t session_ttl_ms_min, session_ttl_ms_max;
+	uint32_t log_entries;        /* entries kept at most; a power of two */
+	uint64_t log_bytes;          /* bytes of entries kept at most */
+	uint64_t undurable_bytes;    /* disk: of records given out and not durable, at most */
+	uint64_t snapshot_bytes;     /* of the log between two snapshots; equal on all; 0 = none */
+	uint32_t window;             /* ACCEPT datagrams in flight to one peer at most, up to 64 */
+	uint32_t assemblies;         /* requests of several segments under way at most */
+	uint32_t watches_max;        /* kept by one worker at most */
+	uint32_t session_ttl_ms_min; /* granted at least; the leader may raise it (admit.h) */
+	uint32_t session_ttl_ms_max;
 	uint64_t promote_ns; /* a voter silent for so long is replaced by a learner; 0 = never */
 	struct store_address addresses[STORE_NODES_MAX]; /* of the founders; ip 0: not known */
 	uint64_t seed; /* of the replica's chance: election back-off */

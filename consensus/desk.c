@@ -6,6 +6,7 @@
 
 #include "consensus/admit.h"
 #include "consensus/answer.h"
+#include "consensus/propose.h"
 #include "consensus/watches_post.h"
 #include "store/base/check.h"
 #include "store/base/hash.h"
@@ -105,50 +106,6 @@ static void refer(struct paxos_core *core, struct paxos_desk *desk,
 
 /* --- writes ------------------------------------------------------------------------------ */
 
-bool paxos_desk_propose(struct paxos_core *core, const struct paxos_leader *leader,
-                        struct store_entry *entry)
-{
-	const uint32_t size_max =
-		(uint32_t)(STORE_ENTRY_HEADER_MAX + entry->op.path.size + entry->op.value.size +
-	                   entry->txn.size + 8u * entry->expired_count);
-	void *memory;
-	size_t size;
-
-	must(core->role == PAXOS_LEADER);
-	if (paxos_core_is_stopped(core) && !mutant(21)) {
-		return false; /* "nothing is appended after it" (4.1 j) */
-	}
-	if (core->log.length - core->decided >= core->log.slots_count / 2 ||
-	    !paxos_core_has_room(core, size_max)) {
-		return false;
-	}
-	memory = paxos_log_reserve(&core->log, size_max);
-	if (memory == NULL) {
-		return false;
-	}
-	entry->time_ns = paxos_leader_time_ns(core, leader);
-	size = store_entry_encode(entry, memory, size_max);
-	must(size != 0);
-	paxos_log_commit(&core->log, (uint32_t)size);
-	core->unpersisted_bytes += size;
-	return true;
-}
-
-void paxos_desk_expire(struct paxos_core *core, struct paxos_desk *desk,
-                       const struct paxos_leader *leader)
-{
-	struct store_entry entry;
-
-	if (!paxos_alive_scan(core, &desk->alive, &entry)) {
-		return;
-	}
-	if (paxos_desk_propose(core, leader, &entry)) {
-		paxos_core_trace(core, PAXOS_TRACE_EXPIRED, entry.expired_count, 0);
-	} else {
-		paxos_alive_take_back(&desk->alive, &entry);
-	}
-}
-
 /* Numbers of one session stand side by side: those that come together share a cache line. */
 static uint64_t *inflight_of(struct paxos_core *core, struct paxos_desk *desk, uint64_t secret,
                              uint64_t number)
@@ -244,7 +201,7 @@ static void propose_request(struct paxos_core *core, struct paxos_desk *desk,
 	struct paxos_pending *pending;
 
 	paxos_admit_entry(core, request, is_full, &entry);
-	if (!paxos_desk_propose(core, leader, &entry)) {
+	if (!paxos_propose(core, leader, &entry)) {
 		refuse(core, desk, address, &request->head, request->verb, STORE_OVERLOADED);
 		return;
 	}
@@ -320,8 +277,22 @@ static void on_write(struct paxos_core *core, struct paxos_desk *desk,
 		refuse(core, desk, address, head, request->verb, answer);
 		return;
 	}
-	paxos_alive_touch(core, &desk->alive, head->session);
+	paxos_alive_touch(core, &desk->alive, store_session(core->store, head->session));
 	propose_request(core, desk, leader, address, request, answer == STORE_DISK_FULL);
+}
+
+/* What an entry means to the book of who is alive. */
+static void note_sessions(struct paxos_core *core, struct paxos_desk *desk,
+                          const struct store_entry *entry, const struct store_result *result)
+{
+	if (entry->kind == STORE_ENTRY_OPEN && result->answer == STORE_OK) {
+		paxos_alive_touch(core, &desk->alive, store_session(core->store, result->session));
+	} else if (entry->kind == STORE_ENTRY_CLOSE && result->answer == STORE_OK) {
+		paxos_alive_forget(&desk->alive, entry->session);
+	}
+	for (unsigned i = 0; i < entry->expired_count; i++) {
+		paxos_alive_forget(&desk->alive, entry->expired[i]);
+	}
 }
 
 void paxos_desk_applied(struct paxos_core *core, struct paxos_desk *desk, uint64_t index,
@@ -331,8 +302,11 @@ void paxos_desk_applied(struct paxos_core *core, struct paxos_desk *desk, uint64
 	const struct proto_head head = {.session = pending->session, .number = pending->number};
 	uint32_t ttl_ms = 0;
 
-	if (core->role != PAXOS_LEADER || pending->index != index ||
-	    pending->epoch != desk->alive.epoch) {
+	if (core->role != PAXOS_LEADER) {
+		return;
+	}
+	note_sessions(core, desk, entry, result);
+	if (pending->index != index || pending->epoch != desk->alive.epoch) {
 		return;
 	}
 	if (entry->kind == STORE_ENTRY_OPEN && result->answer == STORE_OK) {
@@ -340,7 +314,6 @@ void paxos_desk_applied(struct paxos_core *core, struct paxos_desk *desk, uint64
 
 		desk->opened[slot].secret = entry->secret;
 		desk->opened[slot].session = result->session;
-		paxos_alive_touch(core, &desk->alive, result->session);
 		ttl_ms = entry->ttl_ms;
 	}
 	send_result(core, desk, &pending->address, &head, pending->verb, result, ttl_ms);
@@ -366,7 +339,6 @@ static void answer_alive(struct paxos_core *core, struct paxos_desk *desk,
 	const struct store_session *session = store_session(core->store, head->session);
 	struct store_result result = {
 		.answer = STORE_OK,
-		.session = head->session,
 		.store_revision = store_root_revision(store_root(core->store)),
 	};
 
@@ -377,7 +349,8 @@ static void answer_alive(struct paxos_core *core, struct paxos_desk *desk,
 	} else if (paxos_alive_is_expiring(&desk->alive, head->session)) {
 		return; /* 4.1 k: not while an EXPIRE of it is proposed and undecided */
 	} else {
-		paxos_alive_touch(core, &desk->alive, head->session);
+		paxos_alive_touch(core, &desk->alive, session);
+		result.session = session->base;
 	}
 	send_result(core, desk, address, head, PROTO_ALIVE, &result,
 	            session != NULL ? session->ttl_ms : 0);

@@ -101,11 +101,3 @@ void paxos_desk_rounds(struct paxos_core *core, struct paxos_desk *desk, uint64_
 
 /* Leadership begins or ends: nothing is pending, nobody waits. */
 void paxos_desk_reset(struct paxos_core *core, struct paxos_desk *desk);
-
-/* A leader that may serve: ends sessions that were silent for too long. */
-void paxos_desk_expire(struct paxos_core *core, struct paxos_desk *desk,
-                       const struct paxos_leader *leader);
-
-/* Appends an entry of the leader's own (REJOIN, EXPIRE). False if there is no room. */
-bool paxos_desk_propose(struct paxos_core *core, const struct paxos_leader *leader,
-                        struct store_entry *entry);

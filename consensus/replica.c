@@ -230,6 +230,7 @@ static void begin_to_lead(struct paxos_replica *replica, const struct paxos_adop
 	paxos_leader_begin(core, &replica->leader, &replica->candidate, adoption);
 	paxos_rounds_end(&replica->election.rounds);
 	paxos_desk_reset(core, &replica->desk);
+	paxos_upkeep_reset(core, &replica->upkeep);
 	memset(replica->naming, 0, sizeof(replica->naming));
 	memset(replica->learned, 0, sizeof(replica->learned));
 	memset(replica->learned_ns, 0, sizeof(replica->learned_ns));
@@ -330,6 +331,7 @@ static void apply(struct paxos_replica *replica)
 
 		paxos_core_apply(core, &entry, &result);
 		paxos_desk_applied(core, &replica->desk, core->decided, &entry, &result);
+		paxos_upkeep_applied(core, &replica->upkeep);
 		cuts = paxos_snapshots_is_due(core, &replica->snapshots, log_bytes);
 		applied++;
 	}
@@ -350,29 +352,10 @@ static void apply(struct paxos_replica *replica)
 	}
 }
 
-/* Names members' incarnations in the log, so that they are replicated state (4.1 i). */
-static void name_members(struct paxos_replica *replica)
+/* A leader that knows all sessions, and may decide (4.1 g, k). */
+static bool may_serve(const struct paxos_replica *replica)
 {
-	struct paxos_core *core = &replica->core;
-
-	for (unsigned node = 0; paxos_each(core->voters, &node); node++) {
-		const struct paxos_follower *follower = &replica->leader.followers[node];
-		const bool self = node == core->config.node;
-		const uint64_t incarnation =
-			self ? core->config.incarnation : follower->incarnation;
-		struct store_entry entry = {.kind = STORE_ENTRY_REJOIN,
-		                            .node = (uint8_t)node,
-		                            .incarnation = incarnation};
-
-		if (store_member_incarnation(core->store, node) != 0 ||
-		    (!self && follower->state != PAXOS_LEVEL) ||
-		    replica->naming[node] == incarnation) {
-			continue;
-		}
-		if (paxos_desk_propose(core, &replica->leader, &entry)) {
-			replica->naming[node] = incarnation;
-		}
-	}
+	return replica->leader.deciding && replica->core.decided >= replica->leader.adopted;
 }
 
 static void tick_leader(struct paxos_replica *replica)
@@ -391,10 +374,10 @@ static void tick_leader(struct paxos_replica *replica)
 		paxos_replica_stand(replica);
 		return;
 	}
-	if (replica->leader.deciding && core->decided >= replica->leader.adopted) {
-		name_members(replica);
+	if (may_serve(replica)) {
+		paxos_changer_name_members(replica);
 		paxos_changer_tick(replica);
-		paxos_desk_expire(core, &replica->desk, &replica->leader);
+		paxos_upkeep_tick(core, &replica->upkeep, &replica->desk.alive, &replica->leader);
 	}
 	paxos_core_flush(core);
 	paxos_leader_tick(core, &replica->leader);
@@ -577,6 +560,11 @@ uint64_t paxos_replica_deadline_ns(const struct paxos_replica *replica)
 	deadline_ns = other_ns < deadline_ns ? other_ns : deadline_ns;
 	if (core->role == PAXOS_LEADER) {
 		other_ns = paxos_leader_deadline_ns(core, &replica->leader);
+		if (may_serve(replica)) {
+			deadline_ns = smaller(
+				deadline_ns,
+				paxos_upkeep_deadline_ns(&replica->upkeep, &replica->desk.alive));
+		}
 	} else if (core->role == PAXOS_CANDIDATE) {
 		other_ns = paxos_candidate_deadline_ns(&replica->candidate);
 	}
@@ -586,4 +574,5 @@ uint64_t paxos_replica_deadline_ns(const struct paxos_replica *replica)
 void paxos_replica_poll_gap(struct paxos_replica *replica, uint64_t gap_ns)
 {
 	replica->core.poll_gap_ns = gap_ns;
+	paxos_alive_gap(&replica->desk.alive, gap_ns);
 }

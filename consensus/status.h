@@ -88,7 +88,9 @@ struct paxos_status {
 	uint64_t drops[PAXOS_DROP_COUNT];
 	uint64_t traces[PAXOS_TRACE_COUNT]; /* how often each thing happened */
 	uint64_t requests, reads_lease, reads_quorum, reads_stale, lease_refusals, duplicates;
-	uint64_t disk_refusals; /* writes refused because disks are full */
+	uint64_t expiry_late_ns; /* longest after a session was due that it was ended */
+	uint32_t ttl_floor_ms;   /* the least time to live that it would grant now */
+	uint64_t disk_refusals;  /* writes refused because disks are full */
 	uint64_t datagrams_in, datagrams_out, resent;
 	struct paxos_watch_counters watches;
 };

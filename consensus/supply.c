@@ -3,6 +3,7 @@
 
 #include "consensus/changer.h"
 #include "consensus/mend.h"
+#include "consensus/propose.h"
 #include "consensus/quorum.h"
 #include "consensus/turnover.h"
 #include "store/base/check.h"
@@ -50,7 +51,7 @@ static void rejoin(struct paxos_replica *replica, const struct paxos_msg *msg)
 	            : !may_be_named(core, msg)) {
 		return;
 	}
-	if (paxos_desk_propose(core, &replica->leader, &entry)) {
+	if (paxos_propose(core, &replica->leader, &entry)) {
 		replica->naming[msg->node] = msg->incarnation;
 	}
 }

@@ -2,6 +2,7 @@
 /*
  * view.c - what can be seen of a replica, and the names of things (replica.h)
  */
+#include "consensus/admit.h"
 #include "consensus/body.h"
 #include "consensus/quorum.h"
 #include "consensus/replica.h"
@@ -84,6 +85,8 @@ void paxos_replica_status(const struct paxos_replica *replica, struct paxos_stat
 	status->disk_stalled = core->stalled;
 	status->lease_end_ns = paxos_replica_lease_end_ns(replica);
 	status->now_ns = core->now_ns;
+	status->expiry_late_ns = replica->desk.alive.late_ns;
+	status->ttl_floor_ms = paxos_admit_ttl_floor_ms(core);
 	status->datagrams_out = core->outbox.sent;
 	status->watches = *paxos_replica_watches(replica);
 	see_peers(replica, status);

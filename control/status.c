@@ -167,6 +167,8 @@ json_t *ctl_status_json(const struct paxos_status *status, const char *transport
 	(void)json_object_set_new(object, "applied", number(status->applied));
 	(void)json_object_set_new(object, "adopted_length", number(status->adopted_length));
 	(void)json_object_set_new(object, "lease_left_ms", duration(lease_left_ns, 1e6));
+	(void)json_object_set_new(object, "expiry_late_us", duration(status->expiry_late_ns, 1e3));
+	(void)json_object_set_new(object, "ttl_floor_ms", number(status->ttl_floor_ms));
 	(void)json_object_set_new(object, "deciding", json_boolean(status->deciding));
 	(void)json_object_set_new(
 		object, "durability",

@@ -6,7 +6,8 @@
  *
  *      node role leader ballot{round,node} accepted{...} log_start length durable decided applied
  *      adopted_length lease_left_ms deciding durability transport peers[] counters{} drops{}
- *      events{} poll_gap_us; with durability disk: journal{} holes snapshot
+ *      events{} poll_gap_us expiry_late_us ttl_floor_ms; with durability disk: journal{} holes
+ *      snapshot
  *
  * Servers are numbers from 1; leader 0 is "not known". Pure but for jansson's allocations.
  */

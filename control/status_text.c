@@ -123,6 +123,8 @@ static void print_head(FILE *out, const json_t *status)
 	(void)fprintf(out, "mode       durability %s, transport %s\n",
 	              text_of(status, "durability"), text_of(status, "transport"));
 	(void)fprintf(out, "poll gap   %.0f us\n", real_of(status, "poll_gap_us"));
+	(void)fprintf(out, "sessions   ended %.0f us late at most, live %lld ms at least\n",
+	              real_of(status, "expiry_late_us"), number_of(status, "ttl_floor_ms"));
 }
 
 static void print_journal(FILE *out, const json_t *status)

@@ -154,6 +154,11 @@ static void print_gauges(FILE *out, const json_t *status)
 	          1e-3);
 	print_type(out, "", "poll_gap_seconds", "gauge");
 	print_one(out, "", "poll_gap_seconds", "", json_object_get(status, "poll_gap_us"), 1e-6);
+	print_type(out, "", "expiry_late_seconds", "gauge");
+	print_one(out, "", "expiry_late_seconds", "", json_object_get(status, "expiry_late_us"),
+	          1e-6);
+	print_type(out, "", "ttl_floor_seconds", "gauge");
+	print_one(out, "", "ttl_floor_seconds", "", json_object_get(status, "ttl_floor_ms"), 1e-3);
 }
 
 static void print_peers(FILE *out, const json_t *peers)

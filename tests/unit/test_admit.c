@@ -78,11 +78,43 @@ static void test_full_disks_refuse_what_grows(void **state)
 	assert_int_equal(core.counted.disk_refusals, 2);
 }
 
+static uint32_t granted(uint32_t asked_ms)
+{
+	const struct proto_request request = {.verb = PROTO_OPEN, .ttl_ms = asked_ms};
+	struct store_entry entry = {0};
+
+	paxos_admit_entry(&core, &request, false, &entry);
+	return entry.ttl_ms;
+}
+
+static void test_time_to_live_is_what_can_be_kept(void **state)
+{
+	(void)state;
+	core.config.session_ttl_ms_min = 10;
+	core.config.session_ttl_ms_max = 1000;
+	core.config.suspicion_ns = 80000000;
+	assert_int_equal(granted(0), 10);
+	assert_int_equal(granted(11), 11);
+	assert_int_equal(granted(1001), 1000);
+	core.poll_gap_ns = 2500000;
+	assert_int_equal(granted(0), 10);
+	core.poll_gap_ns++;
+	assert_int_equal(granted(0), 11);
+	assert_int_equal(granted(500), 500);
+	core.poll_gap_ns = UINT64_MAX; /* it was stopped: that ends leaderships by itself */
+	assert_int_equal(granted(0), 320);
+	core.config.session_ttl_ms_max = 100;
+	assert_int_equal(granted(0), 100);
+	core.poll_gap_ns = 0;
+	assert_int_equal(granted(0), 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_limits_are_held, begin, end),
 		cmocka_unit_test_setup_teardown(test_full_disks_refuse_what_grows, begin, end),
+		cmocka_unit_test_setup_teardown(test_time_to_live_is_what_can_be_kept, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);

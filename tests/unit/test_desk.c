@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "consensus/desk.h"
+#include "consensus/upkeep.h"
 #include "tests/unit/core_fixture.h"
 
 #define MS ((uint64_t)1000000)
@@ -23,6 +24,7 @@ enum {
 static struct paxos_core core;
 static struct paxos_desk desk;
 static struct paxos_leader leader;
+static struct paxos_upkeep upkeep;
 static bool leads;
 
 static unsigned rights; /* of who says something */
@@ -40,6 +42,7 @@ static int begin(void **state)
 	memset(&leader, 0, sizeof(leader));
 	assert_int_equal(paxos_desk_init(&core, &desk), 0);
 	desk.alive.epoch = 1;
+	paxos_upkeep_reset(&core, &upkeep);
 	paxos_desk_lease(&core, &desk, 2000 * MS);
 	return 0;
 }
@@ -389,6 +392,35 @@ static void test_full_disk_uses_the_number_up(void **state)
 	assert_int_equal(store_root_revision(store_root(core.store)), 0);
 }
 
+static void test_keep_alive_tells_the_base(void **state)
+{
+	struct proto_request alive = {.verb = PROTO_ALIVE,
+	                              .head = {.session = 1, .secret = SECRET, .number = 1}};
+	const uint64_t life = (uint64_t)1 << 32;
+	struct proto_answer answer;
+	uint8_t who;
+
+	(void)state;
+	have_session();
+	say_to(&alive, 1, 7);
+	assert_true(take(&answer, &who));
+	assert_int_equal(answer.session, 1);
+	assert_int_equal(answer.ttl_ms, 5000);
+	set(1, life, life, 0); /* of who goes on with the session */
+	decide();
+	expect(1, STORE_OK);
+	set(1, 2, 2, 0); /* what a former process sent */
+	expect(1, STORE_STALE);
+	say_to(&alive, 1, 7);
+	assert_true(take(&answer, &who));
+	assert_true(answer.session == life);
+	alive.head.secret++;
+	say_to(&alive, 1, 7);
+	assert_true(take(&answer, &who));
+	assert_int_equal(answer.answer, STORE_BAD_SECRET);
+	assert_int_equal(answer.session, 0);
+}
+
 static void test_session_that_is_being_ended_is_not_told_alive(void **state)
 {
 	struct proto_request alive = {.verb = PROTO_ALIVE,
@@ -398,12 +430,12 @@ static void test_session_that_is_being_ended_is_not_told_alive(void **state)
 	have_session();
 	say_to(&alive, 1, 7);
 	expect(1, STORE_OK);
-	paxos_desk_expire(&core, &desk, &leader);
+	paxos_upkeep_tick(&core, &upkeep, &desk.alive, &leader);
 	assert_int_equal(core.log.length, core.decided);
 	core.now_ns += 5006 * MS; /* its time to live and the drift */
 	paxos_desk_lease(&core, &desk, core.now_ns + 1);
-	paxos_desk_expire(&core, &desk, &leader);
-	paxos_desk_expire(&core, &desk, &leader); /* once */
+	paxos_upkeep_tick(&core, &upkeep, &desk.alive, &leader);
+	paxos_upkeep_tick(&core, &upkeep, &desk.alive, &leader); /* once */
 	assert_int_equal(core.log.length, core.decided + 1);
 	say_to(&alive, 1, 7);
 	expect_none();
@@ -539,6 +571,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing_is_appended_after_the_stop_sign, begin,
 	                                        end),
 		cmocka_unit_test_setup_teardown(test_full_disk_uses_the_number_up, begin, end),
+		cmocka_unit_test_setup_teardown(test_keep_alive_tells_the_base, begin, end),
 		cmocka_unit_test_setup_teardown(test_session_that_is_being_ended_is_not_told_alive,
 	                                        begin, end),
 		cmocka_unit_test_setup_teardown(test_nonsense_has_a_typed_answer, begin, end),
