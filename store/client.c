@@ -21,6 +21,7 @@ void client_config_default(struct client_config *config)
 	*config = (struct client_config){
 		.requests_max = CLIENT_REQUESTS_MAX,
 		.ttl_ms = 10000,
+		.drift_ppm = 1000,
 		.timeout_ns = 5000 * NS_PER_MS,
 		.resend_first_ns = 100 * NS_PER_MS,
 		.resend_min_ns = 2 * NS_PER_MS,
@@ -33,8 +34,8 @@ static bool config_is_good(const struct client_config *config)
 {
 	return config->servers >= 1 && config->servers <= CLIENT_SERVERS_MAX &&
 	       config->requests_max >= 1 && config->requests_max <= CLIENT_REQUESTS_MAX &&
-	       config->ttl_ms >= 1 && config->timeout_ns >= 1 && config->resend_min_ns >= 1 &&
-	       config->resend_first_ns >= config->resend_min_ns &&
+	       config->ttl_ms >= 1 && config->drift_ppm <= 1000000 && config->timeout_ns >= 1 &&
+	       config->resend_min_ns >= 1 && config->resend_first_ns >= config->resend_min_ns &&
 	       config->resend_max_ns >= config->resend_first_ns && config->pause_max_ns >= 1;
 }
 
@@ -375,6 +376,22 @@ unsigned client_outstanding(const struct client *client)
 uint64_t client_session(const struct client *client)
 {
 	return client->session.id;
+}
+
+uint64_t client_session_secret(const struct client *client)
+{
+	return client->session.id != 0 ? client->session.secret : 0;
+}
+
+uint64_t client_valid_until_ns(const struct client *client)
+{
+	const struct client_session_state *session = &client->session;
+
+	if (session->id == 0 || !session->is_confirmed || session->closing) {
+		return 0;
+	}
+	return session->confirmed_ns + session->ttl_ns -
+	       session->ttl_ns / 1000000 * client->config.drift_ppm;
 }
 
 store_rev_t client_seen(const struct client *client)

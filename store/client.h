@@ -21,6 +21,11 @@
  * writes that were not yet sent go out under a new one; or they fail, and so do all later ones
  * until client_renew(), if the session owned something (request.owns), or with one_session.
  *
+ * Resuming. A client can go on with the session of another that is no more. A keep-alive asks for
+ * it; before the first write an empty one (NOP) takes numbers that no former client can have given,
+ * and ends theirs for ever. So the last to resume has the session, and whoever had it before finds
+ * it gone (STALE). A session that is gone is never replaced by another.
+ *
  * Outcomes. Every submitted request comes back once as DONE, at its deadline at the latest:
  *
  *      DONE       a server answered STORE_OK
@@ -117,8 +122,19 @@ uint64_t client_deadline_ns(const struct client *client);
 /* Requests whose result was not taken yet. */
 unsigned client_outstanding(const struct client *client);
 
-/* The session as the servers name it, or 0 if none is open. */
+/*
+ * The session as the servers name it, or 0 if none is open; and its secret. With both another
+ * client can go on with it (config.resume), when this one is no more.
+ */
 uint64_t client_session(const struct client *client);
+uint64_t client_session_secret(const struct client *client);
+
+/*
+ * No server ends the session before this time: what the session owns is still its own. 0: there is
+ * no session, or nothing is known of it yet. A keep-alive that is answered moves it on; it counts
+ * from its first sending, as does the OPEN, and other answers count for nothing.
+ */
+uint64_t client_valid_until_ns(const struct client *client);
 
 /* The highest revision of the store that any server told. */
 store_rev_t client_seen(const struct client *client);

@@ -14,14 +14,16 @@ static struct client_slot *find_slot(struct client *client, unsigned server,
 	const struct client_session_state *session = &client->session;
 	struct client_slot *slot = &client->own;
 
-	if ((head->number & CLIENT_NUMBER_LOOSE) == 0) {
+	if (slot->state != CLIENT_SLOT_FREE && slot->number == head->number) {
+		/* Its NOP has a number of the session. */
+	} else if ((head->number & CLIENT_NUMBER_LOOSE) == 0) {
 		const unsigned index = session->by_number[head->number % CLIENT_REQUESTS_MAX];
 
 		if (index == CLIENT_NO_SLOT) {
 			return NULL;
 		}
 		slot = &client->slots[index];
-	} else if (slot->state == CLIENT_SLOT_FREE || slot->number != head->number) {
+	} else {
 		slot = &client->slots[head->number & (CLIENT_REQUESTS_MAX - 1)];
 	}
 	if (slot->state != CLIENT_SLOT_SENT && slot->state != CLIENT_SLOT_PAUSED) {
@@ -88,7 +90,7 @@ static bool is_definite(const struct client_slot *slot, enum store_answer answer
 	if (!proto_is_write(slot->verb)) {
 		return true;
 	}
-	return answer != STORE_STALE && !(is_said_by_one_server && slot->sends > 1);
+	return !(is_said_by_one_server && slot->sends > 1);
 }
 
 static void on_final(struct client *client, uint64_t now_ns, unsigned server,
@@ -156,7 +158,9 @@ static void on_answer(struct client *client, uint64_t now_ns, unsigned server,
 			client_slot_pause(client, now_ns, slot, client->config.resend_max_ns);
 		}
 	} else if (is_of_session &&
-	           (answer->answer == STORE_NO_SESSION || answer->answer == STORE_BAD_SECRET)) {
+	           (answer->answer == STORE_NO_SESSION || answer->answer == STORE_BAD_SECRET ||
+	            (answer->answer == STORE_STALE && slot != &client->own))) {
+		/* STALE, and waited for: somebody else goes on with the session. */
 		client_session_lost(client, now_ns, answer->answer);
 	} else {
 		on_final(client, now_ns, server, slot, answer);

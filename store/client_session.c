@@ -2,14 +2,23 @@
 #include "store/client_session.h"
 
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 
 #define NS_PER_MS ((uint64_t)1000 * 1000)
+
+/* Numbers of a life of the session: the upper bits tell it from all former ones. */
+enum {
+	LIFE_BITS = 32
+};
+#define NUMBER_MAX ((uint64_t)1 << 62) /* above are those of watches and of loose requests */
 
 static void forget(struct client *client)
 {
 	struct client_session_state *session = &client->session;
 
 	session->id = 0;
+	session->is_confirmed = false;
+	session->is_resumed = false;
 	session->closing = false;
 	session->owns = false;
 	session->first = session->next = 1;
@@ -22,11 +31,17 @@ void client_session_init(struct client *client)
 {
 	client->session = (struct client_session_state){0};
 	forget(client);
+	if (client->config.resume != 0) {
+		client->session.id = client->config.resume;
+		client->session.secret = client->config.resume_secret;
+		client->session.ttl_ns = client->config.ttl_ms * NS_PER_MS;
+		client->session.is_resumed = true;
+	}
 }
 
-/* --- OPEN and ALIVE ----------------------------------------------------------------------- */
+/* --- OPEN, ALIVE, and the NOP that begins a life -------------------------------------------- */
 
-static void begin_own(struct client *client, uint64_t now_ns, enum proto_verb verb)
+static void begin_own(struct client *client, uint64_t now_ns, enum proto_verb verb, uint64_t number)
 {
 	const struct proto_request request = {.verb = verb, .ttl_ms = client->config.ttl_ms};
 	struct client_slot *own = &client->own;
@@ -39,7 +54,7 @@ static void begin_own(struct client *client, uint64_t now_ns, enum proto_verb ve
 		.submit_ns = now_ns,
 		.session = client->session.id,
 		.secret = client->session.secret,
-		.number = client_slot_loose_number(client, own),
+		.number = number,
 		.message = client->own_message,
 	};
 	own->deadline_ns = now_ns + client->config.ttl_ms * NS_PER_MS;
@@ -57,14 +72,36 @@ static void begin_open(struct client *client, uint64_t now_ns)
 	do {
 		client->session.secret = prng_next(&client->secrets);
 	} while (client->session.secret == 0);
-	begin_own(client, now_ns, PROTO_OPEN);
+	begin_own(client, now_ns, PROTO_OPEN, client_slot_loose_number(client, &client->own));
 }
 
 static void begin_alive(struct client *client, uint64_t now_ns)
 {
 	if (client->own.state == CLIENT_SLOT_FREE) {
-		begin_own(client, now_ns, PROTO_ALIVE);
+		begin_own(client, now_ns, PROTO_ALIVE,
+		          client_slot_loose_number(client, &client->own));
 	}
+}
+
+/*
+ * All that former clients ever sent in the session lies below: they had the life that the base is
+ * in, or an earlier one. Where in its life this one begins is chance: others may try, too.
+ */
+static void begin_life(struct client *client, uint64_t now_ns)
+{
+	struct client_session_state *session = &client->session;
+	const uint64_t life = (session->base >> LIFE_BITS) + 1;
+	const uint64_t chance = prng_next(&client->prng) >> (64 - LIFE_BITS + 1);
+
+	if (client->own.state != CLIENT_SLOT_FREE) {
+		return;
+	}
+	if (life >= NUMBER_MAX >> LIFE_BITS) {
+		client_session_lost(client, now_ns, STORE_WINDOW);
+		return;
+	}
+	session->first = session->next = mutant(50) ? session->base : life << LIFE_BITS | chance;
+	begin_own(client, now_ns, PROTO_NOP, session->next);
 }
 
 static void confirmed(struct client *client, const struct proto_answer *answer)
@@ -76,6 +113,7 @@ static void confirmed(struct client *client, const struct proto_answer *answer)
 	}
 	/* Counted from the first sending: any of them may be the one that was answered. */
 	session->confirmed_ns = client->own.submit_ns;
+	session->is_confirmed = true;
 	session->alive_ns = session->confirmed_ns + session->ttl_ns / 3;
 }
 
@@ -90,32 +128,67 @@ static void refuse_held(struct client *client, enum store_answer why)
 	}
 }
 
+static void on_open(struct client *client, const struct proto_answer *answer)
+{
+	if (answer->answer != STORE_OK || answer->session == 0) {
+		refuse_held(client,
+		            answer->answer != STORE_OK ? answer->answer : STORE_BAD_REQUEST);
+		return;
+	}
+	client->session.id = answer->session;
+	client->session.ttl_ns = client->config.ttl_ms * NS_PER_MS;
+	client->counters.sessions++;
+	confirmed(client, answer);
+}
+
+static void on_alive(struct client *client, uint64_t now_ns, const struct proto_answer *answer)
+{
+	struct client_session_state *session = &client->session;
+
+	if (answer->answer != STORE_OK) {
+		session->alive_ns = now_ns + session->ttl_ns / 3;
+		if (!session->is_confirmed) {
+			refuse_held(client, answer->answer);
+		}
+	} else if (!session->is_resumed && answer->session > session->next) {
+		/* A base that none of our numbers made: somebody else has resumed the session. */
+		client_session_lost(client, now_ns, STORE_STALE);
+	} else {
+		session->base = answer->session;
+		confirmed(client, answer);
+	}
+}
+
+static void on_life(struct client *client, uint64_t now_ns, const struct proto_answer *answer)
+{
+	struct client_session_state *session = &client->session;
+
+	if (answer->answer == STORE_OK) {
+		session->is_resumed = false;
+		session->first = session->next = client->own.number + 1;
+	} else if (answer->answer == STORE_STALE) {
+		begin_alive(client,
+		            now_ns); /* somebody began a later one since the base was told */
+		session->is_confirmed = false;
+	} else {
+		refuse_held(client, answer->answer);
+	}
+}
+
 void client_session_answer(struct client *client, uint64_t now_ns,
                            const struct proto_answer *answer)
 {
-	struct client_session_state *session = &client->session;
 	struct client_slot *own = &client->own;
 
 	must(own->state == CLIENT_SLOT_SENT || own->state == CLIENT_SLOT_PAUSED);
 	own->to_send = 0;
 	own->state = CLIENT_SLOT_FREE;
 	if (own->verb == PROTO_OPEN) {
-		if (answer->answer != STORE_OK || answer->session == 0) {
-			refuse_held(client, answer->answer != STORE_OK ? answer->answer
-			                                               : STORE_BAD_REQUEST);
-			return;
-		}
-		session->id = answer->session;
-		session->ttl_ns = client->config.ttl_ms * NS_PER_MS;
-		client->counters.sessions++;
-		confirmed(client, answer);
-	} else if (answer->answer == STORE_OK) {
-		confirmed(client, answer);
-	} else if (answer->answer == STORE_NO_SESSION || answer->answer == STORE_BAD_SECRET) {
-		client_session_lost(client, now_ns, answer->answer);
-		return;
+		on_open(client, answer);
+	} else if (own->verb == PROTO_ALIVE) {
+		on_alive(client, now_ns, answer);
 	} else {
-		session->alive_ns = now_ns + session->ttl_ns / 3;
+		on_life(client, now_ns, answer);
 	}
 	client_session_pump(client, now_ns);
 }
@@ -167,8 +240,8 @@ static bool pump_one(struct client *client, uint64_t now_ns, struct client_slot 
 		client_slot_end(client, slot, CLIENT_DONE, &answer);
 		return true;
 	}
-	if (session->gone) {
-		refuse_held(client, STORE_NO_SESSION);
+	if (session->gone != STORE_OK) {
+		refuse_held(client, session->gone);
 		return false;
 	}
 	if (!is_open) {
@@ -178,8 +251,12 @@ static bool pump_one(struct client *client, uint64_t now_ns, struct client_slot 
 	if (session->closing || (slot->verb == PROTO_CLOSE && session->first != session->next)) {
 		return false;
 	}
-	if (now_ns >= session->confirmed_ns + session->ttl_ns) {
+	if (!session->is_confirmed || now_ns >= session->confirmed_ns + session->ttl_ns) {
 		begin_alive(client, now_ns);
+		return false;
+	}
+	if (session->is_resumed) {
+		begin_life(client, now_ns);
 		return false;
 	}
 	if (session->next >= session->first + CLIENT_REQUESTS_MAX) {
@@ -219,13 +296,15 @@ void client_session_lost(struct client *client, uint64_t now_ns, enum store_answ
 	}
 	forget(client);
 	client->counters.lost++;
-	client->session.gone = client->config.one_session || owns;
+	if (client->config.one_session || client->config.resume != 0 || owns) {
+		client->session.gone = answer;
+	}
 	client_session_pump(client, now_ns);
 }
 
 void client_session_renew(struct client *client, uint64_t now_ns)
 {
-	client->session.gone = false;
+	client->session.gone = STORE_OK;
 	client_session_pump(client, now_ns);
 }
 

@@ -8,6 +8,8 @@
  *                                                    | ^
  *                                          ALIVE each third of the time to live
  *
+ *      resumed --> ALIVE: is it there? --(a write is held)--> NOP: numbers of its own --> open
+ *
  * A session that was not confirmed for a whole time to live is in doubt: writes are then held
  * until a keep-alive was answered, so that a write which finds the session gone was most likely
  * sent before that, and only such a one is UNKNOWN.

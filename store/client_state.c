@@ -38,6 +38,25 @@ static uint32_t segments_for(const struct client_slot *slot, unsigned server)
 	return proto_segment_bits(segments);
 }
 
+/*
+ * A keep-alive is sent again several times before the session is over, however long other requests
+ * wait, but not before an answer can be here.
+ */
+static uint64_t hasten(struct client *client, const struct client_slot *slot, uint64_t wait_ns)
+{
+	uint64_t most_ns = client->session.ttl_ns / 6;
+
+	if (!is_own(client, slot) || slot->verb == PROTO_OPEN || wait_ns <= most_ns) {
+		return wait_ns;
+	}
+	if (client->route.smooth_ns != 0) {
+		const uint64_t least_ns = client_route_timeout_ns(&client->route, 0);
+
+		most_ns = least_ns > most_ns ? least_ns : most_ns;
+	}
+	return wait_ns < most_ns ? wait_ns : most_ns;
+}
+
 void client_slot_send(struct client *client, uint64_t now_ns, struct client_slot *slot)
 {
 	const unsigned server = slot->follows ? client->route.aim : client->route.near;
@@ -57,7 +76,8 @@ void client_slot_send(struct client *client, uint64_t now_ns, struct client_slot
 	slot->sends++;
 	slot->repairs = 0;
 	slot->sent_ns = now_ns;
-	slot->due_ns = now_ns + client_route_timeout_ns(&client->route, slot->silences);
+	slot->due_ns = now_ns + hasten(client, slot,
+	                               client_route_timeout_ns(&client->route, slot->silences));
 	slot->state = CLIENT_SLOT_SENT;
 	if (!is_own(client, slot)) {
 		client->sending |= bit_of(client, slot);
@@ -72,7 +92,9 @@ void client_slot_pause(struct client *client, uint64_t now_ns, struct client_slo
 	if (!is_own(client, slot)) {
 		client->sending &= ~bit_of(client, slot);
 	}
-	slot->due_ns = now_ns + client_route_pause_ns(&client->route, slot->pauses, most_ns);
+	slot->due_ns =
+		now_ns +
+		hasten(client, slot, client_route_pause_ns(&client->route, slot->pauses, most_ns));
 	slot->pauses++;
 }
 

@@ -70,13 +70,16 @@ struct client_session_state {
 	uint64_t id;           /* 0: none */
 	uint64_t secret;       /* of the session, or of the one being opened */
 	uint64_t ttl_ns;       /* as granted */
-	uint64_t confirmed_ns; /* sending of the last keep-alive that was answered */
+	bool is_confirmed;     /* a keep-alive, or the OPEN, was answered */
+	uint64_t confirmed_ns; /* sending of the last of them */
 	uint64_t alive_ns;     /* when the next keep-alive is due */
+	bool is_resumed;       /* and has not taken numbers of its own yet */
+	uint64_t base;         /* is_resumed: numbers below are forgotten, as last told */
 	uint64_t first, next;  /* lowest number outstanding (or next); next number to give */
 	uint8_t by_number[CLIENT_REQUESTS_MAX]; /* slot of number % 64, or CLIENT_NO_SLOT */
 	bool closing;                           /* a CLOSE was sent */
 	bool owns;                              /* a write that owns was sent in it */
-	bool gone;                              /* it is lost, and no other may take its place */
+	enum store_answer gone; /* this ended it, and nothing may replace it; OK: nothing did */
 };
 
 struct client {
@@ -86,7 +89,7 @@ struct client {
 	struct prng prng;    /* of the numbers of reads */
 	struct prng secrets; /* of the sessions' secrets */
 	struct client_slot slots[CLIENT_REQUESTS_MAX];
-	struct client_slot own; /* OPEN or ALIVE */
+	struct client_slot own; /* OPEN, ALIVE, or the NOP of a session that is resumed */
 	uint8_t own_message[PROTO_REQUEST_OVERHEAD];
 	uint64_t held, sending, ended; /* bits of slots */
 	uint8_t ended_order[CLIENT_REQUESTS_MAX];

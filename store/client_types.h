@@ -22,17 +22,20 @@ enum {
 };
 
 struct client_config {
-	unsigned servers;         /* how many there are, 1 to CLIENT_SERVERS_MAX */
-	unsigned requests_max;    /* outstanding at once, 1 to CLIENT_REQUESTS_MAX; memory is taken
+	unsigned servers;       /* how many there are, 1 to CLIENT_SERVERS_MAX */
+	unsigned requests_max;  /* outstanding at once, 1 to CLIENT_REQUESTS_MAX; memory is taken
 	                        * for as many messages each way (touched only when used) */
-	uint64_t cluster;         /* id; 0 = whichever answers */
-	uint64_t seed;            /* of jitter and of the numbers of reads */
-	uint64_t secret;          /* 64 bits nobody can guess: the sessions' secrets come from it */
-	struct store_key key;     /* of who asks; see rights.h */
-	uint32_t ttl_ms;          /* of the session, as asked for; the server may grant another */
-	bool one_session;         /* true: when the session is gone, writes fail with NO_SESSION;
+	uint64_t cluster;       /* id; 0 = whichever answers */
+	uint64_t seed;          /* of jitter and of the numbers of reads */
+	uint64_t secret;        /* 64 bits nobody can guess: the sessions' secrets come from it */
+	struct store_key key;   /* of who asks; see rights.h */
+	uint32_t ttl_ms;        /* of the session, as asked for; the server may grant another */
+	uint32_t drift_ppm;     /* taken off the validity of the session, beside what servers add */
+	bool one_session;       /* true: when the session is gone, writes fail with what ended it;
 	                        * false: the next write opens another */
-	uint64_t timeout_ns;      /* deadline of a request that names none, from its submission */
+	uint64_t resume;        /* a session to go on with, 0: none; implies one_session */
+	uint64_t resume_secret; /* of it */
+	uint64_t timeout_ns;    /* deadline of a request that names none, from its submission */
 	uint64_t resend_first_ns; /* time-out before a round trip was measured */
 	uint64_t resend_min_ns;   /* no time-out is shorter */
 	uint64_t resend_max_ns;   /* no time-out or pause is longer */

@@ -37,7 +37,8 @@
  * descriptor also when nothing is outstanding). It ends with coffer_close(), or when the servers
  * hear nothing of it for its time to live; then writes of it that were sent are UNKNOWN, and the
  * next write opens another, unless options say otherwise, or files or locks went with the session
- * (coffer_txn.h): then writes are REFUSED, COFFER_NO_SESSION, until coffer_renew().
+ * (coffer_txn.h): then writes are REFUSED, COFFER_NO_SESSION, until coffer_renew(). A process can
+ * leave its session to another (coffer_session()).
  *
  * Time goes on while the machine is suspended (CLOCK_BOOTTIME), for sessions and deadlines alike:
  * after a long sleep what was outstanding ends, with the answer if that waits in the socket.
@@ -87,14 +88,19 @@ struct coffer_txn; /* coffer_txn.h */
 
 struct coffer_options {
 	uint32_t timeout_ms;   /* of a request that names none; default 5000 */
-	uint32_t ttl_ms;       /* time to live of the session, as asked for; default 10000 */
+	uint32_t ttl_ms;       /* time to live of the session, as asked for: 10 ms to a day; the
+	                        * servers may grant more; default 10000 */
 	uint64_t cluster;      /* id of the cluster; default 0: whichever answers */
 	unsigned requests_max; /* outstanding at once, 1 to COFFER_REQUESTS_MAX (default); memory
 	                        * is taken for twice as many messages of 36 KiB */
 	bool one_session;      /* when the session is gone, writes fail (COFFER_NO_SESSION) */
 	unsigned watches_max;  /* at once, 1 to COFFER_WATCHES_MAX; default 1024; memory is taken
 	                        * for as many of 0.7 KiB, and touched when used */
-	const char *secret;    /* that the servers want to be known; copied in a way that does not
+	uint64_t session, session_secret; /* a session to go on with, see coffer_session(); 0
+	                        * (default): a new one at the first write */
+	bool keep_session;  /* coffer_close() leaves the session to its time to live, for the next
+	                        * process to go on with */
+	const char *secret; /* that the servers want to be known; copied in a way that does not
 	                        * give it back. NULL (default): the environment variable
 	                        * COFFER_SECRET; "": none */
 };
@@ -120,9 +126,9 @@ int coffer_open(struct coffer **ret_coffer, const char *servers,
                 const struct coffer_options *options);
 
 /*
- * Ends the session (one datagram, not waited for) and frees the handle. What is outstanding gets
- * its callback first, as UNREACHED or UNKNOWN; watches end without one. NULL is fine. Not from
- * inside a callback.
+ * Ends the session (one datagram, not waited for; unless options.keep_session) and frees the
+ * handle. What is outstanding gets its callback first, as UNREACHED or UNKNOWN; watches end without
+ * one. NULL is fine. Not from inside a callback.
  */
 void coffer_close(struct coffer *coffer);
 
@@ -324,6 +330,24 @@ int coffer_fd(const struct coffer *coffer);
  * Returns how many callbacks were called, or -EBUSY from inside a callback.
  */
 int coffer_process(struct coffer *coffer);
+
+/*
+ * The session: its id, 0 if there is none (not yet, or no more), and its secret. Another handle, in
+ * whatever process, goes on with it if both stand in its options. Use it from one at a time: when
+ * the new one first writes, the old one's writes end as UNKNOWN or COFFER_STALE_NUMBER, for ever. A
+ * session that was gone on with is never replaced: when it is gone, or was not there, writes are
+ * REFUSED with what ended it (COFFER_NO_SESSION, COFFER_BAD_SECRET, COFFER_STALE_NUMBER).
+ *
+ * ret_secret  may be NULL. Whoever knows it can write in the session, and end it
+ */
+uint64_t coffer_session(const struct coffer *coffer, uint64_t *ret_secret);
+
+/*
+ * Until when the session is sure, in nanoseconds of CLOCK_BOOTTIME: no server ends it before, so
+ * what it holds is still its own. 0: there is none, or nothing was heard of it yet.
+ * coffer_process() moves it on, each third of the time to live.
+ */
+uint64_t coffer_valid_until_ns(const struct coffer *coffer);
 
 /* Requests whose callback was not called yet. */
 unsigned coffer_outstanding(const struct coffer *coffer);

@@ -127,6 +127,8 @@ static int open_client(struct coffer *coffer, const struct coffer_options *optio
 	config.key = key_of(options);
 	config.ttl_ms = options->ttl_ms;
 	config.one_session = options->one_session;
+	config.resume = options->session;
+	config.resume_secret = options->session_secret;
 	config.timeout_ns = options->timeout_ms * NS_PER_MS;
 	return client_new(&coffer->client, &config);
 }
@@ -232,6 +234,9 @@ int coffer_open(struct coffer **ret_coffer, const char *servers,
 		free_handle(coffer);
 		return r;
 	}
+	coffer->keeps_session = options->keep_session;
+	client_tick(coffer->client, ctl_handle_now_ns()); /* a session to go on with is asked for */
+	ctl_handle_flush(coffer);
 	*ret_coffer = coffer;
 	return 0;
 }
@@ -446,6 +451,19 @@ int coffer_fd(const struct coffer *coffer)
 	return coffer->epoll_fd;
 }
 
+uint64_t coffer_session(const struct coffer *coffer, uint64_t *ret_secret)
+{
+	if (ret_secret != NULL) {
+		*ret_secret = client_session_secret(coffer->client);
+	}
+	return client_session(coffer->client);
+}
+
+uint64_t coffer_valid_until_ns(const struct coffer *coffer)
+{
+	return client_valid_until_ns(coffer->client);
+}
+
 unsigned coffer_outstanding(const struct coffer *coffer)
 {
 	return client_outstanding(coffer->client) - (coffer->rev_is_asked ? 1 : 0);
@@ -553,7 +571,7 @@ void coffer_close(struct coffer *coffer)
 	ctl_watch_end_all(coffer, now_ns);
 	client_cancel_all(coffer->client, now_ns);
 	(void)obey(coffer, now_ns);
-	if (client_session(coffer->client) != 0) {
+	if (client_session(coffer->client) != 0 && !coffer->keeps_session) {
 		(void)client_submit(coffer->client, now_ns, &close_session, NULL);
 	}
 	obey_sends(coffer);

@@ -38,6 +38,7 @@ struct coffer {
 	int epoll_fd, timer_fd;          /* owned */
 	uint64_t timer_ns;               /* what the timer is set to; UINT64_MAX: off */
 	bool calling_back;
+	bool keeps_session; /* when it is closed */
 	struct ctl_pending pending[COFFER_REQUESTS_MAX];
 	uint8_t value[PROTO_MESSAGE_SIZE_MAX]; /* of the last waiting call's result */
 };

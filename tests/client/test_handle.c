@@ -97,6 +97,59 @@ static void test_calls_do_what_they_say(void **state)
 	coffer_close(coffer);
 }
 
+/* --- sessions ----------------------------------------------------------------------------- */
+
+static struct coffer *open_session(uint64_t id, uint64_t secret, uint32_t ttl_ms)
+{
+	struct coffer_options options;
+	struct coffer *coffer;
+
+	coffer_options_default(&options);
+	options.session = id;
+	options.session_secret = secret;
+	options.ttl_ms = ttl_ms;
+	options.keep_session = true;
+	assert_int_equal(coffer_open(&coffer, tiny_cluster_servers(cluster), &options), 0);
+	return coffer;
+}
+
+static void test_session_outlives_its_process(void **state)
+{
+	struct coffer *coffer = open_session(0, 0, 20000), *other;
+	struct coffer_result result;
+	uint64_t id, secret, former;
+
+	(void)state;
+	assert_true(coffer_session(coffer, &secret) == 0);
+	assert_true(coffer_valid_until_ns(coffer) == 0);
+	assert_int_equal(coffer_set(coffer, "/s", "1", 1, COFFER_ANY, &result), COFFER_DONE);
+	id = coffer_session(coffer, &secret);
+	assert_true(id != 0 && secret != 0);
+	former = coffer_valid_until_ns(coffer);
+	assert_true(former != 0);
+	coffer_close(coffer);
+	coffer = open_session(id, secret, 20000);
+	assert_int_equal(coffer_set(coffer, "/s", "2", 1, COFFER_ANY, &result), COFFER_DONE);
+	assert_true(coffer_session(coffer, NULL) == id);
+	assert_true(coffer_valid_until_ns(coffer) > former);
+	other = open_session(id, secret, 20000);
+	assert_int_equal(coffer_nop(other, &result), COFFER_DONE);
+	assert_int_equal(coffer_set(coffer, "/s", "3", 1, COFFER_ANY, &result), COFFER_UNKNOWN);
+	assert_int_equal(result.answer, COFFER_STALE_NUMBER);
+	assert_true(coffer_session(coffer, NULL) == 0);
+	assert_int_equal(coffer_nop(coffer, &result), COFFER_REFUSED);
+	coffer_close(coffer);
+	coffer_close(other);
+	coffer = open_session(id, secret + 1, 20000);
+	assert_int_equal(coffer_nop(coffer, &result), COFFER_REFUSED);
+	assert_int_equal(result.answer, COFFER_BAD_SECRET);
+	coffer_close(coffer);
+	coffer = open_session(id + 1000, secret, 20000);
+	assert_int_equal(coffer_nop(coffer, &result), COFFER_REFUSED);
+	assert_int_equal(result.answer, COFFER_NO_SESSION);
+	coffer_close(coffer);
+}
+
 /* --- pages -------------------------------------------------------------------------------- */
 
 struct names {
@@ -469,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_answers_from_strangers_are_dropped),
 		cmocka_unit_test(test_close_calls_back_what_is_outstanding),
 		BESIDE(test_calls_do_what_they_say, start),
+		BESIDE(test_session_outlives_its_process, start),
 		BESIDE(test_long_directories_come_page_by_page, start),
 		BESIDE(test_losses_are_made_good_and_nothing_happens_twice, start_lossy),
 		BESIDE(test_writes_go_on_when_the_leader_falls_silent, start),

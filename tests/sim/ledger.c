@@ -403,12 +403,47 @@ static void note_effect(struct ledger *ledger, uint64_t now_ns, struct ledger_ch
 	}
 }
 
+void ledger_claim(struct ledger *ledger, uint32_t client, uint64_t session, uint64_t until_ns)
+{
+	must(client < LEDGER_CLIENTS_MAX);
+	if (session == 0) {
+		return; /* what it counted on stays, whatever it thinks now */
+	}
+	if (ledger->claims[client].session != session) {
+		ledger->claims[client].session = session;
+		ledger->claims[client].until_ns = 0;
+	}
+	if (until_ns > ledger->claims[client].until_ns) {
+		ledger->claims[client].until_ns = until_ns;
+	}
+}
+
+static void check_claims(struct ledger *ledger, uint64_t now_ns, const struct store_entry *entry)
+{
+	for (unsigned i = 0; i < entry->expired_count; i++) {
+		for (unsigned client = 0; client < LEDGER_CLIENTS_MAX; client++) {
+			if (ledger->claims[client].session != entry->expired[i]) {
+				continue;
+			}
+			ledger->claims_checked++;
+			if (ledger->claims[client].until_ns > now_ns) {
+				scroll_fail(ledger->scroll, now_ns,
+				            "session %" PRIu64 " ends %" PRIu64
+				            " us before its client thinks so",
+				            entry->expired[i],
+				            (ledger->claims[client].until_ns - now_ns) / 1000);
+			}
+		}
+	}
+}
+
 void ledger_applied(struct ledger *ledger, uint64_t now_ns, const struct store_entry *entry,
                     const struct store_result *result)
 {
 	struct ledger_change *change;
 	store_rev_t rev;
 
+	check_claims(ledger, now_ns, entry);
 	if (entry->kind != STORE_ENTRY_OP || entry->op.verb == STORE_VERB_NOP) {
 		return;
 	}

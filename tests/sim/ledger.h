@@ -16,7 +16,8 @@
  *     given its revision;
  *   - what a read, or a refused condition, saw is what stood at the revision it names; a read at
  *     a former revision, what stood then; a walk, every file that did, and no other;
- *   - no operation has two effects, none that was told "had no effect" has one.
+ *   - no operation has two effects, none that was told "had no effect" has one;
+ *   - no session ends by an EXPIRE while its client counts it as valid.
  * Since revisions order all operations, that is linearizability of the whole tree, and more.
  *
  * The history can be written in the format that coffer-lincheck reads.
@@ -34,6 +35,7 @@
 enum {
 	LEDGER_KEYS_MAX = 32,
 	LEDGER_PATH_MAX = 32,
+	LEDGER_CLIENTS_MAX = 16,
 };
 
 enum ledger_kind {
@@ -92,10 +94,14 @@ struct ledger {
 	store_rev_t last[LEDGER_KEYS_MAX]; /* change that stands, by key */
 	store_rev_t acknowledged;          /* highest revision told to anybody */
 	uint32_t key_count;
-	uint32_t counter_count;                     /* the last so many keys are counters */
-	uint64_t duplicates;                        /* entries of a request that had run before */
-	uint64_t past, too_late;                    /* reads at a former revision, and refused */
-	uint64_t open;                              /* operations called and not returned */
+	uint32_t counter_count;  /* the last so many keys are counters */
+	uint64_t duplicates;     /* entries of a request that had run before */
+	uint64_t past, too_late; /* reads at a former revision, and refused */
+	uint64_t open;           /* operations called and not returned */
+	struct {
+		uint64_t session, until_ns;
+	} claims[LEDGER_CLIENTS_MAX]; /* what each client thinks it may count on */
+	uint64_t claims_checked;      /* sessions that were ended, and were some client's */
 	uint64_t done, refused, unreached, unknown; /* counts */
 };
 
@@ -113,6 +119,9 @@ uint64_t ledger_call(struct ledger *ledger, uint64_t now_ns,
                      const struct ledger_operation *operation);
 void ledger_return(struct ledger *ledger, uint64_t now_ns, uint64_t number,
                    const struct client_result *result);
+
+/* A client counts its session (0: it has none) as valid until then. */
+void ledger_claim(struct ledger *ledger, uint32_t client, uint64_t session, uint64_t until_ns);
 
 /* An entry was decided at the next index, and the ledger's store answered this. */
 void ledger_applied(struct ledger *ledger, uint64_t now_ns, const struct store_entry *entry,

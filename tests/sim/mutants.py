@@ -57,6 +57,9 @@ MUTANTS = {
     45: "files that are gone missing from the past",
     46: "page of a watch taken for acknowledged when it is sent",
     47: "quiet watch goes on over events that the ring has lost",
+    48: "session expired early, by the drift",
+    49: "new leader does not count the times to live afresh",
+    50: "resumed session goes on with numbers that its former client may have given",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.

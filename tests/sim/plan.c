@@ -108,6 +108,13 @@ static void draw_user(struct plan *plan, struct user_options *user)
 	const uint64_t heartbeat_ns = plan->heartbeat_ns;
 
 	user->client.ttl_ms = (uint32_t)(heartbeat_ns / 1000000 * between(plan, 30, 600));
+	user->client.drift_ppm = 0; /* what the servers add must do */
+	if (prng_chance(&plan->prng, 1, 3)) {
+		user->client.ttl_ms = (uint32_t)(heartbeat_ns / 1000000 * between(plan, 5, 30));
+	}
+	if (prng_chance(&plan->prng, 1, 2)) {
+		user->life_ns = heartbeat_ns * between(plan, 20, 200);
+	}
 	user->client.resend_first_ns = between(plan, heartbeat_ns / 10, 4 * heartbeat_ns);
 	user->client.resend_min_ns = heartbeat_ns / 10;
 	user->client.resend_max_ns = heartbeat_ns * between(plan, 4, 40);

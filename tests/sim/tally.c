@@ -42,6 +42,9 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_CONFIGURATIONS] = "configurations begun",
 	[TALLY_REMOVED] = "removed servers",
 	[TALLY_EXPIRED] = "expiries",
+	[TALLY_CLAIMS] = "expiries in question",
+	[TALLY_LIVES] = "client restarts",
+	[TALLY_RESUMED] = "sessions resumed",
 	[TALLY_DIGESTS] = "digests compared",
 	[TALLY_PACKETS] = "packets",
 	[TALLY_LOST] = "packets lost",
@@ -184,6 +187,11 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	counts[TALLY_READS_PAST] = ledger->past;
 	counts[TALLY_TOO_LATE] = ledger->too_late;
 	tally_watches(world, counts);
+	counts[TALLY_CLAIMS] = ledger->claims_checked;
+	for (unsigned i = 0; i < world->options.clients; i++) {
+		counts[TALLY_LIVES] += world->users[i].lives;
+		counts[TALLY_RESUMED] += world->users[i].resumed;
+	}
 	counts[TALLY_LEADER_CHANGES] = stage->checker.leader_changes;
 	counts[TALLY_DIGESTS] = stage->checker.compared;
 	counts[TALLY_PACKETS] = net->sent;

@@ -11,10 +11,14 @@ void user_init(struct user *user, unsigned index, const struct user_options *opt
 {
 	struct client_config config = options->client;
 
-	*user = (struct user){.index = index, .options = options, .wake_ns = UINT64_MAX};
+	*user = (struct user){
+		.index = index, .options = options, .wake_ns = UINT64_MAX, .death_ns = UINT64_MAX};
 	config.seed = prng_next(&stage->prng);
 	config.secret = prng_next(&stage->prng);
 	must(client_new(&user->client, &config) == 0);
+	if (options->life_ns != 0) {
+		user->death_ns = stage->now_ns + chance_exponential(&stage->prng, options->life_ns);
+	}
 	user->next_ns = stage->now_ns + chance_exponential(&stage->prng, options->think_ns);
 	lookout_init(&user->lookout, index, &options->lookout, stage);
 }
@@ -36,6 +40,9 @@ static void plan_wake(struct user *user, struct stage *stage)
 	}
 	if (lookout_deadline_ns(&user->lookout) < when_ns) {
 		when_ns = lookout_deadline_ns(&user->lookout);
+	}
+	if (!user->is_quiet && user->death_ns < when_ns) {
+		when_ns = user->death_ns;
 	}
 	if (when_ns < stage->now_ns) {
 		when_ns = stage->now_ns;
@@ -71,7 +78,7 @@ static void learn(struct user *user, const struct ledger_operation *o)
 	}
 }
 
-static void take_effects(struct user *user, struct stage *stage)
+static void obey(struct user *user, struct stage *stage, bool is_dying)
 {
 	struct client_effect effect;
 
@@ -79,8 +86,10 @@ static void take_effects(struct user *user, struct stage *stage)
 		const struct ledger_operation *o;
 
 		if (effect.kind == CLIENT_EFFECT_SEND) {
-			stage_send(stage, stage->now_ns, NET_CLIENT + user->index, effect.server,
-			           effect.bytes);
+			if (!is_dying) {
+				stage_send(stage, stage->now_ns, NET_CLIENT + user->index,
+				           effect.server, effect.bytes);
+			}
 			continue;
 		}
 		ledger_return(&stage->ledger, stage->now_ns, effect.result.context, &effect.result);
@@ -90,6 +99,40 @@ static void take_effects(struct user *user, struct stage *stage)
 		user->next_ns =
 			stage->now_ns + chance_exponential(&stage->prng, user->options->think_ns);
 	}
+}
+
+/* The process ends, with what was under way; the next begins with its session, or without. */
+static void live_again(struct user *user, struct stage *stage, bool resumes)
+{
+	struct client_config config = user->options->client;
+
+	config.seed = prng_next(&stage->prng);
+	config.secret = prng_next(&stage->prng);
+	config.resume = resumes ? client_session(user->client) : 0;
+	config.resume_secret = client_session_secret(user->client);
+	client_cancel_all(user->client, stage->now_ns);
+	obey(user, stage, true);
+	client_free(user->client);
+	must(client_new(&user->client, &config) == 0);
+	user->resumes = config.resume != 0;
+	user->lives++;
+	user->resumed += user->resumes;
+	client_tick(user->client, stage->now_ns);
+}
+
+static void take_effects(struct user *user, struct stage *stage)
+{
+	obey(user, stage, false);
+	if (user->resumes && client_session(user->client) == 0) {
+		live_again(user, stage, false); /* the session it had resumed is gone */
+	} else if (!user->is_quiet && stage->now_ns >= user->death_ns) {
+		user->death_ns =
+			stage->now_ns + chance_exponential(&stage->prng, user->options->life_ns);
+		live_again(user, stage, prng_chance(&stage->prng, 3, 4));
+	}
+	obey(user, stage, false);
+	ledger_claim(&stage->ledger, user->index, client_session(user->client),
+	             client_valid_until_ns(user->client));
 	plan_wake(user, stage);
 }
 

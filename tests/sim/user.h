@@ -7,6 +7,7 @@
  * A user turns a real store/client over the simulated network. By itself it does what its
  * options say: reads, writes, conditions from what it last saw, increments. A story may also
  * submit operations by hand. Every operation goes into the ledger. Beside that it may have watches.
+ * Its process ends now and then, with all that was under way, and another one begins.
  *
  * Threads: one.
  */
@@ -27,6 +28,8 @@ struct user_options {
 	unsigned weights[LEDGER_KIND_COUNT]; /* how often each kind of operation is drawn */
 	uint32_t stale_ppm;                  /* reads that any server may answer */
 	uint32_t value_max;                  /* bytes; most values are much shorter */
+	uint64_t life_ns; /* of its process, on average; the next goes on with its session in three
+	                   * of four cases. 0: it never ends */
 	struct lookout_options lookout;
 };
 
@@ -41,7 +44,10 @@ struct user {
 	store_rev_t revs[LEDGER_KEYS_MAX]; /* what it last saw of each key */
 	uint64_t values[LEDGER_KEYS_MAX];
 	uint64_t submitted;
-	struct lookout lookout; /* its watches, over the same sockets */
+	uint64_t death_ns;       /* when its process ends; UINT64_MAX: never */
+	bool resumes;            /* this process goes on with the session of the one before */
+	uint64_t lives, resumed; /* processes so far; those that took a session over */
+	struct lookout lookout;  /* its watches, over the same sockets */
 };
 
 void user_init(struct user *user, unsigned index, const struct user_options *options,

@@ -480,6 +480,232 @@ static void test_who_may_not_write_is_told_once(void **state)
 	fake_close(&fake);
 }
 
+/* --- until when the session is sure ---------------------------------------------------------- */
+
+static void test_validity_counts_from_the_first_sending(void **state)
+{
+	const uint64_t valid_ns = (9000 - 9) * FAKE_MS; /* 1000 ppm are taken off */
+	struct fake fake;
+	struct fake_sent sent, alive;
+	uint64_t from_ns;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	assert_true(client_valid_until_ns(fake.client) == 0);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	from_ns = fake.now_ns;
+	sent = fake_only(&fake, PROTO_OPEN);
+	fake_pass(&fake, 40 * FAKE_MS);
+	assert_true(client_valid_until_ns(fake.client) == 0);
+	fake_say(&fake, &sent, (struct proto_answer){.session = 77, .ttl_ms = 9000});
+	assert_true(client_valid_until_ns(fake.client) == from_ns + valid_ns);
+	sent = fake_only(&fake, PROTO_SET);
+	fake_pass(&fake, 100 * FAKE_MS);
+	fake_ok(&fake, &sent, 1); /* may be a kept answer, of a server that was deposed */
+	assert_true(client_valid_until_ns(fake.client) == from_ns + valid_ns);
+	(void)fake_result(&fake);
+	(void)fake_next(&fake);
+	assert_true(fake_sent(&fake, &alive));
+	from_ns = fake.now_ns;
+	for (unsigned i = 0; i < 3; i++) {
+		(void)fake_next(&fake); /* sent again: which of them is answered cannot be told */
+		alive = fake_only(&fake, PROTO_ALIVE);
+	}
+	fake_say(&fake, &alive, (struct proto_answer){.ttl_ms = 9000});
+	assert_true(client_valid_until_ns(fake.client) == from_ns + valid_ns);
+	(void)fake_submit(&fake, PROTO_CLOSE, "", "");
+	(void)fake_only(&fake, PROTO_CLOSE);
+	assert_true(client_valid_until_ns(fake.client) == 0);
+	fake_close(&fake);
+}
+
+static void test_short_life_is_kept_whatever_is_lost(void **state)
+{
+	struct fake fake;
+	struct fake_sent sent;
+	uint64_t begun_ns;
+
+	(void)state;
+	fake_open(&fake, 1, NULL);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	sent = fake_only(&fake, PROTO_OPEN);
+	(void)fake_next(&fake); /* no round trip is measured: time-outs are long */
+	sent = fake_only(&fake, PROTO_OPEN);
+	fake_say(&fake, &sent, (struct proto_answer){.session = 77, .ttl_ms = 12});
+	/* Older than its time to live: asked for, before anything is written. */
+	for (unsigned i = 0; i < 100; i++) {
+		sent = fake_only(&fake, PROTO_ALIVE);
+		begun_ns = fake.now_ns;
+		for (unsigned j = 0; j < 3; j++) {
+			(void)fake_next(&fake); /* the write's time-outs come between */
+			while (fake_sent(&fake, &sent) && sent.request.verb != PROTO_ALIVE) {
+			}
+			assert_int_equal(sent.request.verb, PROTO_ALIVE);
+		}
+		assert_in_range(fake.now_ns - begun_ns, 1, 10 * FAKE_MS);
+		fake_refuse(&fake, &sent, STORE_NO_QUORUM, 0);
+		(void)fake_next(&fake);
+		assert_in_range(fake.now_ns - begun_ns, 1, 10 * FAKE_MS);
+		assert_true(fake_sent(&fake, &sent));
+		fake_say(&fake, &sent, (struct proto_answer){.ttl_ms = 12});
+		if (i == 0) {
+			sent = fake_only(&fake, PROTO_NOP);
+			fake_ok(&fake, &sent, 0);
+			(void)fake_result(&fake);
+		}
+		(void)fake_next(&fake);
+		assert_true(fake.now_ns - begun_ns <= 10 * FAKE_MS);
+	}
+	fake_close(&fake);
+}
+
+/* --- resuming -------------------------------------------------------------------------------- */
+
+static void resumes(struct client_config *config)
+{
+	config->resume = 77;
+	config->resume_secret = 4711;
+}
+
+static uint64_t life_of(uint64_t number)
+{
+	return number >> 32;
+}
+
+/* Up to its NOP, in the life behind that of `base`. */
+static struct fake_sent resume(struct fake *fake, uint64_t base)
+{
+	struct fake_sent sent;
+
+	fake_open(fake, 3, resumes);
+	assert_true(client_deadline_ns(fake->client) <= fake->now_ns);
+	fake_pass(fake, 0);
+	sent = fake_only(fake, PROTO_ALIVE);
+	assert_int_equal(sent.head.session, 77);
+	assert_int_equal(sent.head.secret, 4711);
+	(void)fake_submit(fake, PROTO_SET, "/a", "x");
+	fake_nothing(fake);
+	assert_true(client_valid_until_ns(fake->client) == 0);
+	fake_say(fake, &sent, (struct proto_answer){.session = base, .ttl_ms = 9000});
+	assert_true(client_valid_until_ns(fake->client) > fake->now_ns);
+	sent = fake_only(fake, PROTO_NOP);
+	assert_int_equal(life_of(sent.head.number), life_of(base) + 1);
+	assert_true(sent.request.first_unanswered == sent.head.number);
+	return sent;
+}
+
+static void test_resumed_session_goes_on_with_numbers_of_its_own(void **state)
+{
+	struct fake fake;
+	struct fake_sent nop, set;
+
+	(void)state;
+	nop = resume(&fake, 500);
+	fake_ok(&fake, &nop, 4);
+	set = fake_only(&fake, PROTO_SET);
+	assert_int_equal(set.head.session, 77);
+	assert_int_equal(set.head.secret, 4711);
+	assert_true(set.head.number == nop.head.number + 1);
+	assert_true(set.request.first_unanswered == set.head.number);
+	fake_ok(&fake, &set, 5);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_DONE);
+	assert_int_equal(client_session(fake.client), 77);
+	assert_int_equal(client_session_secret(fake.client), 4711);
+	assert_true(fake_next(&fake) == 3000 * FAKE_MS);
+	set = fake_only(&fake, PROTO_ALIVE);
+	fake_say(&fake, &set, (struct proto_answer){.session = nop.head.number, .ttl_ms = 9000});
+	fake_nothing(&fake);
+	fake_close(&fake);
+}
+
+static void test_resumed_session_is_never_replaced(void **state)
+{
+	static const enum store_answer answers[] = {STORE_NO_SESSION, STORE_BAD_SECRET};
+	const struct client_result *result;
+	struct fake_sent sent;
+	struct fake fake;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		fake_open(&fake, 3, resumes);
+		(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+		sent = fake_only(&fake, PROTO_ALIVE);
+		fake_refuse(&fake, &sent, answers[i], 0);
+		(void)fake_submit(&fake, PROTO_SET, "/b", "x");
+		for (unsigned j = 0; j < 2; j++) {
+			result = fake_result(&fake);
+			assert_int_equal(result->outcome, CLIENT_REFUSED);
+			assert_int_equal(result->answer.answer, answers[i]);
+		}
+		assert_int_equal(client_session(fake.client), 0);
+		assert_true(client_valid_until_ns(fake.client) == 0);
+		assert_true(client_deadline_ns(fake.client) == UINT64_MAX);
+		fake_close(&fake);
+	}
+}
+
+static void test_last_to_resume_has_the_session(void **state)
+{
+	const uint64_t later = (uint64_t)2 << 32 | 7;
+	struct fake_sent sent;
+	struct fake fake;
+
+	(void)state;
+	sent = resume(&fake, 500);
+	fake_refuse(&fake, &sent, STORE_STALE, 0); /* another one was quicker: a later life, then */
+	sent = fake_only(&fake, PROTO_ALIVE);
+	assert_true(client_valid_until_ns(fake.client) == 0);
+	fake_say(&fake, &sent, (struct proto_answer){.session = later, .ttl_ms = 9000});
+	sent = fake_only(&fake, PROTO_NOP);
+	assert_int_equal(life_of(sent.head.number), 3);
+	fake_ok(&fake, &sent, 4);
+	sent = fake_only(&fake, PROTO_SET);
+	/* And now another is later than this one. */
+	fake_refuse(&fake, &sent, STORE_STALE, 0);
+	assert_int_equal(fake_result(&fake)->outcome, CLIENT_UNKNOWN);
+	(void)fake_submit(&fake, PROTO_SET, "/b", "x");
+	assert_int_equal(fake_result(&fake)->answer.answer, STORE_STALE);
+	fake_close(&fake);
+}
+
+static void test_keep_alive_tells_that_another_has_resumed(void **state)
+{
+	struct fake_sent sent;
+	struct fake fake;
+
+	(void)state;
+	fake_open(&fake, 3, one_session);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	fake_session(&fake);
+	sent = fake_only(&fake, PROTO_NOP);
+	fake_ok(&fake, &sent, 0);
+	(void)fake_result(&fake);
+	(void)fake_next(&fake);
+	sent = fake_only(&fake, PROTO_ALIVE);
+	fake_say(&fake, &sent, (struct proto_answer){.session = 2, .ttl_ms = 9000}); /* our own */
+	(void)fake_next(&fake);
+	sent = fake_only(&fake, PROTO_ALIVE);
+	fake_say(&fake, &sent, (struct proto_answer){.session = (uint64_t)1 << 32, .ttl_ms = 9000});
+	assert_int_equal(client_session(fake.client), 0);
+	(void)fake_submit(&fake, PROTO_NOP, "", "");
+	assert_int_equal(fake_result(&fake)->answer.answer, STORE_STALE);
+	fake_close(&fake);
+}
+
+static void test_lives_come_to_an_end(void **state)
+{
+	struct fake_sent sent;
+	struct fake fake;
+
+	(void)state;
+	fake_open(&fake, 3, resumes);
+	(void)fake_submit(&fake, PROTO_SET, "/a", "x");
+	sent = fake_only(&fake, PROTO_ALIVE);
+	fake_say(&fake, &sent, (struct proto_answer){.session = UINT64_MAX, .ttl_ms = 9000});
+	assert_int_equal(fake_result(&fake)->answer.answer, STORE_WINDOW);
+	fake_close(&fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +727,13 @@ int main(void)
 		cmocka_unit_test(test_cancelled_write_opens_the_window),
 		cmocka_unit_test(test_every_datagram_is_sealed),
 		cmocka_unit_test(test_who_may_not_write_is_told_once),
+		cmocka_unit_test(test_validity_counts_from_the_first_sending),
+		cmocka_unit_test(test_short_life_is_kept_whatever_is_lost),
+		cmocka_unit_test(test_resumed_session_goes_on_with_numbers_of_its_own),
+		cmocka_unit_test(test_resumed_session_is_never_replaced),
+		cmocka_unit_test(test_last_to_resume_has_the_session),
+		cmocka_unit_test(test_keep_alive_tells_that_another_has_resumed),
+		cmocka_unit_test(test_lives_come_to_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
