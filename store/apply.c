@@ -342,7 +342,7 @@ static enum store_answer judge(struct run *run, const struct store_compare *comp
 		return is_equal == (compare->relation == STORE_EQUAL) ? STORE_OK : STORE_MISMATCH;
 	}
 	if (compare->kind == STORE_COMPARE_TOKEN) {
-		return mutant(50) || store_lock_is_held(run->store, compare->path, compare->number)
+		return mutant(52) || store_lock_is_held(run->store, compare->path, compare->number)
 		               ? STORE_OK
 		               : STORE_NOT_HELD;
 	}

@@ -27,7 +27,12 @@ void checker_init(struct checker *checker, struct scroll *scroll, struct ledger 
 	must(checker->entries != NULL);
 	must(checker->bytes != NULL);
 	must(checker->digests != NULL);
-	must(store_new(&checker->store, config) == 0);
+	must(store_new(&checker->store, &(struct store_config){
+						.quota_bytes = config->quota_bytes,
+						.sessions_max = config->sessions_max,
+						.events_max = CHECKER_EVENTS_MAX,
+					}) == 0);
+	checker->oracle = oracle_new(config->sessions_max);
 }
 
 void checker_deinit(struct checker *checker)
@@ -36,6 +41,7 @@ void checker_deinit(struct checker *checker)
 	free(checker->bytes);
 	free(checker->digests);
 	store_free(checker->store);
+	oracle_free(checker->oracle);
 }
 
 /* --- entries --------------------------------------------------------------------------------- */
@@ -71,8 +77,6 @@ static void keep_digest(struct checker *checker, uint64_t index)
 		must(checker->digests != NULL);
 		checker->digest_room = room;
 	}
-	store_publish(checker->store);
-	store_grace_passed(checker->store, store_grace_wanted(checker->store));
 	checker->digests[place] = store_digest(checker->store, store_root(checker->store));
 }
 
@@ -84,6 +88,63 @@ static void note_configuration(struct checker *checker, uint64_t index)
 		must(members->configuration < CHECKER_CONFIGURATIONS);
 		checker->configurations[members->configuration].since = index;
 		checker->configurations[members->configuration].voters = members->voters;
+	}
+}
+
+/* --- against the plain model ------------------------------------------------------------------ */
+
+static bool is_equal_result(const struct store_result *a, const struct store_result *b)
+{
+	return a->answer == b->answer && a->op == b->op && a->flags == b->flags &&
+	       a->revision == b->revision && a->first == b->first &&
+	       a->store_revision == b->store_revision && a->number == b->number &&
+	       a->session == b->session;
+}
+
+/* True if the store's last changes are those that the model made. */
+static bool changes_fit(const struct checker *checker)
+{
+	const struct oracle_change *changes;
+	const unsigned count = oracle_changes(checker->oracle, &changes);
+	const store_rev_t before = oracle_revision(checker->oracle) - count;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct store_event *event;
+
+		if (store_event(checker->store, before + 1 + i, &event) != STORE_OK ||
+		    !slice_equal(event->path, slice_text(changes[i].path)) ||
+		    (event->kind == STORE_EVENT_DELETE) != changes[i].is_delete ||
+		    event->cause != changes[i].cause || event->owner != changes[i].owner ||
+		    !slice_equal(event->value, changes[i].value)) {
+			return false;
+		}
+	}
+	return store_event_last(checker->store) == oracle_revision(checker->oracle);
+}
+
+static void ask_oracle(struct checker *checker, uint64_t now_ns, uint64_t index,
+                       const struct store_entry *entry, const struct store_result *result)
+{
+	const bool is_answered = entry->kind == STORE_ENTRY_OP || entry->kind == STORE_ENTRY_TXN ||
+	                         entry->kind == STORE_ENTRY_OPEN ||
+	                         entry->kind == STORE_ENTRY_CLOSE;
+	struct store_result want;
+	const char *broken;
+
+	oracle_apply(checker->oracle, index, entry, &want);
+	broken = oracle_broken(checker->oracle);
+	if (is_answered && !is_equal_result(result, &want)) {
+		scroll_fail(checker->scroll, now_ns,
+		            "entry %" PRIu64 ": %s, revision %" PRId64 ", number %" PRId64
+		            "; the model says %s, %" PRId64 ", %" PRId64,
+		            index, store_answer_text(result->answer), result->revision,
+		            result->number, store_answer_text(want.answer), want.revision,
+		            want.number);
+	} else if (!changes_fit(checker)) {
+		scroll_fail(checker->scroll, now_ns,
+		            "entry %" PRIu64 " changes something else than the model", index);
+	} else if (broken != NULL) {
+		scroll_fail(checker->scroll, now_ns, "entry %" PRIu64 ": %s", index, broken);
 	}
 }
 
@@ -105,7 +166,10 @@ static void follow(struct checker *checker, uint64_t now_ns)
 			scroll_fail(checker->scroll, now_ns, "time falls at entry %" PRIu64, index);
 		}
 		store_apply(checker->store, index, &entry, &result);
-		ledger_applied(checker->ledger, now_ns, &entry, &result);
+		store_publish(checker->store);
+		store_grace_passed(checker->store, store_grace_wanted(checker->store));
+		ask_oracle(checker, now_ns, index, &entry, &result);
+		ledger_applied(checker->ledger, now_ns, &entry, &result, checker->store);
 		checker->applied = index;
 		note_configuration(checker, index);
 		if (index % CHECKER_DIGEST_GAP == 0) {
@@ -592,8 +656,6 @@ bool checker_agrees(struct checker *checker, uint64_t now_ns,
 			return false;
 		}
 	}
-	store_publish(checker->store);
-	store_grace_passed(checker->store, store_grace_wanted(checker->store));
 	first = store_digest(checker->store, store_root(checker->store));
 	for (unsigned i = 0; i < checker->servers; i++) {
 		struct store_digest digest;

@@ -21,6 +21,8 @@
  *   9. snapshots of one index are alike
  *  10. nobody in configuration c calls anything behind its stop-sign decided, or has anything
  *      behind it; who is in the same configuration names the same voters
+ *  11. each entry does what the plain model (tests/oracle) does: answer, changes, causes; and locks
+ *      keep what they promise
  * and feeds the ledger (ledger.h) with each entry as it is decided.
  *
  * Threads: one, a registered liburcu-qsbr reader.
@@ -31,6 +33,7 @@
 
 #include "consensus/replica.h"
 #include "store/store.h"
+#include "tests/oracle/oracle.h"
 #include "tests/sim/clock.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/ledger.h"
@@ -40,6 +43,7 @@ enum {
 	CHECKER_DIGEST_GAP = 16, /* entries between two indexes whose digests are compared */
 	CHECKER_SNAPSHOTS = 256,
 	CHECKER_CONFIGURATIONS = 256,
+	CHECKER_EVENTS_MAX = 4096, /* its own store keeps; more than any entry makes */
 };
 
 /* An entry as the first server told it. */
@@ -80,6 +84,7 @@ struct checker {
 	uint64_t decided;             /* highest that any server told */
 	uint64_t applied;             /* by the checker's own store: all known without a hole */
 	struct store *store;          /* owned */
+	struct oracle *oracle;        /* owned; what each entry must do */
 	struct store_digest *digests; /* owned; by index / CHECKER_DIGEST_GAP */
 	size_t digest_room;
 	uint64_t compared; /* digests */

@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "store/base/check.h"
+#include "store/base/crc32c.h"
 #include "store/path.h"
 #include "store/proto_page.h"
 
 void ledger_init(struct ledger *ledger, struct scroll *scroll, uint32_t keys, uint32_t counters)
 {
-	must(keys <= LEDGER_KEYS_MAX);
+	must(keys < LEDGER_KEYS_MAX);
 	must(counters <= keys);
 	*ledger = (struct ledger){.scroll = scroll,
 	                          .operation_count = 1,
@@ -41,6 +42,11 @@ struct slice ledger_path(const struct ledger *ledger, uint32_t key, char *memory
 	                          key % 3, key);
 
 	return slice_make(memory, (size_t)size);
+}
+
+struct slice ledger_sum(void)
+{
+	return slice_text("/s/sum");
 }
 
 struct slice ledger_value(const struct ledger *ledger, uint64_t operation, uint8_t *memory)
@@ -147,6 +153,121 @@ static void check_claim(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 	o->is_claimed = true;
 }
 
+/* --- transactions ---------------------------------------------------------------------------- */
+
+static unsigned list_size(const struct ledger_operation *o, bool ran_else)
+{
+	return ran_else ? 1 : o->list.count + o->list.has_sum;
+}
+
+/* Key and kind of the i-th change. */
+static uint32_t list_key(const struct ledger *ledger, const struct ledger_operation *o,
+                         bool ran_else, unsigned i, bool *ret_is_delete)
+{
+	*ret_is_delete = !ran_else && i < o->list.count && o->list.parts[i].is_delete;
+	if (ran_else) {
+		return o->list.else_key;
+	}
+	return i < o->list.count ? o->list.parts[i].key : ledger->key_count;
+}
+
+/* True if the changes from `first` on are all of the list, and nothing else. */
+static bool is_list(const struct ledger *ledger, const struct ledger_operation *o, bool ran_else,
+                    store_rev_t first)
+{
+	const unsigned size = list_size(o, ran_else);
+
+	if (ledger->changes[first].first != first ||
+	    ledger->changes[first].last != first + (store_rev_t)size - 1) {
+		return false;
+	}
+	for (unsigned i = 0; i < size; i++) {
+		const struct ledger_change *change = &ledger->changes[first + (store_rev_t)i];
+		bool is_delete;
+
+		if (change->key != list_key(ledger, o, ran_else, i, &is_delete) ||
+		    change->is_delete != is_delete) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* How many of its compares held after the change `at`, up to the first that did not. */
+static unsigned compares_held(const struct ledger *ledger, const struct ledger_operation *o,
+                              store_rev_t at, const struct ledger_part **ret_false)
+{
+	unsigned held = 0;
+
+	*ret_false = NULL;
+	for (unsigned i = 0; i < o->list.count; i++) {
+		const struct ledger_part *part = &o->list.parts[i];
+
+		if (part->is_compared && standing(ledger, part->key, at) != part->rev) {
+			*ret_false = part;
+			break;
+		}
+		held += part->is_compared;
+	}
+	return held;
+}
+
+/* It was acknowledged: its list stands in the log as one entry, and is nobody else's. */
+static void check_list(struct ledger *ledger, uint64_t now_ns, uint64_t number)
+{
+	struct ledger_operation *o = &ledger->operations[number];
+	const unsigned size = list_size(o, o->ran_else);
+	const store_rev_t first = o->answer_first;
+	const struct ledger_part *is_false;
+
+	if (first <= o->floor || o->answer_rev != first + (store_rev_t)size - 1) {
+		fail(ledger, now_ns, number, "its revisions are not its own");
+		return;
+	}
+	if (!is_list(ledger, o, o->ran_else, first) || ledger->changes[first].operation != number) {
+		fail(ledger, now_ns, number, "another entry stands at its revisions");
+	}
+	(void)compares_held(ledger, o, first - 1, &is_false);
+	if ((is_false != NULL) != o->ran_else) {
+		fail(ledger, now_ns, number, "the other list was to be run");
+	}
+	for (store_rev_t rev = first; rev <= o->answer_rev; rev++) {
+		if (ledger->changes[rev].is_claimed) {
+			fail(ledger, now_ns, number, "its revision was given to another, too");
+		}
+		ledger->changes[rev].is_claimed = true;
+	}
+	if (o->list.has_sum && !o->ran_else &&
+	    (uint64_t)o->answer_number != ledger->changes[o->answer_rev].number) {
+		fail(ledger, now_ns, number, "another sum stands there");
+	}
+	o->is_claimed = true;
+	ledger->txns++;
+	ledger->elses += o->ran_else;
+}
+
+/* It was refused: a compare was false, or there was no file to delete. */
+static void check_list_refusal(struct ledger *ledger, uint64_t now_ns, uint64_t number)
+{
+	const struct ledger_operation *o = &ledger->operations[number];
+	const store_rev_t at = o->answer_store_rev;
+	const struct ledger_part *is_false;
+	const unsigned held = compares_held(ledger, o, at, &is_false);
+
+	if (o->answer == STORE_MISMATCH) {
+		if (o->list.has_else || is_false == NULL || o->refused_at != held ||
+		    standing(ledger, is_false->key, at) != o->answer_rev) {
+			fail(ledger, now_ns, number, "its compares held, or another was false");
+		}
+	} else if (is_false != NULL || o->refused_at >= o->list.count ||
+	           !o->list.parts[o->refused_at].is_delete ||
+	           standing(ledger, o->list.parts[o->refused_at].key, at) != 0) {
+		fail(ledger, now_ns, number, "nothing was in its way");
+	}
+}
+
+/* --- other operations ------------------------------------------------------------------------ */
+
 /* A condition was refused: what stood there must have been as told, and not as asked. */
 static void check_refusal(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 {
@@ -174,9 +295,10 @@ static bool names_revision(const struct ledger_operation *o)
 	return (o->kind == LEDGER_PAST || o->kind == LEDGER_WALK) && o->rev != 0;
 }
 
-static store_rev_t read_at(const struct ledger_operation *o)
+/* Of a revision amid an entry it is the last of that. */
+static store_rev_t read_at(const struct ledger *ledger, const struct ledger_operation *o)
 {
-	return names_revision(o) ? o->rev : o->answer_store_rev;
+	return names_revision(o) ? ledger->changes[o->rev].last : o->answer_store_rev;
 }
 
 /* What a file adds to the sum over a walk: files and revisions in any other pairs sum otherwise. */
@@ -192,8 +314,8 @@ static void check_walk(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 	const struct ledger_operation *o = &ledger->operations[number];
 	uint64_t sum = 0;
 
-	for (uint32_t key = 0; key < ledger->key_count; key++) {
-		const store_rev_t stood = standing(ledger, key, read_at(o));
+	for (uint32_t key = 0; key <= ledger->key_count; key++) {
+		const store_rev_t stood = standing(ledger, key, read_at(ledger, o));
 
 		sum += stood != 0 ? weight(key, stood) : 0;
 	}
@@ -205,7 +327,7 @@ static void check_walk(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 static void check_read(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 {
 	const struct ledger_operation *o = &ledger->operations[number];
-	const store_rev_t stood = standing(ledger, o->key, read_at(o));
+	const store_rev_t stood = standing(ledger, o->key, read_at(ledger, o));
 
 	if (o->answer == STORE_NOT_FOUND) {
 		if (stood != 0) {
@@ -257,8 +379,17 @@ static void check(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 		return; /* ledger_close() looks again */
 	}
 	o->is_checked = true;
-	ledger->past += names_revision(o) && o->rev < o->answer_store_rev;
-	if (o->kind == LEDGER_WALK) {
+	if (o->answer_store_rev > 0 &&
+	    ledger->changes[o->answer_store_rev].last != o->answer_store_rev) {
+		fail(ledger, now_ns, number, "the store's revision is amid an entry");
+	}
+	if (names_revision(o)) {
+		ledger->past += o->rev < o->answer_store_rev;
+		ledger->amid += ledger->changes[o->rev].last != o->rev;
+	}
+	if (o->kind == LEDGER_TXN) {
+		(o->answer == STORE_OK ? check_list : check_list_refusal)(ledger, now_ns, number);
+	} else if (o->kind == LEDGER_WALK) {
 		check_walk(ledger, now_ns, number);
 	} else if (o->kind == LEDGER_GET || o->kind == LEDGER_PAST) {
 		check_read(ledger, now_ns, number);
@@ -278,7 +409,7 @@ static uint32_t key_of(const struct ledger *ledger, struct slice path)
 			return key;
 		}
 	}
-	return LEDGER_KEYS_MAX;
+	return slice_equal(path, ledger_sum()) ? ledger->key_count : LEDGER_KEYS_MAX;
 }
 
 /* The files of a walk: in order, ours, and all on one page. */
@@ -341,6 +472,10 @@ void ledger_return(struct ledger *ledger, uint64_t now_ns, uint64_t number,
 	o->answer = result->answer.answer;
 	o->answer_rev = result->answer.revision;
 	o->answer_store_rev = result->answer.store_revision;
+	o->answer_first = result->answer.first;
+	o->answer_number = result->answer.number;
+	o->ran_else = (result->answer.result & STORE_RESULT_ELSE) != 0;
+	o->refused_at = result->answer.count;
 	scroll_put(ledger->scroll, now_ns, SCROLL_RETURN, o->client, 0, number,
 	           (uint64_t)o->outcome << 8 | o->answer);
 	switch (o->outcome) {
@@ -378,21 +513,22 @@ void ledger_return(struct ledger *ledger, uint64_t now_ns, uint64_t number,
 	}
 }
 
-/* A write of a client took effect: it is its first effect, and it is what was asked for. */
-static void note_effect(struct ledger *ledger, uint64_t now_ns, struct ledger_change *change,
-                        struct slice value)
-{
-	struct ledger_operation *o;
+/* --- what was decided ------------------------------------------------------------------------ */
 
-	if (!parse_value(value, &change->number, &change->operation) || change->operation == 0 ||
-	    change->operation >= ledger->operation_count) {
-		scroll_fail(ledger->scroll, now_ns, "a value was decided that nobody wrote");
-		return;
-	}
-	o = &ledger->operations[change->operation];
+/* What an operation did is its first effect, and it is what was asked for. */
+static void note_effect(struct ledger *ledger, uint64_t now_ns, store_rev_t first)
+{
+	const struct ledger_change *change = &ledger->changes[first];
+	struct ledger_operation *o = &ledger->operations[change->operation];
+
 	o->effects++;
-	if (!is_write(o->kind) || is_delete(o->kind) || o->key != change->key ||
-	    o->value != change->number) {
+	if (o->kind == LEDGER_TXN) {
+		if (!is_list(ledger, o, false, first) &&
+		    !(o->list.has_else && is_list(ledger, o, true, first))) {
+			fail(ledger, now_ns, change->operation, "a part of it was decided");
+		}
+	} else if (!is_write(o->kind) || is_delete(o->kind) || o->key != change->key ||
+	           o->value != change->number) {
 		fail(ledger, now_ns, change->operation, "something else was decided for it");
 	}
 	if (o->effects > 1) {
@@ -437,47 +573,91 @@ static void check_claims(struct ledger *ledger, uint64_t now_ns, const struct st
 	}
 }
 
-void ledger_applied(struct ledger *ledger, uint64_t now_ns, const struct store_entry *entry,
-                    const struct store_result *result)
+static struct ledger_change *new_change(struct ledger *ledger)
 {
-	struct ledger_change *change;
-	store_rev_t rev;
-
-	check_claims(ledger, now_ns, entry);
-	if (entry->kind != STORE_ENTRY_OP || entry->op.verb == STORE_VERB_NOP) {
-		return;
-	}
-	if (result->answer != STORE_OK) {
-		return;
-	}
-	if ((size_t)result->revision <= ledger->change_count) {
-		ledger->duplicates++;
-		return;
-	}
-	rev = (store_rev_t)++ledger->change_count;
-	if (result->revision != rev) {
-		scroll_fail(ledger->scroll, now_ns, "revision %" PRId64 " follows on %" PRId64,
-		            result->revision, rev - 1);
-		return;
-	}
-	if (ledger->change_count >= ledger->change_room) {
+	if (++ledger->change_count >= ledger->change_room) {
 		ledger->change_room *= 2;
 		ledger->changes =
 			realloc(ledger->changes, ledger->change_room * sizeof(*ledger->changes));
 		must(ledger->changes != NULL);
 	}
-	change = &ledger->changes[rev];
-	*change = (struct ledger_change){.key = key_of(ledger, entry->op.path),
-	                                 .is_delete = entry->op.verb == STORE_VERB_DELETE};
-	if (change->key == LEDGER_KEYS_MAX) {
-		return;
-	}
+	return &ledger->changes[ledger->change_count];
+}
+
+/* The number that a key of ours now has, and who wrote it. */
+static void read_change(struct ledger *ledger, uint64_t now_ns, struct ledger_change *change,
+                        struct slice value)
+{
+	const struct ledger_change *before = &ledger->changes[ledger->last[change->key]];
+
 	change->former = ledger->last[change->key];
-	ledger->last[change->key] = rev;
-	if (!change->is_delete) {
-		note_effect(ledger, now_ns, change, entry->op.value);
+	if (change->key == ledger->key_count) {
+		char text[64] = "";
+
+		memcpy(text, value.data, value.size < 63 ? value.size : 63);
+		change->number = strtoull(text, NULL, 10);
+		if (change->number != (change->former == 0 ? 0 : before->number) + 1) {
+			scroll_fail(ledger->scroll, now_ns, "the sum goes to %s", text);
+		}
+	} else if (!change->is_delete &&
+	           (!parse_value(value, &change->number, &change->operation) ||
+	            change->operation == 0 || change->operation >= ledger->operation_count)) {
+		scroll_fail(ledger->scroll, now_ns, "a value was decided that nobody wrote");
+		change->operation = 0;
 	}
 }
+
+static void note_change(struct ledger *ledger, uint64_t now_ns, const struct store_event *event)
+{
+	struct ledger_change *change = new_change(ledger);
+	const store_rev_t rev = (store_rev_t)ledger->change_count;
+
+	*change = (struct ledger_change){.key = key_of(ledger, event->path),
+	                                 .is_delete = event->kind == STORE_EVENT_DELETE,
+	                                 .cause = event->cause,
+	                                 .size = (uint32_t)event->value.size,
+	                                 .crc = crc32c(0, event->value),
+	                                 .first = event->first,
+	                                 .last = event->last};
+	must(event->revision == rev);
+	must(event->path.size < sizeof(change->path));
+	memcpy(change->path, event->path.data, event->path.size);
+	if (change->key != LEDGER_KEYS_MAX) {
+		read_change(ledger, now_ns, change, event->value);
+		ledger->last[change->key] = rev;
+	}
+}
+
+void ledger_applied(struct ledger *ledger, uint64_t now_ns, const struct store_entry *entry,
+                    const struct store_result *result, const struct store *store)
+{
+	const store_rev_t before = (store_rev_t)ledger->change_count;
+	const struct store_event *event;
+
+	check_claims(ledger, now_ns, entry);
+	while (store_event(store, (store_rev_t)ledger->change_count + 1, &event) == STORE_OK) {
+		note_change(ledger, now_ns, event);
+	}
+	if ((store_rev_t)ledger->change_count > before) {
+		const struct ledger_change *first = &ledger->changes[before + 1];
+
+		if (first->first != before + 1 ||
+		    first->last != (store_rev_t)ledger->change_count) {
+			scroll_fail(ledger->scroll, now_ns,
+			            "revisions %" PRId64 " to %" PRId64 " are not of one entry",
+			            before + 1, (store_rev_t)ledger->change_count);
+		}
+		if (first->operation != 0) {
+			note_effect(ledger, now_ns, before + 1);
+		}
+	} else {
+		ledger->duplicates +=
+			(entry->kind == STORE_ENTRY_OP || entry->kind == STORE_ENTRY_TXN) &&
+			result->answer == STORE_OK && result->first != 0;
+	}
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
 
 /* Deletes carry no name of who did them: those that nobody claims need as many unknown ones. */
 static void close_deletes(struct ledger *ledger, uint64_t now_ns)
@@ -493,7 +673,13 @@ static void close_deletes(struct ledger *ledger, uint64_t now_ns)
 	for (size_t i = 1; i < ledger->operation_count; i++) {
 		const struct ledger_operation *o = &ledger->operations[i];
 
-		unknown[o->key] += is_delete(o->kind) && o->outcome == CLIENT_UNKNOWN;
+		if (o->outcome != CLIENT_UNKNOWN) {
+			continue;
+		}
+		unknown[o->key] += is_delete(o->kind);
+		for (unsigned j = 0; j < o->list.count; j++) {
+			unknown[o->list.parts[j].key] += o->list.parts[j].is_delete;
+		}
 	}
 	for (uint32_t key = 0; key < ledger->key_count; key++) {
 		if (unclaimed[key] > unknown[key]) {
@@ -534,6 +720,26 @@ static void close_counters(struct ledger *ledger, uint64_t now_ns)
 	}
 }
 
+/* So is the sum; who raised it was told so once. */
+static void close_sum(struct ledger *ledger, uint64_t now_ns)
+{
+	const store_rev_t last = ledger->last[ledger->key_count];
+	const uint64_t sum = last == 0 ? 0 : ledger->changes[last].number;
+	uint64_t done = 0, unknown = 0;
+
+	for (size_t i = 1; i < ledger->operation_count; i++) {
+		const struct ledger_operation *o = &ledger->operations[i];
+
+		done += o->list.has_sum && o->outcome == CLIENT_DONE && !o->ran_else;
+		unknown += o->list.has_sum && o->outcome == CLIENT_UNKNOWN;
+	}
+	if (sum < done || sum > done + unknown) {
+		scroll_fail(ledger->scroll, now_ns,
+		            "the sum is %" PRIu64 "; acknowledged %" PRIu64 ", unknown %" PRIu64,
+		            sum, done, unknown);
+	}
+}
+
 void ledger_close(struct ledger *ledger, uint64_t now_ns)
 {
 	for (size_t i = 1; i < ledger->operation_count; i++) {
@@ -552,6 +758,7 @@ void ledger_close(struct ledger *ledger, uint64_t now_ns)
 	}
 	close_deletes(ledger, now_ns);
 	close_counters(ledger, now_ns);
+	close_sum(ledger, now_ns);
 }
 
 static void write_arguments(const struct ledger_operation *o, uint64_t number, FILE *file)
@@ -595,6 +802,54 @@ static void write_result(const struct ledger_operation *o, FILE *file)
 	fputs("}", file);
 }
 
+/* One key of a transaction that was done, or may have been. */
+static void write_part(const struct ledger *ledger, const struct ledger_operation *o,
+                       uint64_t number, unsigned i, bool is_else, bool is_unknown, FILE *file)
+{
+	const struct ledger_part *part = is_else ? NULL : &o->list.parts[i];
+	const bool is_compared = part != NULL && part->is_compared;
+	char path[LEDGER_PATH_MAX];
+
+	(void)ledger_path(ledger, is_else ? o->list.else_key : part->key, path);
+	fprintf(file, "{\"client\": %u, \"op\": \"%s\", \"key\": \"%s\", \"args\": {", o->client,
+	        part != NULL && part->is_delete ? "del"
+	        : is_compared                   ? "cas"
+	                                        : "set",
+	        path);
+	if (part == NULL || !part->is_delete) {
+		fprintf(file, "\"value\": \"%" PRIu64 "\"%s", number, is_compared ? ", " : "");
+	}
+	if (is_compared) {
+		fprintf(file, "\"expect_rev\": %" PRId64, part->rev);
+	}
+	if (is_unknown) {
+		fprintf(file, "}, \"unknown\": true, \"call\": %" PRIu64 "}\n", o->call_ns);
+		return;
+	}
+	fprintf(file,
+	        "}, \"result\": {%s\"rev\": %" PRId64 "}, \"call\": %" PRIu64 ", \"ret\": %" PRIu64
+	        "}\n",
+	        is_compared || (part != NULL && part->is_delete) ? "\"ok\": true, " : "",
+	        o->answer_first + (store_rev_t)i, o->call_ns, o->return_ns);
+}
+
+/* A line for each key. What was refused is left out: it had no effect. */
+static void write_list(const struct ledger *ledger, uint64_t number, FILE *file)
+{
+	const struct ledger_operation *o = &ledger->operations[number];
+	const bool is_unknown = !o->is_returned || o->outcome == CLIENT_UNKNOWN;
+
+	if (!is_unknown && o->outcome != CLIENT_DONE) {
+		return;
+	}
+	for (unsigned i = 0; i < o->list.count && (is_unknown || !o->ran_else); i++) {
+		write_part(ledger, o, number, i, false, is_unknown, file);
+	}
+	if (is_unknown ? o->list.has_else : o->ran_else) {
+		write_part(ledger, o, number, 0, true, is_unknown, file);
+	}
+}
+
 void ledger_write(const struct ledger *ledger, FILE *file)
 {
 	static const char *const names[LEDGER_KIND_COUNT] = {
@@ -608,6 +863,10 @@ void ledger_write(const struct ledger *ledger, FILE *file)
 		const bool is_unknown = !o->is_returned || o->outcome == CLIENT_UNKNOWN;
 		char path[LEDGER_PATH_MAX];
 
+		if (o->kind == LEDGER_TXN) {
+			write_list(ledger, i, file);
+			continue;
+		}
 		if (names[o->kind] == NULL || o->is_stale || (!is_unknown && !tells_state(o))) {
 			continue;
 		}

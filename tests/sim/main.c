@@ -55,7 +55,8 @@ static const struct {
 	{TALLY_MENDED_AMID, 2},       {TALLY_FAILED_AMID, 15},      {TALLY_READS_PAST, 10000},
 	{TALLY_TOO_LATE, 500},        {TALLY_WATCH_PAGES, 50000},   {TALLY_WATCH_EVENTS, 50000},
 	{TALLY_WATCH_KNOWN, 5000},    {TALLY_WATCH_MOVED, 10000},   {TALLY_WATCH_LOST, 300},
-	{TALLY_CLAIMS, 200},          {TALLY_RESUMED, 2000},
+	{TALLY_CLAIMS, 200},          {TALLY_RESUMED, 2000},        {TALLY_TXNS, 5000},
+	{TALLY_ELSES, 1000},          {TALLY_READS_AMID, 1000},
 };
 
 /* --- one seed -------------------------------------------------------------------------------- */

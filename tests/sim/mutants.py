@@ -60,6 +60,7 @@ MUTANTS = {
     48: "session expired early, by the drift",
     49: "new leader does not count the times to live afresh",
     50: "resumed session goes on with numbers that its former client may have given",
+    51: "read at a revision amid an entry sees a part",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.

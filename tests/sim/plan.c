@@ -131,6 +131,7 @@ static void draw_user(struct plan *plan, struct user_options *user)
 	user->weights[LEDGER_GET] += 5;
 	user->weights[LEDGER_SET] += 2;
 	user->weights[LEDGER_INCREMENT] += 4;
+	user->weights[LEDGER_TXN] += 2;
 }
 
 /* In half of the seeds. */

@@ -30,6 +30,9 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_READS_ASIDE] = "reads aside",
 	[TALLY_READS_PAST] = "reads of the past",
 	[TALLY_TOO_LATE] = "and too late",
+	[TALLY_READS_AMID] = "and amid an entry",
+	[TALLY_TXNS] = "transactions",
+	[TALLY_ELSES] = "and otherwise",
 	[TALLY_WATCH_PAGES] = "watch pages",
 	[TALLY_WATCH_EVENTS] = "watch events",
 	[TALLY_WATCH_KNOWN] = "pages known before",
@@ -186,6 +189,9 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	counts[TALLY_UNKNOWN] = ledger->unknown;
 	counts[TALLY_READS_PAST] = ledger->past;
 	counts[TALLY_TOO_LATE] = ledger->too_late;
+	counts[TALLY_READS_AMID] = ledger->amid;
+	counts[TALLY_TXNS] = ledger->txns;
+	counts[TALLY_ELSES] = ledger->elses;
 	tally_watches(world, counts);
 	counts[TALLY_CLAIMS] = ledger->claims_checked;
 	for (unsigned i = 0; i < world->options.clients; i++) {

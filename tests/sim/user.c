@@ -4,7 +4,12 @@
 #include <string.h>
 
 #include "store/base/check.h"
+#include "store/txn.h"
 #include "tests/sim/chance.h"
+
+enum {
+	TXN_VALUE_MAX = STORE_TXN_SIZE_MAX / (LEDGER_PARTS_MAX + 2), /* so that each part fits */
+};
 
 void user_init(struct user *user, unsigned index, const struct user_options *options,
                struct stage *stage)
@@ -57,9 +62,29 @@ static void plan_wake(struct user *user, struct stage *stage)
 	                                        .tag = ++user->wake_tag});
 }
 
+static void learn_list(struct user *user, const struct ledger_operation *o)
+{
+	if (o->outcome != CLIENT_DONE) {
+		return;
+	}
+	if (o->ran_else) {
+		user->revs[o->list.else_key] = o->answer_first;
+		return;
+	}
+	for (unsigned i = 0; i < o->list.count; i++) {
+		const struct ledger_part *part = &o->list.parts[i];
+
+		user->revs[part->key] = part->is_delete ? 0 : o->answer_first + (store_rev_t)i;
+	}
+}
+
 /* What an operation taught about its key. */
 static void learn(struct user *user, const struct ledger_operation *o)
 {
+	if (o->kind == LEDGER_TXN) {
+		learn_list(user, o);
+		return;
+	}
 	if ((o->outcome != CLIENT_DONE && o->outcome != CLIENT_REFUSED) || o->kind == LEDGER_PAST ||
 	    o->kind == LEDGER_WALK) {
 		return;
@@ -146,6 +171,7 @@ static struct client_request request_of(const struct ledger_operation *o)
 		[LEDGER_DELETE_IF] = PROTO_DELETE, [LEDGER_INCREMENT] = PROTO_SET,
 		[LEDGER_NOP] = PROTO_NOP,          [LEDGER_REV] = PROTO_REV,
 		[LEDGER_PAST] = PROTO_GET,         [LEDGER_WALK] = PROTO_WALK,
+		[LEDGER_TXN] = PROTO_TXN,
 	};
 	struct client_request request = {.verb = verbs[o->kind]};
 
@@ -173,11 +199,68 @@ static struct client_request request_of(const struct ledger_operation *o)
 	case LEDGER_DELETE:
 	case LEDGER_NOP:
 	case LEDGER_REV:
+	case LEDGER_TXN:
 	case LEDGER_KIND_COUNT:
 	default:
 		break;
 	}
 	return request;
+}
+
+static struct store_op op_on(const struct ledger *ledger, uint32_t key, char path[LEDGER_PATH_MAX],
+                             struct slice value, bool is_delete)
+{
+	return (struct store_op){
+		.verb = is_delete ? STORE_VERB_DELETE : STORE_VERB_SET,
+		.condition = STORE_IF_EQUAL,
+		.rev = STORE_REV_ANY,
+		.path = ledger_path(ledger, key, path),
+		.value = is_delete ? slice_make(NULL, 0) : value,
+	};
+}
+
+/* A list as a transaction; good until the next. */
+static struct slice txn_of(const struct ledger *ledger, const struct ledger_list *list,
+                           struct slice value)
+{
+	static uint8_t memory[STORE_TXN_SIZE_MAX];
+	struct store_txn_writer writer;
+	char path[LEDGER_PATH_MAX];
+	struct store_op op;
+	struct slice bytes;
+
+	store_txn_begin(&writer, memory, sizeof(memory));
+	for (unsigned i = 0; i < list->count; i++) {
+		const struct store_compare compare = {
+			.kind = STORE_COMPARE_REV,
+			.relation = STORE_EQUAL,
+			.number = list->parts[i].rev,
+			.path = ledger_path(ledger, list->parts[i].key, path),
+		};
+
+		if (list->parts[i].is_compared) {
+			store_txn_if(&writer, &compare);
+		}
+	}
+	for (unsigned i = 0; i < list->count; i++) {
+		op = op_on(ledger, list->parts[i].key, path, value, list->parts[i].is_delete);
+		store_txn_then(&writer, &op);
+	}
+	if (list->has_sum) {
+		op = (struct store_op){.verb = STORE_VERB_ADD,
+		                       .condition = STORE_IF_EQUAL,
+		                       .rev = STORE_REV_ANY,
+		                       .path = ledger_sum(),
+		                       .number = 1};
+		store_txn_then(&writer, &op);
+	}
+	if (list->has_else) {
+		op = op_on(ledger, list->else_key, path, value, false);
+		store_txn_else(&writer, &op);
+	}
+	bytes = store_txn_end(&writer);
+	must(bytes.size != 0);
+	return bytes;
 }
 
 uint64_t user_submit(struct user *user, struct stage *stage, struct ledger_operation operation,
@@ -196,7 +279,10 @@ uint64_t user_submit(struct user *user, struct stage *stage, struct ledger_opera
 	number = ledger_call(&stage->ledger, stage->now_ns, &operation);
 	request = request_of(&operation);
 	if (operation.kind == LEDGER_WALK) {
-		request.path = slice_text("/**");
+		request.path = slice_text("/?*/*");
+	} else if (operation.kind == LEDGER_TXN) {
+		request.value = txn_of(&stage->ledger, &operation.list,
+		                       ledger_value(&stage->ledger, number, value));
 	} else if (operation.kind != LEDGER_NOP && operation.kind != LEDGER_REV) {
 		request.path = ledger_path(&stage->ledger, operation.key, path);
 	}
@@ -244,6 +330,33 @@ static store_rev_t draw_past(const struct user *user, struct prng *prng)
 	return back >= seen ? seen : seen - back;
 }
 
+/* Some keys that are no counters, each once; conditions as draw() has them. */
+static void draw_list(const struct user *user, struct stage *stage, struct ledger_operation *o)
+{
+	const struct ledger *ledger = &stage->ledger;
+	const uint32_t keys = ledger->key_count - ledger->counter_count;
+	struct ledger_list *list = &o->list;
+	struct prng *prng = &stage->prng;
+	uint32_t key = (uint32_t)prng_below(prng, keys);
+
+	list->count = 1 + (unsigned)prng_below(prng, LEDGER_PARTS_MAX);
+	if (list->count > keys) {
+		list->count = keys;
+	}
+	for (unsigned i = 0; i < list->count; i++, key = (key + 1) % keys) {
+		list->parts[i] = (struct ledger_part){
+			.key = key,
+			.is_delete = i > 0 && prng_chance(prng, 1, 4),
+			.is_compared = prng_chance(prng, 1, 3),
+			.rev = user->revs[key],
+		};
+	}
+	o->key = list->parts[0].key;
+	list->has_sum = prng_chance(prng, 1, 2);
+	list->has_else = list->count < keys && prng_chance(prng, 1, 2);
+	list->else_key = key;
+}
+
 /* Draws the next operation: conditions mostly from what was last seen, now and then from older. */
 static struct ledger_operation draw(const struct user *user, struct stage *stage)
 {
@@ -267,9 +380,15 @@ static struct ledger_operation draw(const struct user *user, struct stage *stage
 	} else if (prng_chance(prng, 1, 8)) {
 		o.rev = (store_rev_t)prng_below(prng, (uint64_t)o.rev + 1);
 	}
+	if (o.kind == LEDGER_TXN) {
+		draw_list(user, stage, &o);
+	}
 	o.value_size = (uint32_t)prng_below(prng, 64);
 	if (user->options->value_max > 64 && prng_chance(prng, 1, 16)) {
 		o.value_size = (uint32_t)prng_below(prng, user->options->value_max);
+	}
+	if (o.kind == LEDGER_TXN) {
+		o.value_size %= TXN_VALUE_MAX;
 	}
 	return o;
 }

@@ -67,17 +67,15 @@ static bool is_known(const struct watchbook *book, store_rev_t revision)
 	return revision <= (store_rev_t)book->ledger->change_count;
 }
 
-static struct slice path_of(const struct watchbook *book, store_rev_t revision, char *memory)
+static struct slice path_of(const struct watchbook *book, store_rev_t revision)
 {
-	return ledger_path(book->ledger, book->ledger->changes[revision].key, memory);
+	return slice_text(book->ledger->changes[revision].path);
 }
 
 static bool matches(const struct watchbook *book, const struct watchbook_watch *watch,
                     store_rev_t revision)
 {
-	char path[LEDGER_PATH_MAX];
-
-	return store_glob_match(slice_text(watch->glob), path_of(book, revision, path));
+	return store_glob_match(slice_text(watch->glob), path_of(book, revision));
 }
 
 /* The first change of [from, to) that matches; `to` if none does. */
@@ -106,22 +104,29 @@ static uint32_t crc_of(struct slice value)
 	return crc32c(0, value);
 }
 
-static bool is_as_it_was(const struct watchbook *book, store_rev_t revision, bool is_delete,
-                         struct slice path, uint32_t size, uint32_t crc)
+static bool is_as_it_was(const struct watchbook *book, store_rev_t revision,
+                         const struct watchbook_fact *fact)
 {
-	static uint8_t memory[STORE_VALUE_SIZE_MAX];
 	const struct ledger_change *change = &book->ledger->changes[revision];
-	char text[LEDGER_PATH_MAX];
-	struct slice value;
 
-	if (change->is_delete != is_delete || !slice_equal(path, path_of(book, revision, text))) {
+	return change->is_delete == fact->is_delete && change->cause == fact->cause &&
+	       strcmp(change->path, fact->path) == 0 && change->size == fact->size &&
+	       change->crc == fact->crc;
+}
+
+/* False if its path is none of ours. */
+static bool make_fact(const struct proto_event *event, struct watchbook_fact *fact)
+{
+	fact->is_event = true;
+	fact->is_delete = event->kind == STORE_EVENT_DELETE;
+	fact->cause = event->cause;
+	fact->size = (uint32_t)event->value.size;
+	fact->crc = crc_of(event->value);
+	if (event->path.size >= sizeof(fact->path)) {
 		return false;
 	}
-	if (is_delete) {
-		return size == 0;
-	}
-	value = ledger_value(book->ledger, change->operation, memory);
-	return value.size == size && crc_of(value) == crc;
+	memcpy(fact->path, event->path.data, event->path.size);
+	return true;
 }
 
 /* --- pages, where they leave ----------------------------------------------------------------- */
@@ -150,13 +155,13 @@ static const char *wrong_events(const struct watchbook *book, const struct watch
 
 	for (; proto_event_next(&left, &event, &bad); count++) {
 		const store_rev_t found = next_match(book, watch, from, answer->revision);
+		struct watchbook_fact fact = {0};
 
 		if (found != event.revision) {
 			return found < event.revision ? "an event is missing in it"
 			                              : "an event in it is not of this watch";
 		}
-		if (!is_as_it_was(book, found, event.kind == STORE_EVENT_DELETE, event.path,
-		                  (uint32_t)event.value.size, crc_of(event.value))) {
+		if (!make_fact(&event, &fact) || !is_as_it_was(book, found, &fact)) {
 			return "an event in it was another";
 		}
 		if (event.previous != previous) {
@@ -256,8 +261,7 @@ static void verify(struct watchbook *book, uint64_t now_ns, const struct watchbo
 		fail_fact(book, now_ns, fact, "an event is missing");
 	} else if (fact->is_event && !matches(book, watch, fact->to)) {
 		fail_fact(book, now_ns, fact, "this one does not match");
-	} else if (fact->is_event && !is_as_it_was(book, fact->to, fact->is_delete,
-	                                           slice_text(fact->path), fact->size, fact->crc)) {
+	} else if (fact->is_event && !is_as_it_was(book, fact->to, fact)) {
 		fail_fact(book, now_ns, fact, "another change stands at its revision");
 	}
 }
@@ -298,18 +302,13 @@ void watchbook_event(struct watchbook *book, uint64_t now_ns, uint64_t number,
 		.watch = (size_t)(watch - book->watches),
 		.from = watch->given,
 		.to = event->revision,
-		.is_event = true,
-		.is_delete = event->kind == STORE_EVENT_DELETE,
-		.size = (uint32_t)event->value.size,
-		.crc = crc_of(event->value),
 	};
 
 	book->events++;
-	if (event->path.size >= sizeof(fact.path)) {
+	if (!make_fact(event, &fact)) {
 		fail_fact(book, now_ns, &fact, "its path is none of ours");
 		return;
 	}
-	memcpy(fact.path, event->path.data, event->path.size);
 	if (event->revision < watch->given) {
 		fail_fact(book, now_ns, &fact, "it came before");
 	} else if (event->previous != watch->given_last) {

@@ -37,6 +37,7 @@ struct watchbook_fact {
 	store_rev_t from, to;
 	bool is_event, is_delete;
 	char path[LEDGER_PATH_MAX];
+	enum store_cause cause;
 	uint32_t size, crc; /* of the value */
 };
 
