@@ -327,7 +327,8 @@ int coffer_fd(const struct coffer *coffer);
 
 /*
  * Takes what came, sends what is due, calls back what ended. Does not wait.
- * Returns how many callbacks were called, or -EBUSY from inside a callback.
+ * Returns how many callbacks were called (the library's own, of locks, included), or -EBUSY from
+ * inside a callback.
  */
 int coffer_process(struct coffer *coffer);
 

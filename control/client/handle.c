@@ -193,6 +193,8 @@ static void free_handle(struct coffer *coffer)
 	close_fd(coffer->epoll_fd);
 	client_free(coffer->client);
 	watcher_free(coffer->watcher);
+	ctl_locks_free(coffer);
+	ctl_observers_free(coffer);
 	free(coffer->watches);
 	free(coffer);
 }
@@ -223,6 +225,7 @@ int coffer_open(struct coffer **ret_coffer, const char *servers,
 	coffer->epoll_fd = coffer->timer_fd = -1;
 	memset(coffer->sockets, -1, sizeof(coffer->sockets));
 	coffer->server_count = (unsigned)r;
+	coffer->timeout_ns = options->timeout_ms * NS_PER_MS;
 	r = open_client(coffer, options);
 	if (r == 0) {
 		r = open_watcher(coffer, options);
@@ -392,11 +395,15 @@ static int receive_all(struct coffer *coffer, unsigned server)
 static void set_timer(struct coffer *coffer)
 {
 	const uint64_t watcher_ns = watcher_deadline_ns(coffer->watcher);
+	const uint64_t locks_ns = ctl_locks_deadline_ns(coffer);
 	uint64_t due_ns = client_deadline_ns(coffer->client);
 	struct itimerspec when = {0};
 
 	if (watcher_ns < due_ns) {
 		due_ns = watcher_ns;
+	}
+	if (locks_ns < due_ns) {
+		due_ns = locks_ns == 0 ? 1 : locks_ns;
 	}
 	if (client_has_results(coffer->client) || watcher_has_news(coffer->watcher)) {
 		due_ns = 1;
@@ -429,6 +436,7 @@ int coffer_process(struct coffer *coffer)
 	if (coffer->calling_back) {
 		return -EBUSY;
 	}
+	coffer->told = 0;
 	count = epoll_wait(coffer->epoll_fd, events, COFFER_SERVERS_MAX + 1, 0);
 	for (int i = 0; i < count; i++) {
 		if (events[i].data.u32 < coffer->server_count) {
@@ -441,9 +449,11 @@ int coffer_process(struct coffer *coffer)
 	watcher_tick(coffer->watcher, ctl_handle_now_ns());
 	called += obey(coffer, ctl_handle_now_ns());
 	called += obey_watcher(coffer);
+	ctl_locks_turn(coffer, ctl_handle_now_ns());
+	ctl_observers_turn(coffer);
 	ctl_watch_ask_rev(coffer, ctl_handle_now_ns());
 	ctl_handle_flush(coffer); /* what the callbacks asked for */
-	return called;
+	return called + coffer->told;
 }
 
 int coffer_fd(const struct coffer *coffer)
@@ -568,6 +578,8 @@ void coffer_close(struct coffer *coffer)
 	}
 	must(!coffer->calling_back);
 	now_ns = ctl_handle_now_ns();
+	ctl_locks_hush(coffer);
+	ctl_observers_hush(coffer);
 	ctl_watch_end_all(coffer, now_ns);
 	client_cancel_all(coffer->client, now_ns);
 	(void)obey(coffer, now_ns);

@@ -31,14 +31,13 @@ static void on_done(void *context, const struct coffer_result *result)
 	}
 }
 
-/* timeout_ms: -1: until there is something to do. */
-static int wait_and_process(struct coffer *coffer, int timeout_ms)
+void ctl_handle_wait(struct coffer *coffer, int timeout_ms)
 {
 	struct pollfd ready = {.fd = coffer_fd(coffer), .events = POLLIN};
 
 	/* A signal, or the poll's own failure, costs a turn; deadlines still end each request. */
 	(void)poll(&ready, 1, timeout_ms);
-	return coffer_process(coffer);
+	(void)coffer_process(coffer);
 }
 
 int coffer_call(struct coffer *coffer, const struct coffer_request *request,
@@ -55,13 +54,13 @@ int coffer_call(struct coffer *coffer, const struct coffer_request *request,
 		if (r != -EAGAIN) {
 			break;
 		}
-		(void)wait_and_process(coffer, -1);
+		ctl_handle_wait(coffer, -1);
 	}
 	if (r < 0) {
 		return r;
 	}
 	while (!call.ended) {
-		(void)wait_and_process(coffer, -1);
+		ctl_handle_wait(coffer, -1);
 	}
 	if (ret_result != NULL) {
 		*ret_result = call.result;
@@ -303,7 +302,7 @@ int coffer_wait(struct coffer *coffer, const char *glob, int64_t from, uint32_t 
 	}
 	while (!wait.ended && left != 0) {
 		left = ctl_left_ms(since_ns, timeout_ms, ctl_handle_now_ns());
-		(void)wait_and_process(coffer, left);
+		ctl_handle_wait(coffer, left);
 	}
 	if (!wait.ended) {
 		(void)coffer_unwatch(coffer, id);

@@ -149,6 +149,13 @@ void ctl_watch_news(struct coffer *coffer, const struct watcher_effect *effect)
 	tell(coffer, &told, &news);
 }
 
+unsigned ctl_watch_left(const struct coffer *coffer)
+{
+	const unsigned taken = watcher_count(coffer->watcher) + coffer->watches_reserved;
+
+	return taken < coffer->watches_max ? coffer->watches_max - taken : 0;
+}
+
 /* --- watching ------------------------------------------------------------------------------- */
 
 int ctl_watch_begin(struct coffer *coffer, const char *glob, int64_t from, uint16_t limit,
@@ -162,6 +169,9 @@ int ctl_watch_begin(struct coffer *coffer, const char *glob, int64_t from, uint1
 
 	if (glob == NULL || fn == NULL) {
 		return -EINVAL;
+	}
+	if (ctl_watch_left(coffer) == 0) {
+		return -EAGAIN;
 	}
 	request.glob = slice_text(glob);
 	r = watcher_watch(coffer->watcher, now_ns, &request, &id);

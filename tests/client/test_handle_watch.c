@@ -3,33 +3,14 @@
  * Goal:   watches of the client library do what coffer.h says.
  * Method: a socket on 127.0.0.1 from which the test answers as a server would.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "control/client/coffer.h"
-#include "store/proto.h"
 #include "store/proto_page.h"
+#include "tests/client/fake_server.h"
 
 enum {
-	PATIENCE_MS = 10000,
 	NEWS_MAX = 16
-};
-
-struct asked {
-	struct proto_head head;
-	struct proto_request request;
-	struct sockaddr_in client;
 };
 
 struct told {
@@ -42,7 +23,7 @@ struct told {
 
 struct bench {
 	struct coffer *coffer;
-	int server;
+	struct fake_server server;
 	unsigned count;
 	struct told told[NEWS_MAX];
 	int (*then)(struct coffer *coffer, uint64_t id); /* done inside the callback of an event */
@@ -50,28 +31,14 @@ struct bench {
 
 static void open_bench(struct bench *bench, unsigned watches_max)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-	                              .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-	socklen_t size = sizeof(address);
-	struct coffer_options options;
-	char text[64];
-
 	memset(bench, 0, sizeof(*bench));
-	bench->server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	assert_true(bench->server >= 0);
-	assert_int_equal(bind(bench->server, (const struct sockaddr *)&address, sizeof(address)),
-	                 0);
-	assert_int_equal(getsockname(bench->server, (struct sockaddr *)&address, &size), 0);
-	(void)snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address.sin_port));
-	coffer_options_default(&options);
-	options.watches_max = watches_max;
-	assert_int_equal(coffer_open(&bench->coffer, text, &options), 0);
+	fake_server_open(&bench->server, watches_max);
+	bench->coffer = bench->server.coffer;
 }
 
 static void close_bench(struct bench *bench)
 {
-	coffer_close(bench->coffer);
-	(void)close(bench->server);
+	fake_server_close(&bench->server);
 }
 
 static void on_news(void *context, const struct coffer_news *news)
@@ -100,58 +67,8 @@ static void on_news(void *context, const struct coffer_news *news)
 	assert_int_equal(coffer_wait(bench->coffer, "/a", 1, 1, NULL, NULL), -EBUSY);
 }
 
-/* The next request that comes of this verb; the handle is turned meanwhile. */
-static struct asked take(struct bench *bench, enum proto_verb verb)
-{
-	uint8_t bytes[STORE_DATAGRAM_SIZE_MAX];
-	struct pollfd ready[] = {{.fd = bench->server, .events = POLLIN},
-	                         {.fd = coffer_fd(bench->coffer), .events = POLLIN}};
-	struct store_datagram datagram;
-	struct asked asked;
-	socklen_t size = sizeof(asked.client);
-	struct slice piece;
-	bool bad_verb;
-	ssize_t got;
-
-	do {
-		assert_true(poll(ready, 2, PATIENCE_MS) > 0);
-		if (ready[1].revents != 0) {
-			(void)coffer_process(bench->coffer);
-		}
-		got = recvfrom(bench->server, bytes, sizeof(bytes), MSG_DONTWAIT,
-		               (struct sockaddr *)&asked.client, &size);
-		asked.request.verb = PROTO_NONE;
-		if (got > 0) {
-			assert_int_equal(
-				store_datagram_open(slice_make(bytes, (size_t)got), &datagram),
-				STORE_DATAGRAM_GOOD);
-			assert_true(proto_segment_decode(&datagram, &asked.head, &piece));
-			assert_true(proto_request_decode(piece, &asked.request, &bad_verb));
-		}
-	} while (asked.request.verb != verb);
-	return asked;
-}
-
-static void say(struct bench *bench, const struct asked *asked, struct proto_answer answer)
-{
-	uint8_t message[1024], bytes[STORE_DATAGRAM_SIZE_MAX];
-	struct proto_head head = {.number = asked->head.number, .segments = 1};
-	size_t size;
-
-	answer.verb = asked->request.verb;
-	answer.node = 1;
-	answer.ttl_ms = asked->request.ttl_ms;
-	head.version = proto_answer_version(&answer);
-	size = proto_answer_encode(&answer, message, sizeof(message));
-	size = proto_segment_encode(&head, STORE_DATAGRAM_ANSWER, 0, 1, slice_make(message, size),
-	                            bytes);
-	assert_int_equal(sendto(bench->server, bytes, size, 0,
-	                        (const struct sockaddr *)&asked->client, sizeof(asked->client)),
-	                 size);
-}
-
 /* A page with two sets, "/a" at `from` and `from` + 1. */
-static void say_two(struct bench *bench, const struct asked *asked, int64_t from)
+static void say_two(struct bench *bench, const struct fake_asked *asked, int64_t from)
 {
 	uint8_t page[128];
 	struct proto_event event = {.revision = from,
@@ -163,12 +80,12 @@ static void say_two(struct bench *bench, const struct asked *asked, int64_t from
 	event.revision++;
 	event.previous = from;
 	size = proto_event_put(page, size, sizeof(page), &event);
-	say(bench, asked,
-	    (struct proto_answer){.from = from,
-	                          .revision = from + 2,
-	                          .store_revision = from + 2,
-	                          .count = 2,
-	                          .value = slice_make(page, size)});
+	fake_server_say(&bench->server, asked,
+	                (struct proto_answer){.from = from,
+	                                      .revision = from + 2,
+	                                      .store_revision = from + 2,
+	                                      .count = 2,
+	                                      .value = slice_make(page, size)});
 }
 
 static void wait_for(struct bench *bench, unsigned count)
@@ -176,7 +93,7 @@ static void wait_for(struct bench *bench, unsigned count)
 	struct pollfd ready = {.fd = coffer_fd(bench->coffer), .events = POLLIN};
 
 	while (bench->count < count) {
-		assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
+		assert_int_equal(poll(&ready, 1, FAKE_PATIENCE_MS), 1);
 		assert_true(coffer_process(bench->coffer) >= 0);
 	}
 	assert_int_equal(bench->count, count);
@@ -185,7 +102,7 @@ static void wait_for(struct bench *bench, unsigned count)
 static void test_events_notes_and_the_end_are_called_back(void **state)
 {
 	struct bench bench;
-	struct asked asked;
+	struct fake_asked asked;
 	uint64_t id;
 
 	(void)state;
@@ -193,7 +110,7 @@ static void test_events_notes_and_the_end_are_called_back(void **state)
 	assert_int_equal(coffer_watch(bench.coffer, "/a", 7, on_news, &bench, &id), 0);
 	assert_int_equal(coffer_watches(bench.coffer), 1);
 	assert_int_equal(coffer_outstanding(bench.coffer), 0);
-	asked = take(&bench, PROTO_WATCH);
+	asked = fake_server_take(&bench.server, PROTO_WATCH);
 	assert_int_equal(asked.request.rev, 7);
 	say_two(&bench, &asked, 7);
 	wait_for(&bench, 3);
@@ -205,10 +122,11 @@ static void test_events_notes_and_the_end_are_called_back(void **state)
 	assert_int_equal(bench.told[1].previous, 7);
 	assert_int_equal(bench.told[2].kind, COFFER_NEWS_NOTE);
 	assert_int_equal(bench.told[2].next, 9);
-	asked = take(&bench, PROTO_WATCH);
+	asked = fake_server_take(&bench.server, PROTO_WATCH);
 	assert_int_equal(asked.request.rev, 9);
 	assert_int_equal(asked.request.last, 8);
-	say(&bench, &asked, (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 40});
+	fake_server_say(&bench.server, &asked,
+	                (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 40});
 	wait_for(&bench, 4);
 	assert_int_equal(bench.told[3].kind, COFFER_NEWS_END);
 	assert_int_equal(bench.told[3].answer, COFFER_TOO_LATE);
@@ -221,24 +139,24 @@ static void test_events_notes_and_the_end_are_called_back(void **state)
 static void test_a_watch_can_be_held_and_ended_inside_its_callback(void **state)
 {
 	struct bench bench;
-	struct asked asked;
+	struct fake_asked asked;
 	uint64_t id;
 
 	(void)state;
 	open_bench(&bench, 4);
 	assert_int_equal(coffer_watch(bench.coffer, "/a", 7, on_news, &bench, &id), 0);
-	asked = take(&bench, PROTO_WATCH);
+	asked = fake_server_take(&bench.server, PROTO_WATCH);
 	bench.then = coffer_pause;
 	say_two(&bench, &asked, 7);
-	asked = take(&bench, PROTO_WATCH);
+	asked = fake_server_take(&bench.server, PROTO_WATCH);
 	assert_int_equal(asked.request.ttl_ms, 0);
 	assert_int_equal(bench.count, 1);
 	bench.then = coffer_unwatch;
 	assert_int_equal(coffer_resume(bench.coffer, id), 0);
-	asked = take(&bench, PROTO_WATCH);
+	asked = fake_server_take(&bench.server, PROTO_WATCH);
 	assert_int_equal(asked.request.rev, 8);
 	say_two(&bench, &asked, 8);
-	asked = take(&bench, PROTO_WATCH);
+	asked = fake_server_take(&bench.server, PROTO_WATCH);
 	assert_int_equal(asked.request.ttl_ms, 0);
 	assert_int_equal(bench.count, 2);
 	assert_int_equal(coffer_watches(bench.coffer), 0);
@@ -250,31 +168,33 @@ static void test_a_watch_can_be_held_and_ended_inside_its_callback(void **state)
 static void test_from_now_on_asks_for_the_revision_first(void **state)
 {
 	struct bench bench;
-	struct asked rev, asked;
+	struct fake_asked rev, asked;
 	uint64_t id;
 
 	(void)state;
 	open_bench(&bench, 4);
 	assert_int_equal(coffer_watch(bench.coffer, "/a", 0, on_news, &bench, NULL), 0);
-	rev = take(&bench, PROTO_REV);
+	rev = fake_server_take(&bench.server, PROTO_REV);
 	/* This one comes too late for that answer. */
 	assert_int_equal(coffer_watch(bench.coffer, "/b", 0, on_news, &bench, &id), 0);
 	assert_int_equal(coffer_outstanding(bench.coffer), 0);
-	say(&bench, &rev, (struct proto_answer){.revision = 20, .store_revision = 20});
-	asked = take(&bench, PROTO_WATCH);
+	fake_server_say(&bench.server, &rev,
+	                (struct proto_answer){.revision = 20, .store_revision = 20});
+	asked = fake_server_take(&bench.server, PROTO_WATCH);
 	assert_int_equal(asked.request.rev, 21);
-	rev = take(&bench, PROTO_REV);
+	rev = fake_server_take(&bench.server, PROTO_REV);
 	assert_int_equal(coffer_pause(bench.coffer, id), 0);
-	say(&bench, &rev, (struct proto_answer){.revision = 30, .store_revision = 30});
-	say(&bench, &asked, (struct proto_answer){.from = 21, .revision = 21});
+	fake_server_say(&bench.server, &rev,
+	                (struct proto_answer){.revision = 30, .store_revision = 30});
+	fake_server_say(&bench.server, &asked, (struct proto_answer){.from = 21, .revision = 21});
 	wait_for(&bench, 1); /* a note of the first */
 	assert_int_equal(coffer_resume(bench.coffer, id), 0);
-	asked = take(&bench, PROTO_WATCH);
+	asked = fake_server_take(&bench.server, PROTO_WATCH);
 	assert_int_equal(asked.request.rev, 31);
 	/* Refused: no watch from now on. */
 	assert_int_equal(coffer_watch(bench.coffer, "/c", 0, on_news, &bench, &id), 0);
-	rev = take(&bench, PROTO_REV);
-	say(&bench, &rev, (struct proto_answer){.answer = STORE_WRONG_CLUSTER});
+	rev = fake_server_take(&bench.server, PROTO_REV);
+	fake_server_say(&bench.server, &rev, (struct proto_answer){.answer = STORE_WRONG_CLUSTER});
 	wait_for(&bench, 2);
 	assert_int_equal(bench.told[1].kind, COFFER_NEWS_END);
 	assert_int_equal(bench.told[1].id, id);

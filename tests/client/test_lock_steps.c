@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal:   a lock asks for the right thing at each step, above all at those that are rare: a watch
+ *         that is lost, a grant in the entry that asked for it, a request that is given up.
+ * Method: a fake server, so that the test says what happened.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/client/fake_server.h"
+
+#include <coffer_lock.h>
+
+#include "store/claim.h"
+#include "store/proto_page.h"
+#include "store/txn.h"
+
+enum {
+	SESSION = 77
+};
+
+struct bench {
+	struct fake_server server;
+	struct coffer_lock *lock;
+	char told[16]; /* w h ! l r x */
+	struct coffer_lock_news last;
+	struct coffer_leader leader;
+	unsigned changes;
+};
+
+/* A transaction as the handle sent it. */
+struct sent {
+	struct fake_asked asked;
+	struct store_compare compare; /* the first */
+	struct store_op then, other;  /* the first of each list */
+	struct store_txn txn;
+};
+
+static void on_news(void *context, struct coffer_lock *lock, const struct coffer_lock_news *news)
+{
+	struct bench *bench = context;
+	const size_t used = strlen(bench->told);
+
+	(void)lock;
+	assert_true(used + 1 < sizeof(bench->told));
+	bench->told[used] = " wh!lrx"[news->kind];
+	bench->last = *news;
+}
+
+static struct sent take_txn(struct bench *bench)
+{
+	struct sent sent = {.asked = fake_server_take(&bench->server, PROTO_TXN)};
+	struct wire_reader reader;
+
+	assert_true((sent.asked.flags & PROTO_FLAG_ORDERED) != 0);
+	assert_true(store_txn_decode(sent.asked.request.value, &sent.txn));
+	if (sent.txn.compare_count != 0) {
+		reader = wire_reader_make(sent.txn.compares);
+		sent.compare = store_txn_compare(&reader);
+	}
+	if (sent.txn.then_count != 0) {
+		reader = wire_reader_make(sent.txn.thens);
+		sent.then = store_txn_op(&reader);
+	}
+	if (sent.txn.else_count != 0) {
+		reader = wire_reader_make(sent.txn.elses);
+		sent.other = store_txn_op(&reader);
+	}
+	return sent;
+}
+
+static void say(struct bench *bench, const struct sent *sent, struct proto_answer answer)
+{
+	fake_server_say(&bench->server, &sent->asked, answer);
+}
+
+/* The handle's watch, which has to be of this file, from there on. */
+static struct fake_asked take_watch(struct bench *bench, const char *path, int64_t from)
+{
+	struct fake_asked asked;
+
+	do {
+		asked = fake_server_take(&bench->server, PROTO_WATCH);
+	} while (asked.request.ttl_ms == 0); /* the end of a former one */
+	assert_int_equal(asked.request.path.size, strlen(path));
+	assert_memory_equal(asked.request.path.data, path, strlen(path));
+	assert_int_equal(asked.request.rev, from);
+	return asked;
+}
+
+static void say_event(struct bench *bench, const struct fake_asked *asked, int64_t revision,
+                      enum store_event_kind kind, enum store_cause cause, const char *value)
+{
+	uint8_t page[STORE_DATAGRAM_SIZE_MAX];
+	const struct proto_event event = {
+		.revision = revision,
+		.kind = kind,
+		.cause = cause,
+		.path = slice_text("/ctl/lock/a/.holder/0000000000000009"),
+		.value = slice_text(value)};
+	const size_t size = proto_event_put(page, 0, sizeof(page), &event);
+
+	fake_server_say(&bench->server, asked,
+	                (struct proto_answer){.from = asked->request.rev,
+	                                      .revision = revision + 1,
+	                                      .store_revision = revision,
+	                                      .count = 1,
+	                                      .value = slice_make(page, size)});
+}
+
+static void until_told(struct bench *bench, const char *told)
+{
+	struct pollfd ready = {.fd = coffer_fd(bench->server.coffer), .events = POLLIN};
+
+	while (strcmp(bench->told, told) != 0) {
+		assert_int_equal(poll(&ready, 1, FAKE_PATIENCE_MS), 1);
+		assert_true(coffer_process(bench->server.coffer) >= 0);
+		assert_memory_equal(bench->told, told, strlen(bench->told));
+	}
+}
+
+/* Up to the LOCK, which is not answered yet. */
+static struct sent open_bench(struct bench *bench)
+{
+	const struct coffer_lock_options options = {.claim = {.priority = 5}};
+	struct fake_asked open;
+	struct sent sent;
+
+	memset(bench, 0, sizeof(*bench));
+	fake_server_open(&bench->server, 4);
+	assert_int_equal(
+		coffer_lock(bench->server.coffer, "/a", &options, on_news, bench, &bench->lock), 0);
+	open = fake_server_take(&bench->server, PROTO_OPEN);
+	fake_server_say(&bench->server, &open, (struct proto_answer){.session = SESSION});
+	sent = take_txn(bench);
+	assert_int_equal(sent.then.verb, STORE_VERB_LOCK);
+	assert_int_equal(sent.then.limit, 1);
+	assert_int_equal(sent.then.priority, 5);
+	return sent;
+}
+
+#define QUEUE_5  "/ctl/lock/a/.queue/250-0000000000000005"
+#define HOLDER_9 "/ctl/lock/a/.holder/0000000000000009"
+#define QUEUED   .result = STORE_RESULT_QUEUED, .number = 5, .first = 5
+
+static void test_grant_in_the_entry_that_asked_is_seen(void **state)
+{
+	struct fake_asked watch;
+	struct bench bench;
+	struct sent sent = open_bench(&bench);
+
+	(void)state;
+	say(&bench, &sent, (struct proto_answer){QUEUED, .revision = 7});
+	watch = take_watch(&bench, QUEUE_5, 6);
+	assert_string_equal(bench.told, "w");
+	say_event(&bench, &watch, 10, STORE_EVENT_SET, STORE_CAUSE_ASKED, "");
+	watch = take_watch(&bench, QUEUE_5, 11);
+	say_event(&bench, &watch, 12, STORE_EVENT_DELETE, STORE_CAUSE_GRANTED, "");
+	until_told(&bench, "wh");
+	assert_int_equal(bench.last.token, 11);
+	watch = take_watch(&bench, "/ctl/lock/a/.holder/000000000000000b", 12);
+	fake_server_close(&bench.server);
+}
+
+static void test_lost_watch_is_made_good_by_a_look(void **state)
+{
+	const struct proto_answer too_late = {.answer = STORE_TOO_LATE, .revision = 1000};
+	struct fake_asked watch;
+	struct bench bench;
+	struct sent sent = open_bench(&bench);
+
+	(void)state;
+	say(&bench, &sent, (struct proto_answer){QUEUED, .revision = 5});
+	watch = take_watch(&bench, QUEUE_5, 6);
+	fake_server_say(&bench.server, &watch, too_late);
+	/* It waits still. */
+	sent = take_txn(&bench);
+	assert_int_equal(sent.compare.kind, STORE_COMPARE_REV);
+	assert_int_equal(sent.compare.relation, STORE_AT_LEAST);
+	assert_int_equal(sent.compare.number, 1);
+	assert_memory_equal(sent.compare.path.data, QUEUE_5, strlen(QUEUE_5));
+	assert_int_equal(sent.txn.then_count, 0);
+	assert_int_equal(sent.other.verb, STORE_VERB_LOCK);
+	assert_int_equal(sent.other.flags, STORE_OP_TRY);
+	say(&bench, &sent, (struct proto_answer){.revision = 2000});
+	watch = take_watch(&bench, QUEUE_5, 2001);
+	fake_server_say(&bench.server, &watch,
+	                (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 3000});
+	/* It waits no more: it was granted. */
+	sent = take_txn(&bench);
+	say(&bench, &sent,
+	    (struct proto_answer){.result = STORE_RESULT_ELSE, .number = 9, .revision = 4000});
+	watch = take_watch(&bench, HOLDER_9, 4001);
+	until_told(&bench, "wh");
+	assert_int_equal(bench.last.token, 9);
+	fake_server_say(&bench.server, &watch,
+	                (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 5000});
+	/* It is held no more. */
+	sent = take_txn(&bench);
+	assert_int_equal(sent.compare.kind, STORE_COMPARE_TOKEN);
+	assert_int_equal(sent.compare.number, 9);
+	assert_int_equal(sent.txn.then_count + sent.txn.else_count, 0);
+	say(&bench, &sent, (struct proto_answer){.answer = STORE_NOT_HELD});
+	until_told(&bench, "whl");
+	assert_int_equal(bench.last.cause, COFFER_CAUSE_ASKED);
+	fake_server_close(&bench.server);
+}
+
+static void test_lock_that_rests_is_lost(void **state)
+{
+	struct fake_asked watch;
+	struct bench bench;
+	struct sent sent = open_bench(&bench);
+
+	(void)state;
+	say(&bench, &sent, (struct proto_answer){.number = 9, .first = 9, .revision = 9});
+	watch = take_watch(&bench, HOLDER_9, 10);
+	until_told(&bench, "h");
+	assert_int_equal(coffer_lock_token(bench.lock), 9);
+	say_event(&bench, &watch, 12, STORE_EVENT_SET, STORE_CAUSE_EXPIRED, "77 1 0 5 10 9\n");
+	until_told(&bench, "hl");
+	assert_int_equal(bench.last.cause, COFFER_CAUSE_EXPIRED);
+	fake_server_close(&bench.server);
+}
+
+static void test_what_is_given_up_before_its_answer_is_given_back(void **state)
+{
+	struct bench bench;
+	struct sent sent = open_bench(&bench), unlock;
+
+	(void)state;
+	coffer_lock_release(bench.lock);
+	unlock = take_txn(&bench);
+	assert_int_equal(unlock.then.verb, STORE_VERB_UNLOCK);
+	assert_int_equal(unlock.then.flags, STORE_OP_ALL);
+	/* Once this is done, the servers run the LOCK no more. */
+	assert_true(unlock.asked.request.first_unanswered > sent.asked.head.number);
+	assert_string_equal(bench.told, "");
+	say(&bench, &unlock, (struct proto_answer){.answer = STORE_NOT_HELD});
+	until_told(&bench, "r");
+	coffer_lock_free(bench.lock);
+	fake_server_close(&bench.server);
+}
+
+static void test_lock_that_was_never_sent_is_not_given_back(void **state)
+{
+	struct bench bench = {0};
+	struct coffer_lock *lock;
+
+	(void)state;
+	fake_server_open(&bench.server, 4);
+	assert_int_equal(coffer_lock(bench.server.coffer, "/a", NULL, on_news, &bench, &lock), 0);
+	(void)fake_server_take(&bench.server, PROTO_OPEN); /* is not answered */
+	coffer_lock_release(lock);
+	until_told(&bench, "r");
+	coffer_lock_free(lock);
+	assert_int_equal(coffer_process(bench.server.coffer), 0);
+	assert_int_equal(coffer_outstanding(bench.server.coffer), 0);
+	fake_server_close(&bench.server);
+}
+
+static void test_lost_session_takes_all(void **state)
+{
+	struct bench bench;
+	struct sent sent = open_bench(&bench);
+
+	(void)state;
+	say(&bench, &sent, (struct proto_answer){.number = 9, .first = 9, .revision = 9});
+	until_told(&bench, "h");
+	coffer_lock_release(bench.lock);
+	assert_int_equal(coffer_lock_token(bench.lock), 0);
+	sent = take_txn(&bench);
+	say(&bench, &sent, (struct proto_answer){.answer = STORE_NO_SESSION});
+	until_told(&bench, "hr"); /* it went with the session */
+	coffer_lock_free(bench.lock);
+	fake_server_close(&bench.server);
+}
+
+/* --- observers -------------------------------------------------------------------------------- */
+
+static void on_leader(void *context, const struct coffer_leader *leader)
+{
+	struct bench *bench = context;
+
+	bench->leader = *leader;
+	bench->changes += leader->is_new;
+}
+
+static void until_changes(struct bench *bench, unsigned changes, enum coffer_answer answer)
+{
+	struct pollfd ready = {.fd = coffer_fd(bench->server.coffer), .events = POLLIN};
+
+	while (bench->changes < changes || bench->leader.answer != answer) {
+		assert_int_equal(poll(&ready, 1, FAKE_PATIENCE_MS), 1);
+		assert_true(coffer_process(bench->server.coffer) >= 0);
+	}
+	assert_int_equal(bench->changes, changes);
+}
+
+static void test_observer_reads_again_when_its_watch_is_lost(void **state)
+{
+	const struct proto_answer none = {.answer = STORE_NOT_FOUND, .store_revision = 20};
+	struct coffer_observer *observer;
+	struct bench bench = {0};
+	struct fake_asked asked;
+
+	(void)state;
+	fake_server_open(&bench.server, 4);
+	assert_int_equal(coffer_observe(bench.server.coffer, "/a", on_leader, &bench, &observer),
+	                 0);
+	asked = fake_server_take(&bench.server, PROTO_LIST);
+	assert_int_equal(asked.request.path.size, strlen("/ctl/lock/a/.holder"));
+	fake_server_say(&bench.server, &asked, none);
+	until_changes(&bench, 1, COFFER_OK);
+	assert_int_equal(bench.leader.term, 0);
+	asked = take_watch(&bench, "/ctl/lock/a/.holder/*", 21);
+	say_event(&bench, &asked, 25, STORE_EVENT_SET, STORE_CAUSE_GRANTED, "77 1 1 0 500 0\nme");
+	until_changes(&bench, 2, COFFER_OK);
+	assert_int_equal(bench.leader.term, 9);
+	assert_int_equal(bench.leader.session, 77);
+	assert_int_equal(bench.leader.ttl_ms, 500);
+	assert_memory_equal(bench.leader.value, "me", 2);
+	asked = take_watch(&bench, "/ctl/lock/a/.holder/*", 26);
+	say_event(&bench, &asked, 27, STORE_EVENT_SET, STORE_CAUSE_EXPIRED, "77 1 0 5 500 9\nme");
+	until_changes(&bench, 3, COFFER_OK);
+	assert_true(bench.leader.is_resting);
+	asked = take_watch(&bench, "/ctl/lock/a/.holder/*", 28);
+	fake_server_say(&bench.server, &asked,
+	                (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 90});
+	asked = fake_server_take(&bench.server, PROTO_LIST);
+	fake_server_say(&bench.server, &asked,
+	                (struct proto_answer){.answer = STORE_DENIED, .store_revision = 100});
+	until_changes(&bench, 3, COFFER_DENIED);
+	coffer_unobserve(observer);
+	fake_server_close(&bench.server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_grant_in_the_entry_that_asked_is_seen),
+		cmocka_unit_test(test_lost_watch_is_made_good_by_a_look),
+		cmocka_unit_test(test_lock_that_rests_is_lost),
+		cmocka_unit_test(test_what_is_given_up_before_its_answer_is_given_back),
+		cmocka_unit_test(test_lock_that_was_never_sent_is_not_given_back),
+		cmocka_unit_test(test_lost_session_takes_all),
+		cmocka_unit_test(test_observer_reads_again_when_its_watch_is_lost),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
