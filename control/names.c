@@ -135,7 +135,7 @@ static void on_opened(uv_work_t *work, int status)
 		must(uv_poll_start(&names->poll, UV_READABLE, on_readable) == 0);
 	}
 	if (!names->is_closing) {
-		if (r < 0) {
+		if (r < 0 && names->failures++ == 0) {
 			ctl_log(names->config.logger, CTL_WARNING, "names_unreached",
 			        CTL_TEXT("boot", names->config.config->boot),
 			        CTL_TEXT("why", coffer_error_text(r)));

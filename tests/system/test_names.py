@@ -4,6 +4,7 @@
 Method: real servers over kernel UDP that know each other by names of hosts; a name cluster, and
         clusters and bare hosts that know it, killed as hosts and before steps towards the disk."""
 
+import os
 import shutil
 import socket
 
@@ -13,7 +14,7 @@ from harness import Failed, Server, check, parse_json, wait_for
 
 LIMIT_S = 40
 STEPS_MAX = 40
-STRIDE = 4  # from one step that a winner is killed before to the next
+STRIDE = 6  # from one step that a winner is killed before to the next
 
 
 class Hosts(Kernel):
@@ -50,10 +51,13 @@ def test_hosts_by_name(tools):
 class Names:
     """A name cluster, as clients see it."""
 
-    def __init__(self, tools, count=3):
+    def __init__(self, tools, count=3, *settings):
         self.tools = tools
-        self.cluster = Kernel(tools, count, settings=["name = names"], relayed=False,
-                              durability="disk").up()
+        self.cluster = Kernel(tools, count, settings=["name = names", *settings], relayed=False,
+                              durability="disk")
+        for secret, text in (("secret", "swordfish"), ("other", "minnow")):
+            (self.cluster.folder / secret).write_text(text + "\n")
+        self.cluster.up()
         self.list = self.cluster.servers_text()
 
     def run(self, *words):
@@ -80,9 +84,9 @@ class Names:
         except Failed as failed:
             raise Failed(f"{failed}: {last}, not {sorted(expected)}") from None
 
-    def client(self, name, *words):
+    def client(self, name, *words, **more):
         """As somebody who knows nothing but the name cluster."""
-        return self.tools.run([self.tools.coffer, "-b", self.list, "-c", name, *words])
+        return self.tools.run([self.tools.coffer, "-b", self.list, "-c", name, *words], **more)
 
 
 class Bare:
@@ -148,9 +152,9 @@ def test_two_clusters(tools):
     path = names.run("find", "/ctl/ns/db/*").split()[0]
     names.run("set", path, "nonsense")
     names.run("set", "/ctl/ns/db/AAAAAAAAAAAAAAAA", "10.0.0.1:1")
-    names.wait_addresses("db", all_three, "what is wrong is put right")
     names.run("del", "/ctl/boot/db")
-    wait_for("and what is missing", lambda: names.get("/ctl/boot/db"), LIMIT_S, 0.1)
+    names.wait_addresses("db", all_three, "what is wrong is put right")
+    check(names.get("/ctl/boot/db"), "and what was missing")
 
     leader = cluster.leader()
     cluster.kill_host(leader)
@@ -186,6 +190,33 @@ def test_name_is_taken(tools):
                  s.log_text(1) and t in s.log_text(1), LIMIT_S, 0.1)
         second.down()
     names.wait_addresses("db", [address_of(first, 1)], "the first keeps its name")
+    first.down()
+    names.cluster.down()
+
+
+def test_secrets(tools):
+    """Nobody is told anything, or tells it, without the secret of the name cluster."""
+    names = Names(tools, 1, "rw_secret = secret", "ro_secret = other")
+    (names.cluster.folder / "boot").write_text("swordfish\n")
+    first = Kernel(tools, 1, settings=["name = db", f"boot = {names.list}",
+                                       f"boot_secret = {names.cluster.folder}/boot"],
+                   relayed=False).up()
+    with_secret = {**os.environ, "COFFER_BOOT_SECRET": "swordfish"}
+
+    def is_found():
+        done = names.client("db", "rev", env=with_secret)
+        return done.returncode == 0
+
+    wait_for("it is told, and found", is_found, LIMIT_S, 0.1)
+    done = names.client("db", "rev")
+    check(done.returncode == 4 and "secret" in done.stderr, "without it nothing is", done)
+    host = Bare(names, "db", f"{first.net}.9").start()
+    host.process.expected_end = True
+    check(host.process.wait() == 1 and "secret" in host.process.errors(), "nor a host",
+          host.process.errors())
+    host.start(environment=with_secret)
+    wait_for("with it a host joins", host.takes_part, LIMIT_S, 0.1)
+    host.process.kill_both()
     first.down()
     names.cluster.down()
 
@@ -267,6 +298,6 @@ def test_a_winner_is_cut_short(tools):
 
 
 if __name__ == "__main__":
-    harness.run([test_hosts_by_name, test_two_clusters, test_name_is_taken,
+    harness.run([test_hosts_by_name, test_two_clusters, test_name_is_taken, test_secrets,
                  test_a_race_makes_one_cluster, test_a_winner_is_dead,
                  test_a_winner_is_cut_short])
