@@ -16,6 +16,7 @@
 #include "bench/fan.h"
 #include "bench/floor.h"
 #include "bench/load.h"
+#include "bench/locks.h"
 #include "bench/option.h"
 #include "bench/report.h"
 #include "bench/stages.h"
@@ -50,6 +51,8 @@ enum option_key {
 	OPTION_DISK,
 	OPTION_WRITERS,
 	OPTION_WATCHES,
+	OPTION_LOCKS,
+	OPTION_DEATHS,
 	OPTION_JSON,
 };
 
@@ -83,11 +86,15 @@ static const struct argp_option options[] = {
 	{"writers", OPTION_WRITERS, "N", 0,
          "processes that write to it at once, after one alone (default 3)", 0},
 	{"watches", OPTION_WATCHES, "N", 0, "watch: how many wait for each write (default 100)", 0},
+	{"locks", OPTION_LOCKS, "N", 0,
+         "lock: how many there are where there are many (default 10000)", 0},
+	{"deaths", OPTION_DEATHS, "N", 0,
+         "lock: how many holders fall silent for each time to live (default 10)", 0},
 	{"json", OPTION_JSON, NULL, 0, "print one JSON object", 0},
 	{0},
 };
 
-static const char usage[] = "write|read|mixed|watch|floor|stages";
+static const char usage[] = "write|read|mixed|watch|lock|floor|stages";
 static const char text[] =
 	"Measures a Coffer cluster: latency of writes, reads or both, throughput, and how long "
 	"until "
@@ -106,6 +113,7 @@ enum command {
 	COMMAND_NONE = 0,
 	COMMAND_LOAD,
 	COMMAND_FAN,
+	COMMAND_LOCKS,
 	COMMAND_FLOOR,
 	COMMAND_STAGES,
 };
@@ -116,7 +124,7 @@ struct arguments {
 	struct floor_config floor;
 	struct disk_config disk; /* folder NULL: not measured */
 	const char *servers, *links;
-	unsigned watches;
+	unsigned watches, locks, deaths;
 	bool json;
 };
 
@@ -157,6 +165,7 @@ static void take_command(struct argp_state *state, const char *argument,
 		{"write", COMMAND_LOAD, LOAD_WRITE},    {"read", COMMAND_LOAD, LOAD_READ},
 		{"mixed", COMMAND_LOAD, LOAD_MIXED},    {"floor", COMMAND_FLOOR, LOAD_WRITE},
 		{"stages", COMMAND_STAGES, LOAD_WRITE}, {"watch", COMMAND_FAN, LOAD_WRITE},
+		{"lock", COMMAND_LOCKS, LOAD_WRITE},
 	};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -255,6 +264,12 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		break;
 	case OPTION_WATCHES:
 		arguments->watches = option_count(state, "watches", argument, 1, FAN_WATCHES_MAX);
+		break;
+	case OPTION_LOCKS:
+		arguments->locks = option_count(state, "locks", argument, 1, LOCKS_MAX);
+		break;
+	case OPTION_DEATHS:
+		arguments->deaths = option_count(state, "deaths", argument, 0, 10000);
 		break;
 	case OPTION_JSON:
 		arguments->json = true;
@@ -451,6 +466,32 @@ static int run_fan(struct arguments *arguments)
 	return EXIT_SUCCESS;
 }
 
+static int run_locks(struct arguments *arguments)
+{
+	const struct load_config *load = &arguments->load;
+	struct locks_config config = {
+		.players = load->clients < 2 ? 16 : load->clients,
+		.locks = arguments->locks,
+		.deaths = arguments->deaths,
+		.seconds = load->seconds,
+		.warm_up_seconds = load->warm_up_seconds,
+		.timeout_ns = load->timeout_ns,
+		.seed = load->seed,
+	};
+	json_t *report;
+	int r;
+
+	if (find_servers(arguments, &config.post) < 0) {
+		return EXIT_USAGE;
+	}
+	report = locks_measure(&config, &r);
+	if (report == NULL) {
+		return fail_to_ask(r);
+	}
+	report_print(report, arguments->json);
+	return EXIT_SUCCESS;
+}
+
 static int run_floor(struct arguments *arguments)
 {
 	json_t *report, *disk;
@@ -499,6 +540,8 @@ static int run(struct arguments *arguments)
 		return run_load(arguments);
 	case COMMAND_FAN:
 		return run_fan(arguments);
+	case COMMAND_LOCKS:
+		return run_locks(arguments);
 	case COMMAND_FLOOR:
 		return run_floor(arguments);
 	case COMMAND_STAGES:
@@ -530,6 +573,8 @@ int main(int argc, char **argv)
 	                  .seconds = 1},
 		.disk = {.processes = 3, .seconds = 1},
 		.watches = 100,
+		.locks = 10000,
+		.deaths = 10,
 	};
 
 	argp_err_exit_status = EXIT_USAGE;

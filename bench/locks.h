@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * locks.h - what locks cost, measured as their users feel it
+ *
+ *      alone       one player locks a free lock and gives it back, again and again
+ *      hand_over   two players take turns: from giving back to the other's knowing that it has it
+ *      one         many players want one lock: grants each second
+ *      many        many locks, each wanted by one player, as many under way as may be
+ *      keep_alive  sessions that do nothing else: answers each second (pulse.h; not over links)
+ *      death       a holder falls silent: until the one who waits knows that it has the lock
+ *
+ * One thread plays all players. Closed loop. Sessions live for 10 s but those that die.
+ */
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "bench/post.h"
+
+enum {
+	LOCKS_MAX = 1000000,
+};
+
+struct locks_config {
+	unsigned players; /* who want the one lock, from 2 */
+	unsigned locks;   /* of `many` */
+	unsigned deaths;  /* of each time to live */
+	double seconds;   /* of each part but death */
+	double warm_up_seconds;
+	uint64_t timeout_ns, seed;
+	struct post_config post;
+};
+
+/* The report, or NULL; then ret_error: negative errno; -ENETUNREACH: no server answered in time. */
+json_t *locks_measure(const struct locks_config *config, int *ret_error);
