@@ -96,9 +96,8 @@ static const struct argp_option options[] = {
 
 static const char usage[] = "write|read|mixed|watch|lock|floor|stages";
 static const char text[] =
-	"Measures a Coffer cluster: latency of writes, reads or both, throughput, and how long "
-	"until "
-	"watches are told.\v"
+	"Measures a Coffer cluster: latency of writes, reads or both, throughput, how long until "
+	"watches are told, and locks.\v"
 	"`floor` measures what the links alone cost, with a chain of four processes that do no "
 	"work, and `--disk` what the disk alone costs; `stages` tells the cycles of a write stage "
 	"by stage, on three replicas in one "

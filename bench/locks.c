@@ -139,6 +139,7 @@ static void hand_over_done(struct locks *locks, unsigned player, const struct cl
 		lock(locks, 1 - player, "/bench/passed", CONTEXT_LOCK);
 	} else {
 		wait_in_queue(locks, player, "/bench/passed", result->answer.number);
+		locks->under_way++; /* until it is granted */
 		locks->waiting = player;
 		pass_on(locks);
 	}
@@ -146,6 +147,7 @@ static void hand_over_done(struct locks *locks, unsigned player, const struct cl
 
 static void hand_over_event(struct locks *locks, unsigned player, uint64_t now_ns)
 {
+	locks->under_way--;
 	add(locks, &locks->hand_over, now_ns);
 	locks->grants += is_counted(locks, now_ns);
 	locks->holder = player;
@@ -221,7 +223,7 @@ static void on_done(void *context, unsigned player, uint64_t now_ns,
 	struct locks *locks = context;
 
 	locks->under_way--;
-	if (result->outcome != CLIENT_DONE) {
+	if (result->outcome != CLIENT_DONE || result->answer.answer != STORE_OK) {
 		locks->refused++;
 		locks->error = locks->part == PART_SETTLE ? locks->error : -EPROTO;
 		return;

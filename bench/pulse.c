@@ -30,8 +30,7 @@ struct pulse {
 	const struct pulse_config *config;
 	struct post *post;
 	struct session *sessions;
-	uint64_t
-		base; /* numbers are base + the session's index + a multiple of how many there are */
+	uint64_t base; /* numbers are base + the session's index + a multiple of all sessions */
 	unsigned open, server;
 	bool is_over; /* nothing more is sent */
 	uint64_t count_from_ns, count_to_ns, answered, refused, repeated;

@@ -25,5 +25,5 @@ struct pulse_config {
 	struct post_config post;
 };
 
-/* The report, or NULL; then ret_error: negative errno; -ENETUNREACH: not all sessions were opened. */
+/* The report, or NULL; then ret_error: negative errno; -ENETUNREACH: not all sessions opened. */
 json_t *pulse_measure(const struct pulse_config *config, int *ret_error);

@@ -40,6 +40,18 @@ def has_setting(told, transport):
     check(told["commit"] and told["machine"]["cores"] > 0, "and commit and machine", told)
 
 
+def has_locks(told):
+    for part, name in (("alone", "acquire"), ("alone", "release"),
+                       ("hand_over", "release_to_known"), ("keep_alive", "latency")):
+        has_latency(told[part][name], 10**9)
+    for part in ("alone", "hand_over", "one_lock", "many_locks"):
+        check(told[part]["grants_per_s"] > 0, "locks are granted", part, told)
+    check(told["durability"] == "memory" and told["players"] == 3 and told["servers"] == 3 and
+          told["keep_alive"]["answered_per_s"] > 0, "a report names its setting", told)
+    for one in told["death"]:
+        check(one["silence_to_next_grant"]["count"] == 1, "who waits gets it", one)
+
+
 def test_floor_over_both_carriers(tools):
     for transport in ("shm", "kernel"):
         told = report(tools, "floor", "--seconds", MOMENT, "--transport", transport, "--windows",
@@ -98,6 +110,8 @@ def test_loads_over_kernel_udp(tools):
                   environment=environment)
     check(told["loop"] == "open" and told["errors"] == told["untold"] == told["ended"] == 0,
           "in an open loop, too", told)
+    has_locks(report(tools, "lock", "--seconds", MOMENT, "--warm-up", "0", "--clients", "3",
+                     "--locks", "50", "--deaths", "1", environment=environment))
     text = bench(tools, "write", "--requests", "10", environment=environment)
     check("p50_us" in text and "durability" in text, "as text, too", text)
     cluster.down()
@@ -134,7 +148,8 @@ def test_wrong_use_and_nobody_there(tools):
                   ("read", "--outstanding", "65"), ("floor", "--transport", "pigeon"),
                   ("write", "--servers", "no:such:host"), ("floor", "--value-size", "1"),
                   ("write", "--links", str(tools.folder / "none")), ("write",),
-                  ("watch", "--watches", "0"), ("watch", "--value-size", "7")):
+                  ("watch", "--watches", "0"), ("watch", "--value-size", "7"),
+                  ("lock", "--locks", "0"), ("lock", "--clients", "1025")):
         bench(tools, *words, expect=2, environment=nobody)
     for program, where in ((tools.options.etcd_load, ("--ports", "1")),
                            (tools.options.gateway_load, ("--servers", "127.0.0.1:1"))):
