@@ -132,7 +132,10 @@ int64_t coffer_lock_token(const struct coffer_lock *lock);
 uint64_t coffer_lock_expires_ns(const struct coffer_lock *lock);
 const char *coffer_lock_name(const struct coffer_lock *lock);
 
-/* --- of who holds it, waiting ---------------------------------------------------------------- */
+/* --- of who holds it, waiting ----------------------------------------------------------------
+ *
+ * Without waiting: coffer_txn_proclaim(), coffer_txn_transfer() and coffer_txn_submit().
+ */
 
 /* Says something new of itself, while it holds it or waits. As coffer_call(), also -ENOMEM. */
 int coffer_lock_proclaim(struct coffer_lock *lock, const void *data, size_t data_size,

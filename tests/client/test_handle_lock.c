@@ -140,6 +140,38 @@ static void until_told(const struct ear *ear, const char *told)
 	}
 }
 
+/* --- who looks on ----------------------------------------------------------------------------- */
+
+struct sight {
+	unsigned changes;
+	struct coffer_leader last;
+	char value[16];
+};
+
+static void on_leader(void *context, const struct coffer_leader *leader)
+{
+	struct sight *sight = context;
+
+	sight->changes += leader->is_new;
+	sight->last = *leader;
+	assert_in_range(leader->value_size, 0, sizeof(sight->value) - 1);
+	memset(sight->value, 0, sizeof(sight->value));
+	if (leader->value_size != 0) {
+		memcpy(sight->value, leader->value, leader->value_size);
+	}
+}
+
+static void until_seen(const struct sight *sight, int64_t term, const char *value)
+{
+	const uint64_t end_ns = now_ns() + PATIENCE_MS * (uint64_t)1000000;
+
+	while (sight->changes == 0 || sight->last.term != term ||
+	       strcmp(sight->value, value) != 0) {
+		assert_true(now_ns() < end_ns);
+		turn();
+	}
+}
+
 /* --- locks ------------------------------------------------------------------------------------ */
 
 static void test_lock_goes_from_one_to_the_next(void **state)
@@ -301,6 +333,36 @@ static void test_who_waits_too_long_leaves_nothing_behind(void **state)
 	coffer_lock_free(ears[0].lock);
 }
 
+static void test_locks_outlive_the_leader(void **state)
+{
+	const unsigned leader = tiny_cluster_leader(cluster);
+	struct coffer_observer *observer;
+	struct ear ears[2] = {0};
+	struct sight sight = {0};
+	int64_t token;
+
+	(void)state;
+	ask(handles[0], "/db", NULL, &ears[0]);
+	until_told(&ears[0], "h");
+	token = ears[0].last.token;
+	ask(handles[1], "/db", NULL, &ears[1]);
+	until_told(&ears[1], "w");
+	assert_int_equal(coffer_observe(handles[2], "/db", on_leader, &sight, &observer), 0);
+	until_seen(&sight, token, "");
+	tiny_cluster_silence(cluster, leader);
+	assert_int_equal(
+		coffer_set_fenced(handles[0], "/db", token, "/a", "x", 1, COFFER_ANY, NULL),
+		COFFER_DONE);
+	assert_int_equal(coffer_lock_token(ears[0].lock), token);
+	coffer_lock_release(ears[0].lock);
+	until_told(&ears[1], "wh");
+	until_told(&ears[0], "hr");
+	until_seen(&sight, ears[1].last.token, "");
+	coffer_unobserve(observer);
+	coffer_lock_free(ears[0].lock);
+	coffer_lock_free(ears[1].lock);
+}
+
 /* --- what ends it ----------------------------------------------------------------------------- */
 
 static void operate(struct coffer_txn *txn)
@@ -399,36 +461,6 @@ static void test_silent_servers_end_it_here_first(void **state)
 
 /* --- elections -------------------------------------------------------------------------------- */
 
-struct sight {
-	unsigned changes;
-	struct coffer_leader last;
-	char value[16];
-};
-
-static void on_leader(void *context, const struct coffer_leader *leader)
-{
-	struct sight *sight = context;
-
-	sight->changes += leader->is_new;
-	sight->last = *leader;
-	assert_in_range(leader->value_size, 0, sizeof(sight->value) - 1);
-	memset(sight->value, 0, sizeof(sight->value));
-	if (leader->value_size != 0) {
-		memcpy(sight->value, leader->value, leader->value_size);
-	}
-}
-
-static void until_seen(const struct sight *sight, int64_t term, const char *value)
-{
-	const uint64_t end_ns = now_ns() + PATIENCE_MS * (uint64_t)1000000;
-
-	while (sight->changes == 0 || sight->last.term != term ||
-	       strcmp(sight->value, value) != 0) {
-		assert_true(now_ns() < end_ns);
-		turn();
-	}
-}
-
 static void test_election_is_led_observed_and_handed_over(void **state)
 {
 	const struct coffer_lock_options first = {.claim = {.data = "first", .data_size = 5}};
@@ -522,6 +554,7 @@ int main(void)
 		BESIDE(test_shared_permits_and_tries, start_lossy),
 		BESIDE(test_handle_locks_once_more_what_it_has, start_lossy),
 		BESIDE(test_who_waits_too_long_leaves_nothing_behind, start),
+		BESIDE(test_locks_outlive_the_leader, start_lossy),
 		BESIDE(test_operator_breaks_it, start_lossy),
 		BESIDE(test_operator_kills_the_session, start),
 		BESIDE(test_silent_servers_end_it_here_first, start),
