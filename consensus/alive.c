@@ -7,6 +7,7 @@
 #include "store/base/check.h"
 #include "store/base/hash.h"
 #include "store/base/mutant.h"
+#include "store/proto_page.h"
 
 enum {
 	TABLE_SIZE = 2 * STORE_SESSIONS_MAX
@@ -249,6 +250,38 @@ uint32_t paxos_alive_left_ms(const struct paxos_core *core, const struct paxos_a
 	const uint64_t past_ms = (core->now_ns - from_ns) / 1000000;
 
 	return past_ms < session->ttl_ms ? session->ttl_ms - (uint32_t)past_ms : 0;
+}
+
+void paxos_alive_page(const struct paxos_core *core, const struct paxos_alive *alive,
+                      uint64_t after, unsigned limit, uint8_t memory[PROTO_PIECE_SIZE],
+                      struct proto_answer *answer)
+{
+	const struct store_session *session = store_session_next(core->store, after);
+	size_t size = 0;
+
+	while (session != NULL && !answer->has_more) {
+		const struct proto_session entry = {
+			.id = session->id,
+			.ttl_ms = session->ttl_ms,
+			.left_ms = paxos_alive_left_ms(core, alive, session),
+			.owned = session->owned,
+		};
+		const size_t grown =
+			limit != 0 && answer->count == limit
+				? 0
+				: proto_session_put(memory, size,
+		                                    PROTO_PIECE_SIZE - PROTO_ANSWER_OVERHEAD,
+		                                    &entry);
+
+		if (grown == 0) {
+			answer->has_more = true;
+		} else {
+			size = grown;
+			answer->count++;
+			session = store_session_next(core->store, session->id);
+		}
+	}
+	answer->value = slice_make(memory, size);
 }
 
 /* --- a turn -------------------------------------------------------------------------------- */

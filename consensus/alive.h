@@ -23,6 +23,7 @@
 
 #include "consensus/core.h"
 #include "store/entry.h"
+#include "store/proto.h"
 
 enum {
 	PAXOS_ALIVE_PAGE = 128,        /* sessions looked for in a turn */
@@ -81,6 +82,14 @@ bool paxos_alive_is_expiring(const struct paxos_alive *alive, uint64_t session);
 /* What is left of its time to live, without the drift, in ms; 0: it is over. */
 uint32_t paxos_alive_left_ms(const struct paxos_core *core, const struct paxos_alive *alive,
                              const struct store_session *session);
+
+/*
+ * A page of sessions with ids above `after`, as many as fit one datagram, `limit` at most if that
+ * is not 0. Fills in answer's count, has_more and value, which stands in `memory`.
+ */
+void paxos_alive_page(const struct paxos_core *core, const struct paxos_alive *alive,
+                      uint64_t after, unsigned limit, uint8_t memory[PROTO_PIECE_SIZE],
+                      struct proto_answer *answer);
 
 /* The largest gap between two turns lately, as the shell measured it. */
 void paxos_alive_gap(struct paxos_alive *alive, uint64_t gap_ns);

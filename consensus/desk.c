@@ -356,6 +356,35 @@ static void answer_alive(struct paxos_core *core, struct paxos_desk *desk,
 	            session != NULL ? session->ttl_ms : 0);
 }
 
+static void answer_sessions(struct paxos_core *core, struct paxos_desk *desk,
+                            const struct paxos_address *address,
+                            const struct proto_request *request)
+{
+	uint8_t page[PROTO_PIECE_SIZE];
+	struct proto_answer answer = {
+		.verb = PROTO_SESSIONS,
+		.store_revision = store_root_revision(store_root(core->store)),
+	};
+
+	paxos_alive_page(core, &desk->alive, (uint64_t)request->rev, request->limit, page, &answer);
+	paxos_answer_send(core, desk->message, address, &request->head, &answer);
+}
+
+/* What only a leader knows. False: it is another read. */
+static bool answer_of_alive(struct paxos_core *core, struct paxos_desk *desk,
+                            const struct paxos_address *address,
+                            const struct proto_request *request)
+{
+	if (request->verb == PROTO_ALIVE) {
+		answer_alive(core, desk, address, &request->head);
+	} else if (request->verb == PROTO_SESSIONS) {
+		answer_sessions(core, desk, address, request);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* Answers a read from the present root, which the caller knows to be new enough. */
 static void answer_read(struct paxos_core *core, struct paxos_desk *desk,
                         const struct paxos_address *address, const struct proto_request *request)
@@ -364,8 +393,7 @@ static void answer_read(struct paxos_core *core, struct paxos_desk *desk,
 	uint64_t version;
 	size_t size;
 
-	if (request->verb == PROTO_ALIVE) {
-		answer_alive(core, desk, address, &request->head);
+	if (answer_of_alive(core, desk, address, request)) {
 		return;
 	}
 	allowed.flags |= PROTO_FLAG_STALE;
@@ -429,9 +457,9 @@ static void on_read(struct paxos_core *core, struct paxos_desk *desk,
 	uint64_t version;
 	size_t size;
 
-	if (request->verb == PROTO_ALIVE && leader != NULL &&
-	    core->now_ns < atomic_load_explicit(&desk->view.lease_end_ns, memory_order_acquire)) {
-		answer_alive(core, desk, address, &request->head);
+	if (leader != NULL &&
+	    core->now_ns < atomic_load_explicit(&desk->view.lease_end_ns, memory_order_acquire) &&
+	    answer_of_alive(core, desk, address, request)) {
 		return;
 	}
 	if (paxos_read(&desk->view, core->store, core->now_ns, core->config.node,

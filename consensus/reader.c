@@ -110,6 +110,7 @@ static void read_view(struct store_view *view, const struct proto_request *reque
 	case PROTO_SET:
 	case PROTO_DELETE:
 	case PROTO_TXN:
+	case PROTO_SESSIONS:
 	case PROTO_NOP:
 	case PROTO_REV:
 	case PROTO_SELF:

@@ -36,12 +36,13 @@ static bool has_page(enum proto_verb verb)
 /* What is read at a revision: the present one, or a former. */
 static bool has_revision(enum proto_verb verb)
 {
-	return verb == PROTO_GET || verb == PROTO_STAT || has_page(verb) || verb == PROTO_WATCH;
+	return verb == PROTO_GET || verb == PROTO_STAT || has_page(verb) || verb == PROTO_WATCH ||
+	       verb == PROTO_SESSIONS;
 }
 
 static bool verb_is_known(unsigned verb)
 {
-	return verb >= PROTO_OPEN && verb <= PROTO_TXN;
+	return verb >= PROTO_OPEN && verb <= PROTO_SESSIONS;
 }
 
 /* The same request with zero in all that its verb does not use. */
@@ -66,6 +67,9 @@ static struct proto_request plain(const struct proto_request *request)
 	if (verb == PROTO_WATCH) {
 		out.last = request->last;
 		out.ttl_ms = request->ttl_ms;
+		out.limit = request->limit;
+	}
+	if (verb == PROTO_SESSIONS) {
 		out.limit = request->limit;
 	}
 	if (has_page(verb)) {
@@ -188,7 +192,7 @@ void proto_request_stamp(void *memory, size_t size, uint64_t first_unanswered, s
 /* What both sides hold true of an answer. */
 static bool answer_makes_sense(const struct proto_answer *answer)
 {
-	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_TXN) {
+	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_SESSIONS) {
 		return false;
 	}
 	if (answer->verb == PROTO_NONE && answer->answer == STORE_OK) {

@@ -22,21 +22,22 @@
 #include "store/store.h"
 
 enum proto_verb {
-	PROTO_NONE = 0,   /* answers only: refused before the verb was known */
-	PROTO_OPEN = 1,   /* make a session */
-	PROTO_CLOSE = 2,  /* end it */
-	PROTO_ALIVE = 3,  /* keep it alive */
-	PROTO_SET = 4,    /* write: condition, path, value */
-	PROTO_DELETE = 5, /* write: condition, path */
-	PROTO_NOP = 6,    /* write: goes through the log, changes nothing */
-	PROTO_GET = 7,    /* read: path */
-	PROTO_STAT = 8,   /* read: path */
-	PROTO_LIST = 9,   /* read: path, after, limit */
-	PROTO_WALK = 10,  /* read: glob in `path`, after, limit */
-	PROTO_REV = 11,   /* read: the store's revision */
-	PROTO_SELF = 12,  /* who answers: node, role, leader; never refers */
-	PROTO_WATCH = 13, /* events that match a glob, from a revision on; any server */
-	PROTO_TXN = 14,   /* write: a transaction (txn.h) in `value` */
+	PROTO_NONE = 0,      /* answers only: refused before the verb was known */
+	PROTO_OPEN = 1,      /* make a session */
+	PROTO_CLOSE = 2,     /* end it */
+	PROTO_ALIVE = 3,     /* keep it alive */
+	PROTO_SET = 4,       /* write: condition, path, value */
+	PROTO_DELETE = 5,    /* write: condition, path */
+	PROTO_NOP = 6,       /* write: goes through the log, changes nothing */
+	PROTO_GET = 7,       /* read: path */
+	PROTO_STAT = 8,      /* read: path */
+	PROTO_LIST = 9,      /* read: path, after, limit */
+	PROTO_WALK = 10,     /* read: glob in `path`, after, limit */
+	PROTO_REV = 11,      /* read: the store's revision */
+	PROTO_SELF = 12,     /* who answers: node, role, leader; never refers */
+	PROTO_WATCH = 13,    /* events that match a glob, from a revision on; any server */
+	PROTO_TXN = 14,      /* write: a transaction (txn.h) in `value` */
+	PROTO_SESSIONS = 15, /* read: sessions with ids above `rev`, limit; no follower answers */
 };
 
 enum {
@@ -97,10 +98,10 @@ struct proto_request {
 	store_rev_t seen;          /* highest revision this client was ever told */
 	enum store_condition condition;
 	store_rev_t rev;    /* SET, DELETE: of the condition; reads: the state after it, 0 = the
-	                     * present one; WATCH: events from here on */
+	                     * present one; WATCH: events from here on; SESSIONS: an id */
 	uint32_t ttl_ms;    /* OPEN; WATCH: how long it is kept if nothing is heard, 0 = end it */
 	uint32_t offset;    /* LIST, WALK: entries to pass over first */
-	uint16_t limit;     /* LIST, WALK, WATCH: entries at most; 0 = as many as fit */
+	uint16_t limit;     /* LIST, WALK, WATCH, SESSIONS: entries at most; 0 = as many as fit */
 	struct slice path;  /* or glob */
 	struct slice after; /* LIST: a name; WALK: a path; empty = from the start */
 	struct slice value;
@@ -112,15 +113,16 @@ struct proto_answer {
 	uint64_t cluster;
 	enum proto_verb verb; /* of the request */
 	enum store_answer answer;
-	uint8_t node;         /* who answers, from 1 */
-	uint8_t leader;       /* who leads as far as known, from 1; 0 = not known */
-	uint8_t role;         /* enum paxos_role */
-	uint8_t durability;   /* enum paxos_durability */
-	bool has_more;        /* LIST, WALK, WATCH: the page is full, go on after the last */
+	uint8_t node;       /* who answers, from 1 */
+	uint8_t leader;     /* who leads as far as known, from 1; 0 = not known */
+	uint8_t role;       /* enum paxos_role */
+	uint8_t durability; /* enum paxos_durability */
+	bool has_more; /* LIST, WALK, WATCH, SESSIONS: the page is full, go on after the last */
 	store_rev_t revision; /* of the change or the file; WATCH: what to ask from next; TOO_LATE:
 	                             * the oldest that is kept */
 	store_rev_t store_revision; /* of the store when it was answered */
-	uint64_t session;           /* OPEN: the new session; GET, STAT: that the file goes with */
+	uint64_t session;           /* OPEN: the new session; GET, STAT: that the file goes with;
+	                             * ALIVE: the base of the session */
 	store_rev_t from;           /* WATCH: where the page begins */
 	store_rev_t first;          /* TXN: of the first change; `revision` is the last one's */
 	int64_t number;             /* TXN: as in struct store_result */
@@ -132,7 +134,7 @@ struct proto_answer {
 	uint32_t count;     /* LIST, WALK, WATCH: entries in value; STAT: size of the file;
 	                     * TXN: which compare or operation was refused */
 	bool is_directory;  /* STAT */
-	struct slice value; /* GET: the value; LIST, WALK, WATCH: entries, see proto_page.h */
+	struct slice value; /* GET: the value; LIST, WALK, WATCH, SESSIONS: see proto_page.h */
 };
 
 /*

@@ -108,3 +108,43 @@ bool proto_event_next(struct slice *page, struct proto_event *ret_event, bool *b
 	*page = slice_make(reader.next, wire_left(&reader));
 	return true;
 }
+
+size_t proto_session_put(void *memory, size_t size, size_t size_max,
+                         const struct proto_session *session)
+{
+	struct wire_writer writer;
+
+	must(size <= size_max);
+	must(session->id != 0);
+	if (size_max - size < PROTO_SESSION_SIZE) {
+		return 0;
+	}
+	writer = wire_writer_make((uint8_t *)memory + size, size_max - size);
+	wire_put_u64(&writer, session->id);
+	wire_put_u32(&writer, session->ttl_ms);
+	wire_put_u32(&writer, session->left_ms);
+	wire_put_u32(&writer, session->owned);
+	must(wire_written_ok(&writer));
+	return size + wire_written(&writer).size;
+}
+
+bool proto_session_next(struct slice *page, struct proto_session *ret_session, bool *bad)
+{
+	struct wire_reader reader = wire_reader_make(*page);
+	struct proto_session session = {0};
+
+	if (page->size == 0) {
+		return false;
+	}
+	session.id = wire_u64(&reader);
+	session.ttl_ms = wire_u32(&reader);
+	session.left_ms = wire_u32(&reader);
+	session.owned = wire_u32(&reader);
+	if (!wire_ok(&reader) || session.id == 0 || session.left_ms > session.ttl_ms) {
+		*bad = true;
+		return false;
+	}
+	*ret_session = session;
+	*page = slice_make(reader.next, wire_left(&reader));
+	return true;
+}

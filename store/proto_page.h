@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * proto_page.h - what stands in the value of a LIST, a WALK or a WATCH
+ * proto_page.h - what stands in the value of a LIST, a WALK, a WATCH or a SESSIONS
  *
  *      LIST, WALK   count x (revision i64, is_directory u8, name size u16, name)
  *      WATCH        count x (revision i64, previous i64, kind u8, cause u8, path size u16, path,
  *                            value size u32, value)
+ *      SESSIONS     count x (id u64, ttl u32, left u32, owned u32), times in ms
  *
  * Pure. What is taken off a page borrows from it.
  */
@@ -47,3 +48,20 @@ enum {
 /* As the two above, of events. */
 size_t proto_event_put(void *memory, size_t size, size_t size_max, const struct proto_event *event);
 bool proto_event_next(struct slice *page, struct proto_event *ret_event, bool *bad);
+
+/* A session as the leader sees it. */
+struct proto_session {
+	uint64_t id;
+	uint32_t ttl_ms;
+	uint32_t left_ms; /* until it is over if it is not heard; a little more is always added */
+	uint32_t owned;   /* files and locks that go with it */
+};
+
+enum {
+	PROTO_SESSION_SIZE = 20, /* as bytes */
+};
+
+/* As the first two, of sessions. */
+size_t proto_session_put(void *memory, size_t size, size_t size_max,
+                         const struct proto_session *session);
+bool proto_session_next(struct slice *page, struct proto_session *ret_session, bool *bad);

@@ -134,6 +134,7 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 	case COFFER_FIND:
 	case COFFER_NOP:
 	case COFFER_TXN:
+	case COFFER_SESSIONS:
 		break;
 	}
 }
@@ -179,6 +180,7 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 	case COFFER_LIST:
 	case COFFER_FIND:
 	case COFFER_TXN:
+	case COFFER_SESSIONS:
 		break;
 	}
 	return json_pack("{s:I}", "revision", (json_int_t)result->store_revision);

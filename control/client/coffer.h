@@ -151,16 +151,17 @@ int coffer_cluster(const char *boot, const char *name, const struct coffer_optio
 /* --- requests and results ------------------------------------------------------------------- */
 
 enum coffer_verb {
-	COFFER_SET = 4,    /* path, value; condition */
-	COFFER_DELETE = 5, /* path; condition */
-	COFFER_NOP = 6,    /* goes through agreement like a write, changes nothing */
-	COFFER_GET = 7,    /* path; rev */
-	COFFER_STAT = 8,   /* path of a file or directory; rev */
-	COFFER_LIST = 9,   /* path of a directory; rev, after, offset, limit */
-	COFFER_FIND = 10,  /* glob in `path`; rev, after, offset, limit */
-	COFFER_REV = 11,   /* the revision of the store */
-	COFFER_SELF = 12,  /* who answers, and who leads */
-	COFFER_TXN = 14,   /* `txn`; a write of several operations, see coffer_txn.h */
+	COFFER_SET = 4,       /* path, value; condition */
+	COFFER_DELETE = 5,    /* path; condition */
+	COFFER_NOP = 6,       /* goes through agreement like a write, changes nothing */
+	COFFER_GET = 7,       /* path; rev */
+	COFFER_STAT = 8,      /* path of a file or directory; rev */
+	COFFER_LIST = 9,      /* path of a directory; rev, after, offset, limit */
+	COFFER_FIND = 10,     /* glob in `path`; rev, after, offset, limit */
+	COFFER_REV = 11,      /* the revision of the store */
+	COFFER_SELF = 12,     /* who answers, and who leads */
+	COFFER_TXN = 14,      /* `txn`; a write of several operations, see coffer_txn.h */
+	COFFER_SESSIONS = 15, /* those with ids above `rev`; limit; see coffer_sessions() */
 };
 
 enum coffer_condition {
@@ -177,7 +178,7 @@ enum {
 struct coffer_request {
 	enum coffer_verb verb;
 	unsigned flags;    /* COFFER_STALE, COFFER_ORDERED */
-	const char *path;  /* or glob; ends with a zero byte; NULL for NOP, REV, SELF */
+	const char *path;  /* or glob; ends with a zero byte; NULL for NOP, REV, SELF, SESSIONS */
 	const void *value; /* SET */
 	size_t value_size; /* SET */
 	enum coffer_condition condition; /* SET, DELETE */
@@ -482,6 +483,28 @@ int coffer_list(struct coffer *coffer, const char *path, coffer_entry_fn *each, 
                 struct coffer_result *ret_result);
 int coffer_find(struct coffer *coffer, const char *glob, coffer_entry_fn *each, void *context,
                 struct coffer_result *ret_result);
+
+/* A session, as the leader sees it. */
+struct coffer_session_entry {
+	uint64_t id;
+	uint32_t ttl_ms;  /* as granted */
+	uint32_t left_ms; /* until it is over if it is not heard of again; a little later it ends */
+	uint32_t owned;   /* files and locks that go with it */
+};
+
+/* As coffer_page_next(), of a result of COFFER_SESSIONS. */
+int coffer_session_next(const struct coffer_result *result, size_t *position,
+                        struct coffer_session_entry *ret_entry);
+
+/* One session; returns 0 to go on, anything else to stop. */
+typedef int coffer_session_fn(void *context, const struct coffer_session_entry *entry);
+
+/*
+ * All sessions there are, in the order of their ids (the oldest first), page by page. Returns as
+ * coffer_each(). `ret_result` is that of the last page, and may be NULL.
+ */
+int coffer_sessions(struct coffer *coffer, coffer_session_fn *each, void *context,
+                    struct coffer_result *ret_result);
 
 /*
  * The first event that matches a glob, of revision `from` or later; 0: after the present one.

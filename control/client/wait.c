@@ -232,6 +232,82 @@ int coffer_find(struct coffer *coffer, const char *glob, coffer_entry_fn *each, 
 	return coffer_each(coffer, &request, each, context, NULL, ret_result);
 }
 
+/* --- sessions ------------------------------------------------------------------------------ */
+
+int coffer_session_next(const struct coffer_result *result, size_t *position,
+                        struct coffer_session_entry *ret_entry)
+{
+	struct proto_session session;
+	struct slice page;
+	bool bad = false;
+
+	if (*position > result->value_size) {
+		return -EINVAL;
+	}
+	page = slice_make((const uint8_t *)result->value + *position,
+	                  result->value_size - *position);
+	if (!proto_session_next(&page, &session, &bad)) {
+		return bad ? -EBADMSG : 0;
+	}
+	*ret_entry = (struct coffer_session_entry){
+		.id = session.id,
+		.ttl_ms = session.ttl_ms,
+		.left_ms = session.left_ms,
+		.owned = session.owned,
+	};
+	*position = result->value_size - page.size;
+	return 1;
+}
+
+/* Gives those of one page; *last is the id of the last. 1: it was ended. */
+static int give_sessions(const struct coffer_result *page, coffer_session_fn *each, void *context,
+                         int64_t *last)
+{
+	struct coffer_session_entry entry;
+	size_t position = 0;
+	int r;
+
+	while ((r = coffer_session_next(page, &position, &entry)) == 1) {
+		if (entry.id > INT64_MAX || (int64_t)entry.id <= *last) {
+			return -EBADMSG; /* it would go round for ever */
+		}
+		*last = (int64_t)entry.id;
+		if (each(context, &entry) != 0) {
+			return 1;
+		}
+	}
+	return r;
+}
+
+int coffer_sessions(struct coffer *coffer, coffer_session_fn *each, void *context,
+                    struct coffer_result *ret_result)
+{
+	struct coffer_request request = {.verb = COFFER_SESSIONS};
+	struct coffer_result page = {.has_more = true};
+	int outcome = COFFER_DONE;
+
+	while (outcome == COFFER_DONE && page.has_more) {
+		const int64_t before = request.rev;
+		int r;
+
+		outcome = coffer_call(coffer, &request, &page);
+		if (outcome != COFFER_DONE) {
+			break;
+		}
+		r = give_sessions(&page, each, context, &request.rev);
+		if (r < 0 || (page.has_more && request.rev == before)) {
+			return r < 0 ? r : -EBADMSG;
+		}
+		if (r == 1) {
+			break;
+		}
+	}
+	if (outcome >= 0 && ret_result != NULL) {
+		*ret_result = page;
+	}
+	return outcome;
+}
+
 /* --- one event ------------------------------------------------------------------------------ */
 
 struct wait {

@@ -109,6 +109,7 @@ static struct coffer *open_session(uint64_t id, uint64_t secret, uint32_t ttl_ms
 	options.session_secret = secret;
 	options.ttl_ms = ttl_ms;
 	options.keep_session = true;
+	options.requests_max = 2;
 	assert_int_equal(coffer_open(&coffer, tiny_cluster_servers(cluster), &options), 0);
 	return coffer;
 }
@@ -148,6 +149,49 @@ static void test_session_outlives_its_process(void **state)
 	assert_int_equal(coffer_nop(coffer, &result), COFFER_REFUSED);
 	assert_int_equal(result.answer, COFFER_NO_SESSION);
 	coffer_close(coffer);
+}
+
+struct roll {
+	unsigned count, stop_after;
+	struct coffer_session_entry last;
+};
+
+static int call_roll(void *context, const struct coffer_session_entry *entry)
+{
+	struct roll *roll = context;
+
+	assert_true(entry->id > roll->last.id);
+	roll->last = *entry;
+	roll->count++;
+	return roll->count == roll->stop_after ? 1 : 0;
+}
+
+static void test_sessions_are_called(void **state)
+{
+	enum {
+		MANY = 70, /* more than one page */
+	};
+	struct coffer *handles[MANY];
+	struct roll before = {0}, after = {0}, some = {.stop_after = 3};
+	struct coffer_result result;
+
+	(void)state;
+	handles[0] = open_session(0, 0, 30000);
+	assert_int_equal(coffer_sessions(handles[0], call_roll, &before, &result), COFFER_DONE);
+	for (unsigned i = 0; i < MANY; i++) {
+		handles[i] = i == 0 ? handles[0] : open_session(0, 0, 30000);
+		assert_int_equal(coffer_nop(handles[i], NULL), COFFER_DONE);
+	}
+	assert_int_equal(coffer_sessions(handles[0], call_roll, &after, &result), COFFER_DONE);
+	assert_in_range(after.count, MANY, MANY + before.count);
+	assert_true(after.last.id == coffer_session(handles[MANY - 1], NULL));
+	assert_int_equal(after.last.ttl_ms, 30000);
+	assert_in_range(after.last.left_ms, 1, 30000);
+	assert_int_equal(coffer_sessions(handles[0], call_roll, &some, NULL), COFFER_DONE);
+	assert_int_equal(some.count, 3);
+	for (unsigned i = 0; i < MANY; i++) {
+		coffer_close(handles[i]);
+	}
 }
 
 /* --- pages -------------------------------------------------------------------------------- */
@@ -523,6 +567,7 @@ int main(void)
 		cmocka_unit_test(test_close_calls_back_what_is_outstanding),
 		BESIDE(test_calls_do_what_they_say, start),
 		BESIDE(test_session_outlives_its_process, start),
+		BESIDE(test_sessions_are_called, start),
 		BESIDE(test_long_directories_come_page_by_page, start),
 		BESIDE(test_losses_are_made_good_and_nothing_happens_twice, start_lossy),
 		BESIDE(test_writes_go_on_when_the_leader_falls_silent, start),

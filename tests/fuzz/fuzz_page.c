@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A page of LIST or WALK: what is taken off it and put again is the same bytes. */
+/* Pages of LIST or WALK, and of SESSIONS: what is taken off and put again is the same bytes. */
 #include "store/base/check.h"
 #include "store/proto.h"
 #include "store/proto_page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static uint8_t memory[1 << 20];
+
+static void try_names(const uint8_t *data, size_t size)
 {
-	static uint8_t memory[1 << 20];
 	struct slice page = slice_make(data, size);
 	struct proto_page_entry entry;
 	size_t out = 0, left = size;
 	bool bad = false;
 
-	if (size > sizeof(memory)) {
-		return 0;
-	}
 	while (proto_page_next(&page, &entry, &bad)) {
 		must(page.size < left);
 		left = page.size;
@@ -25,5 +23,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	must(bad || page.size == 0);
 	must(out == 0 || memcmp(memory, data, out) == 0);
+}
+
+static void try_sessions(const uint8_t *data, size_t size)
+{
+	struct slice page = slice_make(data, size);
+	struct proto_session session;
+	bool bad = false;
+	size_t out = 0;
+
+	while (proto_session_next(&page, &session, &bad)) {
+		must(session.id != 0 && session.left_ms <= session.ttl_ms);
+		out = proto_session_put(memory, out, sizeof(memory), &session);
+		must(out == size - page.size);
+	}
+	must(bad || page.size == 0);
+	must(out == 0 || memcmp(memory, data, out) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size <= sizeof(memory)) {
+		try_names(data, size);
+		try_sessions(data, size);
+	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "consensus/desk.h"
 #include "consensus/upkeep.h"
+#include "store/proto_page.h"
 #include "tests/unit/core_fixture.h"
 
 #define MS ((uint64_t)1000000)
@@ -421,6 +422,82 @@ static void test_keep_alive_tells_the_base(void **state)
 	assert_int_equal(answer.session, 0);
 }
 
+/* A page of SESSIONS behind an id: how many; the first is written. */
+static unsigned sessions_behind(uint64_t after, uint16_t limit, struct proto_session *ret_first,
+                                bool *ret_has_more)
+{
+	struct proto_request request = {.verb = PROTO_SESSIONS,
+	                                .rev = (store_rev_t)after,
+	                                .limit = limit,
+	                                .head = {.number = 5}};
+	struct proto_session session;
+	struct proto_answer answer;
+	unsigned count = 0;
+	bool bad = false;
+	uint8_t who;
+
+	say_to(&request, 1, 7);
+	assert_true(take(&answer, &who));
+	assert_int_equal(answer.answer, STORE_OK);
+	while (proto_session_next(&answer.value, &session, &bad)) {
+		assert_true(session.id > after);
+		if (count++ == 0) {
+			*ret_first = session;
+		}
+		after = session.id;
+	}
+	assert_false(bad);
+	assert_int_equal(answer.count, count);
+	*ret_has_more = answer.has_more;
+	expect_none();
+	return count;
+}
+
+static void test_sessions_are_told_by_pages(void **state)
+{
+	struct proto_request request = {.verb = PROTO_SESSIONS, .head = {.number = 5}};
+	struct proto_session first;
+	bool has_more;
+
+	(void)state;
+	assert_int_equal(sessions_behind(0, 0, &first, &has_more), 0);
+	assert_false(has_more);
+	have_session();
+	core.now_ns += 1500 * MS;
+	paxos_desk_lease(&core, &desk, core.now_ns + 1);
+	for (unsigned i = 0; i < 63; i++) {
+		struct proto_request another = {
+			.verb = PROTO_OPEN, .ttl_ms = 100, .head = {.secret = 5 + i, .number = 1}};
+
+		say_to(&another, 1, 7);
+		decide();
+		expect(1, STORE_OK);
+	}
+	assert_int_equal(sessions_behind(0, 0, &first, &has_more), 63);
+	assert_true(has_more);
+	assert_int_equal(first.id, 1);
+	assert_int_equal(first.ttl_ms, 5000);
+	assert_int_equal(first.left_ms, 3500);
+	assert_int_equal(first.owned, 0);
+	assert_int_equal(sessions_behind(63, 0, &first, &has_more), 1);
+	assert_false(has_more);
+	assert_int_equal(first.left_ms, 100);
+	assert_int_equal(sessions_behind(1, 2, &first, &has_more), 2);
+	assert_true(has_more);
+	/* Only a leader knows; without its lease it asks a majority. */
+	paxos_desk_lease(&core, &desk, 0);
+	say_to(&request, 2, 7);
+	expect_none();
+	paxos_desk_rounds(&core, &desk, NEXT_ROUND);
+	expect(2, STORE_OK);
+	leads = false;
+	core.role = PAXOS_FOLLOWER;
+	core.leader = 2;
+	request.flags = PROTO_FLAG_STALE;
+	say_to(&request, 2, 7);
+	expect(2, STORE_NOT_LEADER);
+}
+
 static void test_session_that_is_being_ended_is_not_told_alive(void **state)
 {
 	struct proto_request alive = {.verb = PROTO_ALIVE,
@@ -572,6 +649,7 @@ int main(void)
 	                                        end),
 		cmocka_unit_test_setup_teardown(test_full_disk_uses_the_number_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_keep_alive_tells_the_base, begin, end),
+		cmocka_unit_test_setup_teardown(test_sessions_are_told_by_pages, begin, end),
 		cmocka_unit_test_setup_teardown(test_session_that_is_being_ended_is_not_told_alive,
 	                                        begin, end),
 		cmocka_unit_test_setup_teardown(test_nonsense_has_a_typed_answer, begin, end),

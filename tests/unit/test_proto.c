@@ -65,6 +65,28 @@ static void test_stamp_changes_two_fields_only(void **state)
 	assert_memory_equal(big, memory, size);
 }
 
+static void test_an_ask_for_sessions_comes_back(void **state)
+{
+	const struct proto_request in = {
+		.verb = PROTO_SESSIONS, .rev = (store_rev_t)1 << 40, .limit = 9, .ttl_ms = 3};
+	struct proto_request out;
+	bool bad_verb;
+	const size_t size = proto_request_encode(&in, memory, sizeof(memory));
+
+	(void)state;
+	assert_int_equal(size, PROTO_REQUEST_OVERHEAD);
+	assert_true(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
+	assert_int_equal(out.verb, PROTO_SESSIONS);
+	assert_true(out.rev == in.rev);
+	assert_int_equal(out.limit, 9);
+	assert_int_equal(out.ttl_ms, 0); /* it has none */
+	memory[4] = 3;
+	assert_false(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
+	memory[4] = 0;
+	memory[31] = 0x80;
+	assert_false(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
+}
+
 static void test_a_watch_and_its_page_come_back(void **state)
 {
 	const struct proto_request in = {
@@ -165,7 +187,7 @@ static void test_unknown_verb_is_told_apart(void **state)
 	const size_t size = proto_request_encode(&SET, memory, sizeof(memory));
 
 	(void)state;
-	memory[0] = PROTO_TXN + 1;
+	memory[0] = PROTO_SESSIONS + 1;
 	assert_false(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
 	assert_true(bad_verb);
 	memory[0] = 0;
@@ -408,6 +430,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_comes_back),
 		cmocka_unit_test(test_stamp_changes_two_fields_only),
+		cmocka_unit_test(test_an_ask_for_sessions_comes_back),
 		cmocka_unit_test(test_a_watch_and_its_page_come_back),
 		cmocka_unit_test(test_a_read_names_revision_and_offset),
 		cmocka_unit_test(test_what_a_verb_does_not_use_is_zero),

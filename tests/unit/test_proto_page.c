@@ -123,12 +123,49 @@ static void test_an_event_that_makes_no_sense(void **state)
 	}
 }
 
+static void test_sessions_come_back_in_order(void **state)
+{
+	const struct proto_session sessions[] = {{1, 10, 10, 0}, {UINT64_MAX, UINT32_MAX, 0, 1024}};
+	uint8_t bytes[2 * PROTO_SESSION_SIZE];
+	struct proto_session out;
+	size_t size = 0;
+	struct slice page;
+	bool bad = false;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		size = proto_session_put(bytes, size, sizeof(bytes), &sessions[i]);
+		assert_int_equal(size, (i + 1) * PROTO_SESSION_SIZE);
+	}
+	assert_int_equal(proto_session_put(bytes, size, sizeof(bytes), &sessions[0]), 0);
+	page = slice_make(bytes, size);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(proto_session_next(&page, &out, &bad));
+		assert_true(out.id == sessions[i].id);
+		assert_int_equal(out.ttl_ms, sessions[i].ttl_ms);
+		assert_int_equal(out.left_ms, sessions[i].left_ms);
+		assert_int_equal(out.owned, sessions[i].owned);
+	}
+	assert_false(proto_session_next(&page, &out, &bad));
+	assert_false(bad);
+	page = slice_make(bytes, size - 1);
+	assert_true(proto_session_next(&page, &out, &bad));
+	assert_false(proto_session_next(&page, &out, &bad));
+	assert_true(bad);
+	bad = false;
+	bytes[12] = 11; /* more is left than it has */
+	page = slice_make(bytes, size);
+	assert_false(proto_session_next(&page, &out, &bad));
+	assert_true(bad);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_page_gives_its_entries_in_order),
 		cmocka_unit_test(test_events_come_back_in_order),
 		cmocka_unit_test(test_an_event_that_makes_no_sense),
+		cmocka_unit_test(test_sessions_come_back_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
