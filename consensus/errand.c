@@ -40,7 +40,7 @@ void paxos_errand_change(struct paxos_replica *replica, uint64_t now_ns,
 
 void paxos_errand_told(struct paxos_mailbox *mailbox, const struct paxos_effect *effect)
 {
-	struct paxos_told told;
+	struct paxos_told told = {0}; /* gcc does not see that must() ends it */
 	const struct paxos_mail mail = {.kind = PAXOS_MAIL_TOLD,
 	                                .address = effect->address,
 	                                .bytes = slice_make(&told, sizeof(told))};
