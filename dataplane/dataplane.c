@@ -196,7 +196,7 @@ static int start_thread(struct dp *dp, unsigned index)
 	const int core = dp->config.cores[index];
 	pthread_attr_t attributes;
 	cpu_set_t cores;
-	char name[16];
+	char name[sizeof("worker4294967295")];
 	int r;
 
 	r = -pthread_attr_init(&attributes);
