@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "consensus/watches_table.h"
+#include "consensus/watches_walk.h"
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 #include "store/glob.h"
@@ -20,12 +21,8 @@ struct paxos_watches {
 	const struct store *store;
 	struct paxos_watch_table table;
 	struct paxos_watch_counters counters;
-	store_rev_t fanned; /* events up to here were matched against all that wait */
-	store_rev_t lost;   /* and those up to here were not all, since the ring overtook us */
-	/* The event behind `fanned`, as far as it has come. table.cursor: next in the list. */
-	unsigned lists_done;
-	bool is_in_list;
-	unsigned scan_left; /* for the asks of this turn */
+	struct paxos_watch_walks walks;
+	uint64_t past_due_ns; /* the next step through the past */
 	uint8_t page[PROTO_VALUE_SIZE_MAX];
 };
 
@@ -41,7 +38,7 @@ int paxos_watches_new(struct paxos_watches **ret_watches, uint32_t max, const st
 		return -ENOMEM;
 	}
 	watches->store = store;
-	watches->scan_left = PAXOS_WATCH_SCAN_MAX;
+	paxos_watch_walks_init(&watches->walks, &watches->table, store);
 	*ret_watches = watches;
 	return 0;
 }
@@ -69,7 +66,6 @@ const struct paxos_watch_counters *paxos_watches_counters(const struct paxos_wat
 /* What a search along the ring has found. */
 struct page {
 	bool is_too_late;
-	bool has_more;
 	store_rev_t first; /* the first event in it; 0: none */
 	store_rev_t next;  /* the first that was not looked at */
 	uint32_t count;
@@ -104,16 +100,16 @@ static bool put_event(struct paxos_watches *watches, const struct paxos_watch *w
 	return true;
 }
 
-/* Looks at no more than `scan_max` events behind `clear`. Returns how many it looked at. */
-static unsigned make_page(struct paxos_watches *watches, const struct paxos_watch *watch,
-                          unsigned scan_max, struct page *ret_page)
+/* Looks at few events behind `clear`: at none if others have to be searched for it first. */
+static void make_page(struct paxos_watches *watches, const struct paxos_watch *watch,
+                      struct page *ret_page)
 {
+	const unsigned looks = watch->state == PAXOS_WATCH_BEHIND ? 0 : PAXOS_WATCH_PAGE_LOOKS;
 	struct page page = {.next = watch->clear + 1};
 	store_rev_t previous = watch->last;
-	unsigned scanned = 0;
 
 	/* A page of several datagrams ends with its event, so that all sendings of it are alike. */
-	for (; scanned < scan_max && page.size <= PAGE_SIZE; scanned++) {
+	for (unsigned i = 0; i < looks && page.size <= PAGE_SIZE; i++) {
 		const struct store_event *event;
 		const enum store_answer answer = store_event(watches->store, page.next, &event);
 
@@ -130,9 +126,7 @@ static unsigned make_page(struct paxos_watches *watches, const struct paxos_watc
 		}
 		page.next++;
 	}
-	page.has_more = page.next <= store_event_last(watches->store);
 	*ret_page = page;
-	return scanned;
 }
 
 static void fill_in(const struct paxos_watches *watches, struct proto_answer *answer)
@@ -147,7 +141,6 @@ static void send_page(struct paxos_watches *watches, const struct paxos_watch *w
 {
 	struct proto_answer answer = {
 		.answer = STORE_OK,
-		.has_more = page->has_more,
 		.revision = page->next,
 		.from = watch->acked,
 		.ttl_ms = watch->ttl_ms,
@@ -193,21 +186,17 @@ static void settle(struct paxos_watches *watches, uint32_t handle, const struct 
 		watch->state = PAXOS_WATCH_SENT;
 		watch->clear = page->first - 1;
 		due_ns = now_ns + watch->resend_ns;
+	} else if (watch->state == PAXOS_WATCH_BEHIND) {
+		return;
 	} else {
-		watch->state = page->has_more ? PAXOS_WATCH_BEHIND : PAXOS_WATCH_QUIET;
 		watch->clear = page->next - 1;
+		paxos_watch_walks_join(&watches->walks, handle);
+		if (watch->state == PAXOS_WATCH_BEHIND) {
+			return;
+		}
 	}
 	paxos_watch_schedule(&watches->table, handle,
 	                     due_ns < watch->expires_ns ? due_ns : watch->expires_ns);
-}
-
-/* The fan-out begins with the event behind `revision`. */
-static void go_on_behind(struct paxos_watches *watches, store_rev_t revision)
-{
-	watches->fanned = revision;
-	watches->lists_done = 0;
-	watches->is_in_list = false;
-	watches->table.cursor = 0;
 }
 
 /* --- asks -------------------------------------------------------------------------------- */
@@ -234,14 +223,13 @@ static bool is_kept(const struct paxos_watches *watches, store_rev_t revision)
 }
 
 /* What the client says is written down; what is known of the watch stays, if it still holds. */
-static void hear(struct paxos_watches *watches, struct paxos_watch *watch, store_rev_t from,
+static void hear(const struct paxos_watches *watches, struct paxos_watch *watch, store_rev_t from,
                  const struct proto_request *request, uint64_t now_ns)
 {
+	paxos_watch_walks_clear(&watches->walks, watch);
 	if (from < watch->acked) {
-		watch->clear = from - 1; /* it begins anew */
-	} else if (watch->state == PAXOS_WATCH_QUIET && watch->clear >= watches->lost &&
-	           watch->clear < watches->fanned) {
-		watch->clear = watches->fanned;
+		watch->state = PAXOS_WATCH_NEW;
+		watch->clear = from - 1;
 	}
 	if (watch->clear < from - 1 + mutant(30)) {
 		watch->clear = from - 1 + mutant(30);
@@ -277,7 +265,7 @@ static uint32_t find_or_add(struct paxos_watches *watches, const struct paxos_ad
 			struct paxos_watch *watch = paxos_watch_at(table, handle);
 
 			watches->counters.watches++;
-			watch->state = PAXOS_WATCH_BEHIND;
+			watch->state = PAXOS_WATCH_NEW;
 			watch->acked = from;
 			watch->clear = from - 1;
 		}
@@ -290,15 +278,9 @@ static void answer_ask(struct paxos_watches *watches, uint32_t handle,
                        const struct paxos_watch_post *post)
 {
 	const struct paxos_watch *watch = paxos_watch_at(&watches->table, handle);
-	unsigned scan_max = watches->scan_left;
 	struct page page;
-	unsigned scanned;
 
-	if (scan_max < PAXOS_WATCH_SCAN_MIN) {
-		scan_max = PAXOS_WATCH_SCAN_MIN;
-	}
-	scanned = make_page(watches, watch, scan_max, &page);
-	watches->scan_left -= scanned < watches->scan_left ? scanned : watches->scan_left;
+	make_page(watches, watch, &page);
 	if (page.is_too_late) {
 		refuse(watches, &watch->address, asked, STORE_TOO_LATE, watch->acked, post);
 		forget(watches, handle);
@@ -343,7 +325,7 @@ void paxos_watches_ask(struct paxos_watches *watches, uint64_t now_ns,
 	}
 	if (watches->table.count == 0) {
 		(void)paxos_watch_take_due(&watches->table, now_ns); /* the wheel is set */
-		go_on_behind(watches, store_event_last(watches->store));
+		paxos_watch_walks_begin(&watches->walks);
 	}
 	handle = find_or_add(watches, address, request, from);
 	if (handle == 0) {
@@ -375,78 +357,7 @@ static void take_due(struct paxos_watches *watches, uint64_t now_ns)
 			watches->counters.expired++;
 			forget(watches, handle);
 		} else {
-			paxos_watch_enqueue(table, handle);
-		}
-	}
-}
-
-static void visit(struct paxos_watches *watches, uint32_t handle, const struct store_event *event)
-{
-	struct paxos_watch *watch = paxos_watch_at(&watches->table, handle);
-
-	if (watch->state != PAXOS_WATCH_QUIET || watch->clear >= event->revision) {
-		return;
-	}
-	if (watch->clear >= watches->lost || mutant(47)) {
-		if (!store_glob_match(paxos_watch_glob(watch), event->path)) {
-			return;
-		}
-		watch->clear = event->revision - 1;
-	}
-	watch->state = PAXOS_WATCH_FOUND;
-	paxos_watch_enqueue(&watches->table, handle);
-}
-
-/* Shows one event to those who may wait for it. Returns how many; no more than `looks`. */
-static unsigned show(struct paxos_watches *watches, const struct store_event *event, unsigned looks)
-{
-	struct paxos_watch_table *table = &watches->table;
-	uint32_t lists[PAXOS_WATCH_LISTS_MAX];
-	const unsigned count = paxos_watch_lists(table, event->path, lists);
-	unsigned looked = 0;
-
-	for (; watches->lists_done < count; watches->lists_done++) {
-		if (!watches->is_in_list) {
-			table->cursor = table->lists[lists[watches->lists_done]];
-			watches->is_in_list = true;
-		}
-		while (table->cursor != 0) {
-			const uint32_t handle = table->cursor;
-
-			if (looked == looks) {
-				return looked;
-			}
-			table->cursor = paxos_watch_at(table, handle)->list_next;
-			visit(watches, handle, event);
-			looked++;
-		}
-		watches->is_in_list = false;
-	}
-	watches->lists_done = 0;
-	watches->fanned = event->revision;
-	return looked;
-}
-
-/* Events behind `fanned` are gone: whoever was quiet does not know what it missed. */
-static void overrun(struct paxos_watches *watches)
-{
-	watches->lost = store_event_first(watches->store) - 1;
-	go_on_behind(watches, watches->lost);
-}
-
-static void fan_out(struct paxos_watches *watches)
-{
-	for (unsigned looks = 0; looks < PAXOS_WATCH_LOOKS_MAX; looks++) {
-		const struct store_event *event;
-		const enum store_answer answer =
-			store_event(watches->store, watches->fanned + 1, &event);
-
-		if (answer == STORE_OK) {
-			looks += show(watches, event, PAXOS_WATCH_LOOKS_MAX - looks);
-		} else if (answer == STORE_TOO_LATE) {
-			overrun(watches);
-		} else {
-			return;
+			paxos_watch_enqueue(table, handle, PAXOS_WATCH_QUEUE);
 		}
 	}
 }
@@ -464,7 +375,8 @@ static size_t push(struct paxos_watches *watches, uint32_t handle, uint64_t now_
 		forget(watches, handle);
 		return 0;
 	}
-	(void)make_page(watches, watch, PAXOS_WATCH_SCAN_MIN, &page);
+	paxos_watch_walks_clear(&watches->walks, watch);
+	make_page(watches, watch, &page);
 	if (page.is_too_late) {
 		refuse(watches, &watch->address, &asked, STORE_TOO_LATE, watch->acked, post);
 		forget(watches, handle);
@@ -476,44 +388,70 @@ static size_t push(struct paxos_watches *watches, uint32_t handle, uint64_t now_
 		                           ? 2 * watch->resend_ns
 		                           : (uint32_t)PAXOS_WATCH_RESEND_MAX_NS;
 	} else {
-		watches->counters.pages++;
+		watches->counters.pages += page.count != 0;
 	}
 	send_page(watches, watch, &asked, &page, post);
 	settle(watches, handle, &page, now_ns);
 	return PROTO_ANSWER_OVERHEAD + page.size;
 }
 
-void paxos_watches_turn(struct paxos_watches *watches, uint64_t now_ns,
-                        const struct paxos_watch_post *post)
+/* Through the past, a step; who has come to its end is sent what there is now, if only a note. */
+static void search_past(struct paxos_watches *watches, uint64_t now_ns, unsigned pages,
+                        size_t bytes, const struct paxos_watch_post *post)
 {
-	size_t bytes = 0;
-	uint32_t handle;
+	unsigned looks = PAXOS_WATCH_PAST_LOOKS;
 
-	watches->scan_left = PAXOS_WATCH_SCAN_MAX;
-	if (watches->table.count == 0) {
+	if (now_ns < watches->past_due_ns || paxos_watch_walks_is_past_idle(&watches->walks)) {
 		return;
 	}
-	take_due(watches, now_ns);
-	fan_out(watches);
-	for (unsigned i = 0; i < PAXOS_WATCH_PAGES_MAX && bytes < PAXOS_WATCH_BYTES_MAX; i++) {
-		handle = paxos_watch_take_queued(&watches->table);
+	watches->past_due_ns = now_ns + PAXOS_WATCH_PAST_STEP_NS;
+	for (; pages < PAXOS_WATCH_PAGES_MAX && bytes < PAXOS_WATCH_BYTES_MAX; pages++) {
+		const uint32_t handle = paxos_watch_walks_search(&watches->walks, &looks);
+
 		if (handle == 0) {
-			break;
+			return;
 		}
 		bytes += push(watches, handle, now_ns, post);
 	}
 }
 
+void paxos_watches_turn(struct paxos_watches *watches, uint64_t now_ns,
+                        const struct paxos_watch_post *post)
+{
+	unsigned pages = 0;
+	size_t bytes = 0;
+	uint32_t handle;
+
+	if (watches->table.count == 0) {
+		return;
+	}
+	take_due(watches, now_ns);
+	paxos_watch_walks_go_on(&watches->walks, PAXOS_WATCH_LOOKS_MAX);
+	for (; pages < PAXOS_WATCH_PAGES_MAX && bytes < PAXOS_WATCH_BYTES_MAX; pages++) {
+		handle = paxos_watch_take_queued(&watches->table, PAXOS_WATCH_QUEUE);
+		if (handle == 0) {
+			break;
+		}
+		bytes += push(watches, handle, now_ns, post);
+	}
+	search_past(watches, now_ns, pages, bytes, post);
+}
+
 uint64_t paxos_watches_deadline_ns(const struct paxos_watches *watches)
 {
 	const struct paxos_watch_table *table = &watches->table;
+	uint64_t due_ns;
 
 	if (table->count == 0) {
 		return UINT64_MAX;
 	}
 	if (table->lines[PAXOS_WATCH_QUEUE].first != 0 ||
-	    watches->fanned < store_event_last(watches->store)) {
+	    watches->walks.present.done < store_event_last(watches->store)) {
 		return 0;
 	}
-	return paxos_watch_due_ns(table);
+	due_ns = paxos_watch_due_ns(table);
+	if (!paxos_watch_walks_is_past_idle(&watches->walks) && watches->past_due_ns < due_ns) {
+		due_ns = watches->past_due_ns;
+	}
+	return due_ns;
 }

@@ -4,12 +4,14 @@
 /*
  * watches.h - who waits for which glob since which revision, and what is owed to them
  *
- *      ask ----------> page at once: the events that match, from the revision asked for on
- *                        |
- *                        v            an event matches                   pushed, again and again
- *                      QUIET ----------------------------> FOUND, queued ------------------> SENT
- *                        ^                                                                    |
- *                        '------------------ the next ask acknowledges -----------------------'
+ *      ask ---------> page at once, often empty; few events of the past are looked at for it
+ *          |               |
+ *          | too few       v        an event matches              pushed, again and again
+ *          |             QUIET -----------------------> FOUND, queued -----------------> SENT
+ *          v               ^                              ^                               |
+ *        BEHIND -----------'-- the past is searched ------'                               |
+ *          ^               ^                                                              |
+ *          '---------------'------------- the next ask acknowledges ----------------------'
  *
  * Soft state: a client asks anew before its time to live has passed, here or at any other server,
  * with the revision from which it goes on. So nothing is lost that is forgotten here, and what is
@@ -19,10 +21,16 @@
  * (watches_table.h). The work of a turn is bounded, whatever waits: events and watches looked at,
  * pages and bytes sent; what is left goes on in the next turn where it stopped, and the queue is
  * served in the order in which watches came to it. Of a watch that was QUIET all along no event up
- * to `fanned` matches, so that to ask again costs no search, and is not too late although older
- * events are gone.
+ * to where the fan-out is matches, so that to ask again costs no search, and is not too late
+ * although older events are gone.
  *
- * If the ring overtakes the fan-out, or a page that waits, the watches concerned are told TOO_LATE.
+ * The past is searched for all who are BEHIND together, in the same way: a second walk along the
+ * ring, from the first event that any of them wants up to the present, a few events at a time. Who
+ * comes too late for it takes part in the next one. So what it costs hangs on the ring, not on how
+ * many ask, and each has what it wants after two walks at most. Whoever found nothing is sent an
+ * empty page, once.
+ *
+ * If the ring overtakes a walk, or a page that waits, the watches concerned are told TOO_LATE.
  *
  * Pure: all memory is taken at start, and touched when used. Threads: one for each, a registered
  * liburcu-qsbr reader of the store; pages are copies.
@@ -37,16 +45,17 @@
 enum {
 	PAXOS_WATCH_TTL_MS_MIN = 100,
 	PAXOS_WATCH_TTL_MS_MAX = 60000,
-	PAXOS_WATCH_SCAN_MAX = 4096,  /* events that one ask looks at, and all asks of a turn */
-	PAXOS_WATCH_SCAN_MIN = 64,    /* events that one ask may look at in any turn */
+	PAXOS_WATCH_PAGE_LOOKS = 16,  /* events that are looked at for a page */
+	PAXOS_WATCH_PAST_LOOKS = 256, /* events and watches that a step through the past looks at */
 	PAXOS_WATCH_LOOKS_MAX = 1024, /* events and watches that the fan-out looks at in a turn */
 	PAXOS_WATCH_DUE_MAX = 1024,   /* watches whose time has come, in a turn */
-	PAXOS_WATCH_PAGES_MAX = 64,   /* pages pushed in a turn */
+	PAXOS_WATCH_PAGES_MAX = 64,   /* pages pushed in a turn, empty ones too */
 	PAXOS_WATCH_BYTES_MAX = 64 * 1024, /* after which no further page is pushed in a turn */
 };
 
 #define PAXOS_WATCH_RESEND_NS     UINT64_C(20000000) /* at first; doubles */
 #define PAXOS_WATCH_RESEND_MAX_NS UINT64_C(500000000)
+#define PAXOS_WATCH_PAST_STEP_NS  UINT64_C(250000) /* from one step to the next */
 
 struct paxos_watch_counters {
 	uint64_t watches; /* kept now */

@@ -158,8 +158,10 @@ static void unlink_list(struct paxos_watch_table *table, uint32_t handle)
 {
 	const struct paxos_watch *watch = paxos_watch_at(table, handle);
 
-	if (table->cursor == handle) {
-		table->cursor = watch->list_next;
+	for (unsigned i = 0; i < PAXOS_WATCH_CURSORS; i++) {
+		if (table->cursors[i] == handle) {
+			table->cursors[i] = watch->list_next;
+		}
 	}
 	if (watch->list_next != 0) {
 		paxos_watch_at(table, watch->list_next)->list_previous = watch->list_previous;
@@ -219,14 +221,15 @@ static void join_line(struct paxos_watch_table *table, uint32_t handle, uint32_t
 	}
 }
 
-void paxos_watch_enqueue(struct paxos_watch_table *table, uint32_t handle)
+void paxos_watch_enqueue(struct paxos_watch_table *table, uint32_t handle, uint32_t line)
 {
-	join_line(table, handle, PAXOS_WATCH_QUEUE);
+	must(line >= PAXOS_WATCH_QUEUE && line < PAXOS_WATCH_LINES);
+	join_line(table, handle, line);
 }
 
-uint32_t paxos_watch_take_queued(struct paxos_watch_table *table)
+uint32_t paxos_watch_take_queued(struct paxos_watch_table *table, uint32_t line)
 {
-	const uint32_t handle = table->lines[PAXOS_WATCH_QUEUE].first;
+	const uint32_t handle = table->lines[line].first;
 
 	if (handle != 0) {
 		leave_line(table, handle);

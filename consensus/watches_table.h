@@ -7,7 +7,7 @@
  *      names   (address, number) --hash--> chain
  *      index   glob without wildcard: its path --hash--> list
  *              other globs: the directory of what stands before the first wildcard --hash--> list
- *      lines   WHEEL_SLOTS of a wheel, a tick of 4 ms each; and one queue: each watch is in one
+ *      lines   WHEEL_SLOTS of a wheel, a tick of 4 ms each; and queues: each watch is in one
  *
  * A handle is the place of a watch, from 1; 0 is none. Memory that was never used is not touched.
  *
@@ -24,17 +24,20 @@
 enum {
 	PAXOS_WATCH_TICK_BITS = 22, /* of ns */
 	PAXOS_WATCH_WHEEL = 1 << 14,
-	PAXOS_WATCH_QUEUE = PAXOS_WATCH_WHEEL, /* the line behind the wheel's */
-	PAXOS_WATCH_LINES,
+	PAXOS_WATCH_QUEUE = PAXOS_WATCH_WHEEL, /* behind the wheel: who is sent a page */
+	PAXOS_WATCH_PAST,                      /* two: who takes part in a search of the past */
+	PAXOS_WATCH_LINES = PAXOS_WATCH_PAST + 2,
 	PAXOS_WATCH_NO_LINE,
+	PAXOS_WATCH_CURSORS = 2,
 	PAXOS_WATCH_LISTS_MAX = STORE_PATH_SIZE_MAX / 2 + 2, /* that one event concerns */
 };
 
 enum paxos_watch_state {
-	PAXOS_WATCH_QUIET = 1, /* nothing that matches is known behind `clear` */
-	PAXOS_WATCH_FOUND,     /* the event behind `clear` matches; it waits in the queue */
-	PAXOS_WATCH_SENT,      /* and was sent: again, until it is acknowledged */
-	PAXOS_WATCH_BEHIND,    /* was told that there is more, and asks on by itself */
+	PAXOS_WATCH_NEW,    /* what is behind `clear` was not looked at */
+	PAXOS_WATCH_BEHIND, /* likewise; it waits in the past's lines until it is */
+	PAXOS_WATCH_QUIET,  /* nothing that matches is known behind `clear` */
+	PAXOS_WATCH_FOUND,  /* the event behind `clear` matches; it waits in the queue */
+	PAXOS_WATCH_SENT,   /* and was sent: again, until it is acknowledged */
 };
 
 struct paxos_watch {
@@ -61,7 +64,8 @@ struct paxos_watch_table {
 	uint32_t max, count, fresh, free; /* fresh: places never used begin behind it */
 	uint32_t mask;                    /* of names and lists */
 	uint32_t *names, *lists;
-	uint32_t cursor; /* the next of a list under way, or 0: moved on if it is removed */
+	/* The next of a list under way, or 0: moved on if it is removed. */
+	uint32_t cursors[PAXOS_WATCH_CURSORS];
 	struct paxos_watch_line *lines;
 	uint64_t *busy; /* a bit for each line of the wheel that is not empty */
 	uint64_t tick;  /* lines of earlier ticks are empty */
@@ -98,13 +102,13 @@ void paxos_watch_remove(struct paxos_watch_table *table, uint32_t handle);
 unsigned paxos_watch_lists(const struct paxos_watch_table *table, struct slice path,
                            uint32_t ret_lists[PAXOS_WATCH_LISTS_MAX]);
 
-/* Into the queue, out of wherever it was. */
-void paxos_watch_enqueue(struct paxos_watch_table *table, uint32_t handle);
+/* To the end of a line, QUEUE or beyond, out of wherever it was. */
+void paxos_watch_enqueue(struct paxos_watch_table *table, uint32_t handle, uint32_t line);
 /* Into the wheel: due no earlier than due_ns, and not much later. */
 void paxos_watch_schedule(struct paxos_watch_table *table, uint32_t handle, uint64_t due_ns);
 
-/* Takes the first of the queue; one that is due. 0: there is none. */
-uint32_t paxos_watch_take_queued(struct paxos_watch_table *table);
+/* Takes the first of such a line; one that is due. 0: there is none. */
+uint32_t paxos_watch_take_queued(struct paxos_watch_table *table, uint32_t line);
 uint32_t paxos_watch_take_due(struct paxos_watch_table *table, uint64_t now_ns);
 
 /* When the next one is due; UINT64_MAX: none is in the wheel. */

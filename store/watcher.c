@@ -471,7 +471,9 @@ static void finish_page(struct watcher *watcher, struct watcher_slot *slot)
 			return;
 		}
 	}
-	if (page->is_owed && (slot->state == WATCHER_ASKED || slot->state == WATCHER_HELD)) {
+	/* If it brought events, the server waits for that. */
+	if (page->answer.count != 0 &&
+	    (slot->state == WATCHER_ASKED || slot->state == WATCHER_HELD)) {
 		watcher_slot_queue(watcher, slot, server, WATCHER_ASK);
 	}
 }

@@ -78,7 +78,6 @@ struct watcher_lane { /* what is between us and one server */
 
 struct watcher_page {   /* one that came and was not wholly taken */
 	uint32_t index; /* whose; WATCHER_NONE: none */
-	bool is_owed;   /* it brought events: the server waits for the next ask */
 	unsigned server;
 	struct slice left;          /* of `memory` */
 	struct proto_answer answer; /* its value is of no use */

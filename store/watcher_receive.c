@@ -58,7 +58,6 @@ static void keep_page(struct watcher *watcher, struct watcher_slot *slot, unsign
 	page->answer = *answer;
 	page->answer.value = (struct slice){0};
 	page->index = watcher_slot_index(watcher, slot);
-	page->is_owed = answer->count != 0 || answer->has_more;
 	page->server = server;
 	watcher->counters.pages++;
 }

@@ -61,6 +61,7 @@ MUTANTS = {
     49: "new leader does not count the times to live afresh",
     50: "resumed session goes on with numbers that its former client may have given",
     51: "read at a revision amid an entry sees a part",
+    53: "watch joins a search of the past that has passed it by",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.
@@ -71,6 +72,7 @@ TESTS = {
     39: "tests/scenario/test_disk",
     40: "tests/scenario/test_disk",
     42: "tests/unit/test_turnover",
+    53: "tests/unit/test_watches",
 }
 
 

@@ -113,7 +113,6 @@ static void send_page(struct world *world, unsigned server, struct kept *kept, u
 	}
 	answer.revision = revision;
 	answer.store_revision = model->head;
-	answer.has_more = revision <= model->head;
 	answer.value = slice_make(page, size);
 	kept->is_owed = answer.count != 0;
 	if (!kept->is_owed) {

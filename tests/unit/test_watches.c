@@ -166,7 +166,6 @@ static void test_ask_is_answered_at_once_and_events_are_pushed(void **state)
 	set("/a/y", "three");
 	check_page(ask(1, "/a/*", 0, 0), 1, 4, 0, 2, (store_rev_t[]){1, 3});
 	check_page(ask(1, "/a/*", 4, 3), 4, 4, 3, 0, NULL); /* acknowledged */
-	assert_false(sent[0].answer.has_more);
 	turn_at(now_ns + MS);
 	assert_int_equal(sent_count, 0);
 	set("/b/y", "four");
@@ -319,47 +318,134 @@ static void test_pages_keep_to_limit_and_datagram(void **state)
 	sent_count = 0;
 	ask_all(1, "/a", 1, 0, 1000, 1);
 	check_page(&sent[0], 1, 2, 0, 1, (store_rev_t[]){1});
-	assert_true(sent[0].answer.has_more);
 	check_page(ask(1, "/a", 1, 0), 1, 5, 0, 4, (store_rev_t[]){1, 2, 3, 4});
 	check_page(ask(1, "/a", 5, 4), 5, 6, 4, 1, (store_rev_t[]){5});
 	check_page(ask(1, "/a", 6, 5), 6, 7, 5, 1, (store_rev_t[]){6}); /* alone */
 	check_page(ask(1, "/a", 7, 6), 7, 9, 6, 1, (store_rev_t[]){8});
-	assert_false(sent[0].answer.has_more);
 }
 
-static void test_search_of_one_ask_is_bounded(void **state)
-{
-	const struct sent *page;
-	store_rev_t next = 1;
-	unsigned asks = 0;
+/* --- the past ------------------------------------------------------------------------------ */
 
-	(void)state;
+static void begin_with_past(unsigned others)
+{
 	paxos_watches_free(watches);
 	fixture_end(&fixture);
 	begin_with(64, 1 << 14);
-	for (unsigned i = 0; i < 10000; i++) {
+	for (unsigned i = 0; i < others; i++) {
+		set("/b", "x");
+	}
+}
+
+/* Turns, as early as it may, until something is sent. Returns how often. */
+static unsigned search(void)
+{
+	unsigned steps = 0;
+
+	do {
+		const uint64_t due_ns = paxos_watches_deadline_ns(watches);
+
+		assert_true(due_ns <= now_ns + PAXOS_WATCH_PAST_STEP_NS);
+		turn_at(due_ns < now_ns ? now_ns : due_ns);
+		assert_true(steps++ < 1000);
+	} while (sent_count == 0);
+	return steps;
+}
+
+static void test_search_of_the_past_is_bounded(void **state)
+{
+	unsigned steps;
+
+	(void)state;
+	begin_with_past(10000);
+	set("/a", "found");
+	/* The ask itself looks at few events, the first time; after that at none. */
+	check_page(ask(1, "/a", 1, 0), 1, 1 + PAXOS_WATCH_PAGE_LOOKS, 0, 0, NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		check_page(ask(1, "/a", 1, 0), 1, 1 + PAXOS_WATCH_PAGE_LOOKS, 0, 0, NULL);
+	}
+	steps = search();
+	assert_in_range(steps, 10000 / PAXOS_WATCH_PAST_LOOKS, 10000 / PAXOS_WATCH_PAST_LOOKS + 3);
+	assert_int_equal(sent_count, 1);
+	assert_int_equal(sent[0].asked.number, 101);
+	check_page(&sent[0], 1, 10002, 0, 1, (store_rev_t[]){10001});
+}
+
+static void test_past_is_searched_for_all_together(void **state)
+{
+	unsigned steps, told = 0;
+
+	(void)state;
+	begin_with_past(5000);
+	set("/a", "found");
+	set("/b", "x");
+	for (unsigned i = 0; i < 40; i++) {
+		(void)ask(i, i % 2 == 0 ? "/a" : "/c", 1, 0);
+	}
+	steps = search();
+	/* What was found is sent, and who finds nothing is told, once. */
+	for (unsigned i = 0; i < 5; i++) {
+		for (unsigned k = 0; k < sent_count; k++) {
+			const bool is_found = sent[k].asked.number % 2 == 0;
+
+			check_page(&sent[k], 1, 5003, 0, is_found, (store_rev_t[]){5001});
+			told++;
+		}
+		steps++;
+		turn_at(now_ns + PAXOS_WATCH_PAST_STEP_NS);
+	}
+	assert_int_equal(told, 40);
+	assert_true(steps < 5000 / PAXOS_WATCH_PAST_LOOKS + 10);
+	assert_true(paxos_watches_deadline_ns(watches) > now_ns + PAXOS_WATCH_PAST_STEP_NS);
+	set("/c", "new");
+	turn_at(now_ns + MS);
+	assert_int_equal(sent_count, 20);
+	check_page(&sent[0], 1, 5004, 0, 1, (store_rev_t[]){5003});
+}
+
+static void test_who_comes_too_late_for_a_search_has_the_next(void **state)
+{
+	(void)state;
+	begin_with_past(20);
+	set("/a", "early");
+	for (unsigned i = 0; i < 2000; i++) {
+		set("/b", "x");
+	}
+	(void)ask(1, "/c", 1, 0);
+	turn_at(now_ns); /* the first step leads beyond what the second one wants */
+	(void)ask(2, "/a", 1, 0);
+	(void)search();
+	assert_int_equal(sent[0].asked.number, 101);
+	assert_int_equal(sent[0].answer.count, 0);
+	(void)search();
+	assert_int_equal(sent[0].asked.number, 102);
+	check_page(&sent[0], 1, 21 + PAXOS_WATCH_PAGE_LOOKS, 0, 1, (store_rev_t[]){21});
+}
+
+static void test_search_that_the_ring_overtakes_is_told(void **state)
+{
+	(void)state;
+	paxos_watches_free(watches);
+	fixture_end(&fixture);
+	begin_with(64, EVENTS_MAX);
+	for (unsigned i = 0; i < EVENTS_MAX; i++) {
+		set("/b", "x");
+	}
+	(void)ask(1, "/a", 1, 0);
+	(void)ask(2, "/a", 900, 0);
+	turn_at(now_ns);
+	assert_int_equal(sent_count, 0);
+	for (unsigned i = 0; i < 800; i++) {
 		set("/b", "x");
 	}
 	set("/a", "found");
-	do {
-		turn_at(now_ns + MS);
-		page = ask(1, "/a", next, 0);
-		assert_true(page->answer.revision <= next + PAXOS_WATCH_SCAN_MAX);
-		assert_int_equal(page->answer.has_more, page->answer.revision <= 10001);
-		next = page->answer.revision;
-		asks++;
-	} while (page->answer.count == 0);
-	assert_int_equal(asks, 3);
-	/* All asks of one turn share what it may cost. */
-	turn_at(now_ns + MS);
-	for (unsigned i = 2; i < 40; i++) {
-		page = ask(i, "/a", 1, 0);
-	}
-	assert_int_equal(page->answer.revision, 1 + PAXOS_WATCH_SCAN_MIN);
-	/* Who is behind asks on by itself: nothing is pushed. */
-	set("/a", "again");
-	turn_at(now_ns + MS);
-	assert_int_equal(sent_count, 0);
+	(void)search(); /* from 802 on events are kept: all that the second one wants */
+	assert_int_equal(sent_count, 2);
+	assert_int_equal(sent[0].asked.number, 102);
+	check_page(&sent[0], 900, 1826, 0, 1, (store_rev_t[]){1825});
+	assert_int_equal(sent[1].asked.number, 101);
+	assert_int_equal(sent[1].answer.answer, STORE_TOO_LATE);
+	assert_int_equal(sent[1].answer.revision, 802);
+	assert_int_equal(paxos_watches_counters(watches)->watches, 1);
 }
 
 /* --- too late ------------------------------------------------------------------------------ */
@@ -591,7 +677,7 @@ static void user_take(unsigned i, const struct proto_answer *answer)
 		user->last = event.revision;
 	}
 	assert_false(bad);
-	user->owes = user->owes || answer->count != 0 || answer->has_more;
+	user->owes = user->owes || answer->count != 0;
 	if (user->next < answer->revision) {
 		user->next = answer->revision;
 	}
@@ -716,7 +802,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_makes_no_sense_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(test_future_revision_is_waited_for, begin, end),
 		cmocka_unit_test_setup_teardown(test_pages_keep_to_limit_and_datagram, begin, end),
-		cmocka_unit_test_setup_teardown(test_search_of_one_ask_is_bounded, begin, end),
+		cmocka_unit_test_setup_teardown(test_search_of_the_past_is_bounded, begin, end),
+		cmocka_unit_test_setup_teardown(test_past_is_searched_for_all_together, begin, end),
+		cmocka_unit_test_setup_teardown(test_who_comes_too_late_for_a_search_has_the_next,
+	                                        begin, end),
+		cmocka_unit_test_setup_teardown(test_search_that_the_ring_overtakes_is_told, begin,
+	                                        end),
 		cmocka_unit_test_setup_teardown(test_too_late_only_when_true, begin, end),
 		cmocka_unit_test_setup_teardown(test_slow_watch_is_told_and_forgotten, begin, end),
 		cmocka_unit_test_setup_teardown(test_ring_that_overtakes_the_fan_out_is_told, begin,
