@@ -3,9 +3,12 @@
 
 #include "store/base/check.h"
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+
 /*
  * A state is a place in the glob: everything before it was matched. States are bits, one for
- * each byte of the glob and one for its end.
+ * each byte of the glob and one for its end, and all of a word go on at once. Nothing stands amid a
+ * run of stars: two stars or more are one that passes separators, too.
  */
 enum {
 	WORD_BITS = 64,
@@ -14,6 +17,16 @@ enum {
 
 struct states {
 	uint64_t words[WORDS_MAX];
+};
+
+/* A glob in bits. */
+struct places {
+	struct slice glob;
+	unsigned words;
+	struct states stars;   /* every star */
+	struct states starts;  /* the first star of each run */
+	struct states doubles; /* the first star of each run of several */
+	struct states marks;   /* question marks */
 };
 
 enum store_path_form store_glob_check(struct slice glob)
@@ -60,94 +73,182 @@ size_t store_glob_literal(struct slice glob)
 	return at;
 }
 
-static bool is_double(struct slice glob, size_t at)
+/* A bit for each of the eight bytes of `word` that is zero. */
+static uint64_t zero_bytes(uint64_t word)
 {
-	return at + 1 < glob.size && glob.data[at] == '*' && glob.data[at + 1] == '*';
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+	const uint64_t zeros = ~(((word & low) + low) | word | low) >> 7;
+
+	return (zeros * UINT64_C(0x0102040810204080)) >> 56;
 }
 
-/* Adds a place, and those behind the stars that stand there, since stars match nothing, too. */
-static void add(struct states *states, struct slice glob, size_t at)
+/* A bit for each place in word `i` of the glob where `byte` stands. */
+static uint64_t places_of(struct slice glob, unsigned i, uint8_t byte)
 {
-	must(at <= glob.size);
-	while (at < glob.size && glob.data[at] == '*') {
-		states->words[at / WORD_BITS] |= (uint64_t)1 << (at % WORD_BITS);
-		at += is_double(glob, at) ? 2 : 1;
+	const size_t first = (size_t)i * WORD_BITS;
+	const size_t size = glob.size - first < WORD_BITS ? glob.size - first : WORD_BITS;
+	uint64_t bits = 0;
+
+	must(first <= glob.size);
+	for (size_t at = 0; at < size; at += 8) {
+		/* Of the bytes that are not there none is equal. */
+		uint64_t eight = ~(UINT64_C(0x0101010101010101) * byte);
+
+		memcpy(&eight, glob.data + first + at, size - at < 8 ? size - at : 8);
+		eight ^= UINT64_C(0x0101010101010101) * byte;
+		bits |= zero_bytes(eight) << at;
 	}
-	states->words[at / WORD_BITS] |= (uint64_t)1 << (at % WORD_BITS);
+	return bits;
 }
 
-/* Where one place goes when `character` is read. */
-static void step(struct states *next, struct slice glob, size_t at, struct slice character)
+static void read_glob(struct places *places, struct slice glob)
+{
+	uint64_t before = 0;
+
+	places->glob = glob;
+	places->words = (unsigned)(glob.size / WORD_BITS) + 1;
+	for (unsigned i = 0; i < places->words; i++) {
+		places->stars.words[i] = places_of(glob, i, '*');
+		places->marks.words[i] = places_of(glob, i, '?');
+	}
+	for (unsigned i = 0; i < places->words; i++) {
+		const uint64_t stars = places->stars.words[i];
+		const uint64_t behind = i + 1 < places->words ? places->stars.words[i + 1] : 0;
+
+		places->starts.words[i] = stars & ~(stars << 1 | before >> (WORD_BITS - 1));
+		places->doubles.words[i] =
+			places->starts.words[i] & (stars >> 1 | behind << (WORD_BITS - 1));
+		before = stars;
+	}
+}
+
+/* Adds the places behind the runs that begin where states are, since stars match nothing, too. */
+static void pass_stars(struct states *states, const struct places *places)
+{
+	uint64_t carry = 0;
+
+	for (unsigned i = 0; i < places->words; i++) {
+		/* Added to the first of a run of ones, a one is carried behind its last. */
+		const uint64_t stars = places->stars.words[i];
+		const uint64_t begun = states->words[i] & stars;
+		const uint64_t once = stars + begun;
+		const uint64_t sum = once + carry;
+
+		carry = once < stars || sum < once;
+		states->words[i] |= sum & ~stars;
+	}
+}
+
+/* Where the states that stand before the byte itself are behind it. */
+static void pass_byte(struct states *states, const struct places *places, uint8_t byte)
+{
+	uint64_t carry = 0;
+
+	for (unsigned i = 0; i < places->words; i++) {
+		uint64_t passed = states->words[i];
+
+		if (passed != 0) {
+			passed &= places_of(places->glob, i, byte) &
+			          ~(places->stars.words[i] | places->marks.words[i]);
+		}
+		states->words[i] = passed << 1 | carry;
+		carry = passed >> (WORD_BITS - 1);
+	}
+}
+
+/* False: nothing is left. */
+static bool advance(struct states *states, const struct places *places, struct slice character)
 {
 	const bool is_separator = character.data[0] == '/';
+	const struct states *stay = is_separator ? &places->doubles : &places->starts;
+	struct states next;
+	uint64_t carry = 0, any = 0;
 
-	if (at == glob.size) {
-		return;
+	for (unsigned i = 0; i < places->words; i++) {
+		const uint64_t marks = is_separator ? 0 : states->words[i] & places->marks.words[i];
+
+		next.words[i] = (states->words[i] & stay->words[i]) | marks << 1 | carry;
+		carry = marks >> (WORD_BITS - 1);
 	}
-	switch (glob.data[at]) {
-	case '*':
-		if (!is_separator || is_double(glob, at)) {
-			add(next, glob, at);
-		}
-		break;
-	case '?':
-		if (!is_separator) {
-			add(next, glob, at + 1);
-		}
-		break;
-	default:
-		if (character.size <= glob.size - at &&
-		    memcmp(glob.data + at, character.data, character.size) == 0) {
-			add(next, glob, at + character.size);
-		}
+	for (size_t at = 0; at < character.size; at++) {
+		pass_byte(states, places, character.data[at]);
 	}
+	for (unsigned i = 0; i < places->words; i++) {
+		states->words[i] |= next.words[i];
+		any |= states->words[i];
+	}
+	pass_stars(states, places);
+	return any != 0;
 }
 
-static bool advance(struct states *states, unsigned words, struct slice glob,
-                    struct slice character)
+/* How many bytes stand behind the last "?" or "*": every match ends with them. */
+static size_t tail_size(struct slice glob)
 {
-	struct states next;
-	uint64_t any = 0;
+	size_t size = 0;
 
-	memset(next.words, 0, words * sizeof(next.words[0]));
-	for (unsigned i = 0; i < words; i++) {
-		uint64_t word = states->words[i];
+	while (size < glob.size && !is_wild(glob.data[glob.size - 1 - size])) {
+		size++;
+	}
+	return size;
+}
 
-		for (; word != 0; word &= word - 1) {
-			step(&next, glob, i * WORD_BITS + (unsigned)__builtin_ctzll(word),
-			     character);
+static bool is_stars(struct slice text)
+{
+	size_t count = 0;
+
+	while (count < text.size && text.data[count] == '*') {
+		count++;
+	}
+	return count == text.size;
+}
+
+/* From a place without wildcards before it. */
+static bool walk_places(struct slice glob, size_t literal, struct slice path)
+{
+	struct states states = {0};
+	struct places places;
+
+	read_glob(&places, glob);
+	states.words[literal / WORD_BITS] = (uint64_t)1 << (literal % WORD_BITS);
+	pass_stars(&states, &places);
+	for (size_t at = literal; at < path.size;) {
+		const struct slice rest = slice_make(path.data + at, path.size - at);
+		const unsigned size = store_path_character(rest);
+
+		must(size != 0);
+		if (!advance(&states, &places, slice_make(rest.data, size))) {
+			return false;
 		}
+		at += size;
 	}
-	for (unsigned i = 0; i < words; i++) {
-		states->words[i] = next.words[i];
-		any |= next.words[i];
-	}
-	return any != 0;
+	return (states.words[glob.size / WORD_BITS] >> (glob.size % WORD_BITS) & 1) != 0;
 }
 
 bool store_glob_match(struct slice glob, struct slice path)
 {
 	const size_t literal = store_glob_literal(glob);
-	const unsigned words = (unsigned)(glob.size / WORD_BITS) + 1;
-	struct states states;
-	size_t at;
+	struct slice wild, middle;
+	size_t tail;
 
 	must(glob.size >= 1);
 	must(glob.size <= STORE_GLOB_SIZE_MAX);
 	if (literal > path.size || memcmp(glob.data, path.data, literal) != 0) {
 		return false;
 	}
-	memset(states.words, 0, words * sizeof(states.words[0]));
-	add(&states, glob, literal);
-	for (at = literal; at < path.size;) {
-		const struct slice rest = slice_make(path.data + at, path.size - at);
-		const unsigned size = store_path_character(rest);
-
-		must(size != 0);
-		if (!advance(&states, words, glob, slice_make(rest.data, size))) {
-			return false;
-		}
-		at += size;
+	if (literal == glob.size) {
+		return path.size == literal;
 	}
-	return (states.words[glob.size / WORD_BITS] >> (glob.size % WORD_BITS) & 1) != 0;
+	tail = tail_size(glob);
+	if (tail > path.size - literal ||
+	    memcmp(glob.data + glob.size - tail, path.data + path.size - tail, tail) != 0) {
+		return false;
+	}
+	/* Most globs are one run of stars between the two. */
+	wild = slice_make(glob.data + literal, glob.size - literal - tail);
+	middle = slice_make(path.data + literal, path.size - literal - tail);
+	if (is_stars(wild)) {
+		return wild.size > 1 || middle.size == 0 ||
+		       memchr(middle.data, '/', middle.size) == NULL;
+	}
+	return walk_places(glob, literal, path);
 }

@@ -2,8 +2,8 @@
 /*
  * Goal:   globs match what Doozer's match, and a hostile glob costs no more than its size allows.
  * Method: the matrix recorded from Doozer; characters beyond ASCII; all short globs and random
- *         longer ones against a plain recursive matcher; and the globs that make backtracking
- *         matchers explode.
+ *         longer ones against a plain recursive matcher; long ones against a table; and the globs
+ *         that make backtracking matchers explode.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -215,6 +215,87 @@ static void test_all_short_globs_match_as_the_plain_matcher_says(void **state)
 	assert_true(matched > 10000);
 }
 
+/* As plainly(), from both ends back by a table: for long ones. */
+static bool by_table(const char *glob, const char *path)
+{
+	static bool ends[STORE_GLOB_SIZE_MAX + 1][STORE_PATH_SIZE_MAX + 1];
+	const size_t globs = strlen(glob), paths_size = strlen(path);
+
+	for (size_t g = globs + 1; g-- > 0;) {
+		for (size_t p = paths_size + 1; p-- > 0;) {
+			const unsigned size = store_path_character(slice_text(path + p));
+
+			if (g == globs) {
+				ends[g][p] = p == paths_size;
+			} else if (glob[g] == '*') {
+				const bool is_double = glob[g + 1] == '*';
+
+				ends[g][p] = ends[g + (is_double ? 2 : 1)][p] ||
+				             (size != 0 && (is_double || path[p] != '/') &&
+				              ends[g][p + size]);
+			} else if (glob[g] == '?') {
+				ends[g][p] = size != 0 && path[p] != '/' && ends[g + 1][p + size];
+			} else {
+				ends[g][p] = glob[g] == path[p] && ends[g + 1][p + 1];
+			}
+		}
+	}
+	return ends[0][0];
+}
+
+/* A path, and a glob made of it by putting wildcards for parts, and sometimes another letter. */
+static void long_texts(struct prng *prng, char *ret_glob, char *ret_path)
+{
+	static const char *const letters[] = {"a", "b", "/", "\xc3\xa9", "\xe2\x82\xac"};
+	static const char *const wilds[] = {"?", "*", "**", "***", "?*", "****?", "*a*"};
+	const uint64_t count = 40 + prng_below(prng, 110);
+	char *glob = ret_glob, *path = ret_path;
+	uint64_t passed = 0;
+
+	glob = stpcpy(glob, "/");
+	path = stpcpy(path, "/");
+	for (uint64_t i = 0; i < count; i++) {
+		const char *letter =
+			letters[path[-1] == '/' ? prng_below(prng, 2) : prng_below(prng, 5)];
+
+		path = stpcpy(path, i + 1 == count && letter[0] == '/' ? "a" : letter);
+		if (passed > 0) {
+			passed--;
+		} else if (prng_chance(prng, 1, 6)) {
+			glob = stpcpy(glob, wilds[prng_below(prng, 7)]);
+			passed = prng_below(prng, 4);
+		} else {
+			glob = stpcpy(glob, prng_chance(prng, 1, 200) ? "b" : letter);
+		}
+	}
+}
+
+static void test_long_globs_match_as_the_table_says(void **state)
+{
+	char glob[STORE_GLOB_SIZE_MAX + 1], path[STORE_PATH_SIZE_MAX + 1];
+	unsigned tried = 0, matched = 0;
+	struct prng prng;
+
+	(void)state;
+	prng_init(&prng, 6);
+	for (unsigned i = 0; i < 10000; i++) {
+		long_texts(&prng, glob, path);
+		if (store_glob_check(slice_text(glob)) == STORE_PATH_GOOD &&
+		    store_path_check(slice_text(path)) == STORE_PATH_GOOD) {
+			const bool is_match = matches(glob, path);
+
+			tried++;
+			matched += is_match;
+			if (is_match != by_table(glob, path)) {
+				fail_msg("%s %s", glob, path);
+			}
+		}
+	}
+	assert_true(tried > 1000);
+	assert_true(matched > 100);
+	assert_true(tried - matched > 100);
+}
+
 static void test_hostile_globs_end(void **state)
 {
 	char glob[STORE_GLOB_SIZE_MAX + 1] = "/", path[STORE_PATH_SIZE_MAX + 1] = "/";
@@ -233,6 +314,12 @@ static void test_hostile_globs_end(void **state)
 	}
 	path[sizeof(path) - 2] = 'b';
 	assert_true(matches(glob, path));
+	/* Stars alone, as many as there may be: each was a place of its own once, and 100 ms. */
+	memset(glob + 1, '*', sizeof(glob) - 2);
+	memcpy(glob + sizeof(glob) - 5, "a?*b", 4);
+	for (unsigned i = 0; i < 200; i++) {
+		assert_true(matches(glob, path));
+	}
 }
 
 int main(void)
@@ -244,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_literal_part_is_found),
 		cmocka_unit_test(test_random_globs_match_as_the_plain_matcher_says),
 		cmocka_unit_test(test_all_short_globs_match_as_the_plain_matcher_says),
+		cmocka_unit_test(test_long_globs_match_as_the_table_says),
 		cmocka_unit_test(test_hostile_globs_end),
 	};
 
