@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/bin/coffer_words.h"
+#include "control/client/coffer_txn.h"
+
 enum {
 	TOUCHES_MAX = 100 /* until nobody writes in between */
 };
@@ -20,25 +23,6 @@ struct value {
 	size_t size;
 };
 
-/* Returns 0 or a negative errno. */
-static int read_all(int fd, struct value *value)
-{
-	value->data = value->bytes;
-	while (value->size < sizeof(value->bytes)) {
-		const ssize_t size =
-			read(fd, value->bytes + value->size, sizeof(value->bytes) - value->size);
-
-		if (size < 0 && errno != EINTR) {
-			return -errno;
-		}
-		if (size == 0) {
-			break;
-		}
-		value->size += size > 0 ? (size_t)size : 0;
-	}
-	return 0;
-}
-
 /* text  NULL: none was given. Returns an exit code; what is not CLI_DONE was said. */
 static int get_value(const char *text, struct value *value)
 {
@@ -46,13 +30,15 @@ static int get_value(const char *text, struct value *value)
 	int fd = STDIN_FILENO;
 	int r = 0;
 
+	value->data = value->bytes;
 	value->size = 0;
 	if (text == NULL || strcmp(text, "-") == 0) {
-		r = read_all(fd, value);
+		r = cli_read_all(fd, value->bytes, sizeof(value->bytes), &value->size);
 	} else if (text[0] == '@') {
 		name = text + 1;
 		fd = open(name, O_RDONLY | O_CLOEXEC);
-		r = fd < 0 ? -errno : read_all(fd, value);
+		r = fd < 0 ? -errno
+		           : cli_read_all(fd, value->bytes, sizeof(value->bytes), &value->size);
 		if (fd >= 0) {
 			(void)close(fd); /* was only read */
 		}
@@ -74,10 +60,48 @@ static int get_value(const char *text, struct value *value)
 
 /* --- the request -------------------------------------------------------------------------- */
 
+/* A write that is a transaction: under a lock's token, or of a sequence. As coffer_call(). */
+static int call_txn(struct cli *cli, const struct coffer_request *request,
+                    struct coffer_result *result)
+{
+	const struct cli_options *options = &cli->options;
+	const int64_t if_rev = request->condition == COFFER_ALWAYS ? COFFER_ANY : request->rev;
+	struct coffer_txn *txn = coffer_txn_new();
+	const struct coffer_request whole = {
+		.verb = COFFER_TXN, .txn = txn, .timeout_ms = options->timeout_ms};
+	int r;
+
+	if (txn == NULL) {
+		return -ENOMEM;
+	}
+	if ((options->lock.given & CLI_LOCK_FENCE) != 0) {
+		coffer_txn_if_token(txn, options->lock.fence, options->lock.fence_token);
+	}
+	if (request->verb == COFFER_SET) {
+		coffer_txn_set(txn, request->path, request->value, request->value_size, if_rev,
+		               (options->given & CLI_TAKES_SEQUENCE) != 0 ? COFFER_SEQUENCE : 0);
+	} else if (request->verb == COFFER_DELETE) {
+		coffer_txn_delete(txn, request->path, if_rev);
+	} else {
+		coffer_txn_add(txn, request->path, request->rev);
+	}
+	r = coffer_call(cli->coffer, &whole, result);
+	coffer_txn_free(txn);
+	if (r == -E2BIG) { /* what a plain write is refused with */
+		*result = (struct coffer_result){.outcome = COFFER_REFUSED,
+		                                 .answer = COFFER_TOO_LARGE};
+		r = COFFER_REFUSED;
+	}
+	return r;
+}
+
 /* Asks, with what all requests have in common filled in, and ends the verb. */
 static int ask(struct cli *cli, struct coffer_request *request)
 {
 	const struct cli_options *options = &cli->options;
+	const struct cli_lock_options *lock = &options->lock;
+	const bool is_sequence = (options->given & CLI_TAKES_SEQUENCE) != 0;
+	char path[COFFER_PATH_SIZE_MAX + 1], fence[COFFER_LOCK_NAME_SIZE_MAX + 32];
 	struct ctl_printer printer;
 	struct coffer_result result;
 	int r;
@@ -86,7 +110,20 @@ static int ask(struct cli *cli, struct coffer_request *request)
 	request->path = options->argument_count != 0 ? options->arguments[0] : NULL;
 	request->timeout_ms = options->timeout_ms;
 	ctl_printer_init(&printer, options->is_json, request->verb, request->path);
-	r = coffer_call(cli->coffer, request, &result);
+	r = (lock->given & CLI_LOCK_FENCE) != 0 || is_sequence || request->verb == COFFER_TXN
+	            ? call_txn(cli, request, &result)
+	            : coffer_call(cli->coffer, request, &result);
+	if (is_sequence && r == COFFER_DONE) {
+		(void)snprintf(path, sizeof(path), "%s%016llx", request->path,
+		               (unsigned long long)result.revision);
+		printer.path = path;
+		printer.is_sequence = true;
+	}
+	if (r == COFFER_REFUSED && result.answer == COFFER_NOT_HELD) {
+		(void)snprintf(fence, sizeof(fence), "%s, token %lld", lock->fence,
+		               (long long)lock->fence_token);
+		return cli_finish_as(cli, &printer, fence, r, &result);
+	}
 	return cli_finish(cli, &printer, r, &result);
 }
 
@@ -128,6 +165,17 @@ int cli_del(struct cli *cli)
 		.rev = cli->options.if_rev,
 	};
 
+	return ask(cli, &request);
+}
+
+int cli_incr(struct cli *cli)
+{
+	const char *text = cli->options.argument_count > 1 ? cli->options.arguments[1] : "1";
+	struct coffer_request request = {.verb = COFFER_TXN};
+
+	if (!cli_parse_number(text, INT64_MIN, &request.rev)) {
+		return cli_fail_usage(text, "must be a whole number");
+	}
 	return ask(cli, &request);
 }
 

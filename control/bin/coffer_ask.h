@@ -9,6 +9,7 @@
 
 int cli_set(struct cli *cli);
 int cli_add(struct cli *cli);
+int cli_incr(struct cli *cli);
 int cli_touch(struct cli *cli);
 int cli_get(struct cli *cli);
 int cli_del(struct cli *cli);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void say_unreached(const struct cli *cli, const struct coffer_result *result)
 {
@@ -35,6 +36,12 @@ static void say_refused(const char *path, const struct coffer_result *result)
 	}
 }
 
+static bool is_false(enum coffer_answer answer)
+{
+	return answer == COFFER_MISMATCH || answer == COFFER_NOT_FOUND || answer == COFFER_LOCKED ||
+	       answer == COFFER_NOT_HELD;
+}
+
 int cli_conclude(const struct cli *cli, const char *path, const struct coffer_result *result)
 {
 	switch (result->outcome) {
@@ -42,9 +49,7 @@ int cli_conclude(const struct cli *cli, const char *path, const struct coffer_re
 		return CLI_DONE;
 	case COFFER_REFUSED:
 		say_refused(path, result);
-		return result->answer == COFFER_MISMATCH || result->answer == COFFER_NOT_FOUND
-		               ? CLI_FALSE
-		               : CLI_REFUSED;
+		return is_false(result->answer) ? CLI_FALSE : CLI_REFUSED;
 	case COFFER_UNREACHED:
 		say_unreached(cli, result);
 		return CLI_NOBODY;
@@ -71,16 +76,41 @@ int cli_fail_output(void)
 int cli_finish(const struct cli *cli, struct ctl_printer *printer, int r,
                const struct coffer_result *result)
 {
+	return cli_finish_as(cli, printer, printer->path, r, result);
+}
+
+int cli_finish_as(const struct cli *cli, struct ctl_printer *printer, const char *name, int r,
+                  const struct coffer_result *result)
+{
 	int code;
 
 	if (r < 0) {
 		return cli_conclude_error(r);
 	}
-	code = cli_conclude(cli, printer->path, result);
+	code = cli_conclude(cli, name, result);
 	if (!ctl_printer_end(printer, result)) {
 		const int failed = cli_fail_output();
 
 		return code == CLI_DONE ? failed : code;
 	}
 	return code;
+}
+
+int cli_read_all(int fd, void *bytes, size_t room, size_t *ret_size)
+{
+	size_t size = 0;
+
+	while (size < room) {
+		const ssize_t taken = read(fd, (char *)bytes + size, room - size);
+
+		if (taken < 0 && errno != EINTR) {
+			return -errno;
+		}
+		if (taken == 0) {
+			break;
+		}
+		size += taken > 0 ? (size_t)taken : 0;
+	}
+	*ret_size = size;
+	return 0;
 }

@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "control/bin/coffer_options.h"
 #include "control/bin/coffer_print.h"
@@ -31,6 +32,13 @@ int cli_conclude_error(int error);
  */
 int cli_finish(const struct cli *cli, struct ctl_printer *printer, int r,
                const struct coffer_result *result);
+
+/* The same, with another name in the sentence that says what went wrong. */
+int cli_finish_as(const struct cli *cli, struct ctl_printer *printer, const char *name, int r,
+                  const struct coffer_result *result);
+
+/* Reads to the end, or until there is no room. Returns 0 or a negative errno. */
+int cli_read_all(int fd, void *bytes, size_t room, size_t *ret_size);
 
 /* Says that standard output is gone, and returns CLI_USAGE. */
 int cli_fail_output(void);

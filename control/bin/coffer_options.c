@@ -2,10 +2,11 @@
 #include "control/bin/coffer_options.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "control/bin/coffer_words.h"
 
 enum {
 	OPTION_IF_REV = 256,
@@ -17,7 +18,7 @@ enum {
 	OPTION_SECRET,
 	OPTION_TIMEOUT,
 	OPTION_STALE,
-	TIMEOUT_SECONDS_MAX = 86400,
+	OPTION_SEQUENCE,
 };
 
 const char *argp_program_version = "coffer " COFFER_VERSION;
@@ -31,6 +32,8 @@ static const char DOC[] =
 	"  touch PATH          writes what the file holds once more, or an empty file\n"
 	"  get PATH            prints a file's value, nothing else\n"
 	"  del PATH            removes a file, prints the revision of that change\n"
+	"  incr PATH [N]       adds 1, or N, to the number in a file, prints the sum\n"
+	"  txn [LINE...]       several of these at once, all or nothing\n"
 	"  stat PATH           tells of a file or directory\n"
 	"  ls PATH             lists a directory\n"
 	"  find PATH|GLOB      lists all below PATH, or as walk\n"
@@ -39,6 +42,7 @@ static const char DOC[] =
 	"  watch GLOB          prints every change that matches\n"
 	"  log [GLOB]          prints the changes that are kept, up to now\n"
 	"  sync DIR GLOB       keeps a folder equal to the files that match\n"
+	"  locks [GLOB]        who holds which lock, and who waits; or breaks one\n"
 	"  rev                 prints the store's revision\n"
 	"  nop                 goes through agreement, changes nothing\n"
 	"  self                tells who answers, and who leads\n"
@@ -52,14 +56,15 @@ static const char DOC[] =
 
 static const struct argp_option OPTIONS[] = {
 	{"output", 'o', "text|json", 0, "How to print (text)", 0},
+	{"input", 'i', "text|json", 0, "txn: how it is written (text)", 0},
 	{"secret", OPTION_SECRET, "FILE", 0,
          "File of the secret that the servers ask for ($COFFER_SECRET)", 0},
 	{"servers", 'a', "HOST[:PORT],...", 0,
          "Servers to ask ($COFFER_SERVERS); doozer:?ca=HOST[:PORT]&... will do, too", 0},
 	{"boot", 'b', "HOST[:PORT],...", 0, "Name cluster that knows --cluster ($COFFER_BOOT)", 0},
 	{"cluster", 'c', "NAME", 0, "Ask the servers of this cluster, as --boot tells them", 0},
-	{"timeout", OPTION_TIMEOUT, "SECONDS", 0,
-         "Time for the whole request (5); wait: for an event (no limit)", 0},
+	{"timeout", OPTION_TIMEOUT, "DURATION", 0,
+         "Time for the whole request (5s); wait: for an event (no limit)", 0},
 	{"if-rev", OPTION_IF_REV, "R", 0,
          "set, del: only if the file's revision is R; 0: if there is none", 0},
 	{"rev", OPTION_REV, "R", 0, "get, stat, ls, find, walk: as of right after the change R", 0},
@@ -69,6 +74,8 @@ static const struct argp_option OPTIONS[] = {
 	{"stop", OPTION_STOP, NULL, 0, "watch, sync: end when the command fails", 0},
 	{"once", OPTION_ONCE, NULL, 0, "sync: end as soon as the folder is equal", 0},
 	{"null", '0', NULL, 0, "ls, find, walk: a zero byte behind each name, no newline", 0},
+	{"sequence", OPTION_SEQUENCE, NULL, 0,
+         "set: PATH is followed by the change's revision, 16 digits; prints the path", 0},
 	{"stale", OPTION_STALE, NULL, 0, "Reads: what any one server has will do", 0},
 	{0},
 };
@@ -77,35 +84,6 @@ struct parsing {
 	struct cli_options *options;
 	bool is_bad; /* where argp_error() comes back */
 };
-
-static bool parse_number(const char *text, int64_t minimum, int64_t *ret_number)
-{
-	char *end;
-	long long number;
-
-	errno = 0;
-	number = strtoll(text, &end, 10);
-	if (end == text || *end != '\0' || errno != 0 || number < minimum) {
-		return false;
-	}
-	*ret_number = number;
-	return true;
-}
-
-static bool parse_seconds(const char *text, uint32_t *ret_ms)
-{
-	char *end;
-	double seconds;
-
-	errno = 0;
-	seconds = strtod(text, &end);
-	if (end == text || *end != '\0' || errno != 0 || !(seconds >= 0.001) ||
-	    !(seconds <= TIMEOUT_SECONDS_MAX)) {
-		return false;
-	}
-	*ret_ms = (uint32_t)(seconds * 1000);
-	return true;
-}
 
 static error_t fail(struct argp_state *state, const char *option, const char *argument,
                     const char *why)
@@ -123,10 +101,11 @@ static error_t parse_argument(struct argp_state *state, const char *argument)
 
 	if (options->verb == NULL) {
 		options->verb = argument;
-	} else if (options->argument_count < CLI_ARGUMENTS_MAX) {
-		options->arguments[options->argument_count++] = argument;
 	} else {
-		return fail(state, "too many arguments: ", argument, "");
+		if (options->argument_count < CLI_ARGUMENTS_MAX) {
+			options->arguments[options->argument_count] = argument;
+		}
+		options->argument_count++; /* what is too much, the verb tells */
 	}
 	return 0;
 }
@@ -138,17 +117,17 @@ static error_t parse_revision(int key, const char *argument, struct argp_state *
 	switch (key) {
 	case OPTION_IF_REV:
 		options->given |= CLI_TAKES_IF_REV;
-		return parse_number(argument, -1, &options->if_rev)
+		return cli_parse_number(argument, -1, &options->if_rev)
 		               ? 0
 		               : fail(state, "--if-rev ", argument, ": must be a revision");
 	case OPTION_REV:
 		options->given |= CLI_TAKES_REV;
-		return parse_number(argument, 1, &options->rev)
+		return cli_parse_number(argument, 1, &options->rev)
 		               ? 0
 		               : fail(state, "--rev ", argument, ": must be a revision, from 1");
 	case OPTION_FROM:
 		options->given |= CLI_TAKES_FROM;
-		return parse_number(argument, 1, &options->from)
+		return cli_parse_number(argument, 1, &options->from)
 		               ? 0
 		               : fail(state, "--from ", argument, ": must be a revision, from 1");
 	default:
@@ -183,10 +162,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->cluster = argument;
 		return 0;
 	case OPTION_TIMEOUT:
-		return parse_seconds(argument, &options->timeout_ms)
+		return cli_parse_duration(argument, &options->timeout_ms)
 		               ? 0
 		               : fail(state, "--timeout ", argument,
-		                      ": must be seconds, 0.001 to 86400");
+		                      ": must be a duration, 1ms to 24h");
 	case OPTION_EXEC:
 		options->given |= CLI_TAKES_EXEC;
 		options->exec = argument;
@@ -201,6 +180,18 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_STALE:
 		options->is_stale = true;
 		return 0;
+	case 'i':
+		options->given |= CLI_TAKES_INPUT;
+		options->input_is_json = strcmp(argument, "json") == 0;
+		return options->input_is_json || strcmp(argument, "text") == 0
+		               ? 0
+		               : fail(state, "-i ", argument, ": must be text or json");
+	case OPTION_SEQUENCE:
+		options->given |= CLI_TAKES_SEQUENCE;
+		return 0;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->lock;
+		return 0;
 	case ARGP_KEY_ARG:
 		return parse_argument(state, argument);
 	default:
@@ -210,7 +201,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 int cli_options_parse(struct cli_options *options, int count, char **words, bool is_shell)
 {
-	const struct argp argp = {OPTIONS, parse, "VERB [ARGUMENT...]", DOC, NULL, NULL, NULL};
+	const struct argp_child children[] = {{&cli_lock_argp, 0, "Locks:", 1}, {0}};
+	const struct argp argp = {OPTIONS, parse, "VERB [ARGUMENT...]", DOC, children, NULL, NULL};
 	struct parsing parsing = {.options = options};
 	const struct cli_options former = *options;
 

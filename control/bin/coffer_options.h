@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/bin/coffer_lock_options.h"
+
 enum cli_exit {
 	CLI_DONE = 0,
 	CLI_FALSE = 1,      /* condition false, or not there */
@@ -30,10 +32,12 @@ enum {
 	CLI_TAKES_EXEC = 8, /* --stop, too */
 	CLI_TAKES_NULL = 16,
 	CLI_TAKES_ONCE = 32,
+	CLI_TAKES_INPUT = 64,
+	CLI_TAKES_SEQUENCE = 128,
 };
 
 enum {
-	CLI_ARGUMENTS_MAX = 2
+	CLI_ARGUMENTS_MAX = 386 /* lines of the longest transaction */
 };
 
 struct cli_options {
@@ -43,14 +47,15 @@ struct cli_options {
 	const char *secret;  /* path of a file; NULL: COFFER_SECRET */
 	const char *verb;    /* NULL: none was named */
 	const char *arguments[CLI_ARGUMENTS_MAX];
-	unsigned argument_count;
-	unsigned given; /* CLI_TAKES_... */
-	bool is_json, is_stale, stops;
+	unsigned argument_count; /* more than CLI_ARGUMENTS_MAX: the rest was not kept */
+	unsigned given;          /* CLI_TAKES_... */
+	bool is_json, input_is_json, is_stale, stops;
 	int64_t if_rev;
 	int64_t rev;         /* 0: none was given */
 	int64_t from;        /* 0: none was given */
 	uint32_t timeout_ms; /* 0: the default */
 	const char *exec;    /* NULL: none was given */
+	struct cli_lock_options lock;
 };
 
 /*

@@ -23,7 +23,7 @@ static const char *role_text(unsigned role)
 	return role < sizeof(texts) / sizeof(texts[0]) ? texts[role] : texts[0];
 }
 
-static const char *durability_text(unsigned durability)
+const char *ctl_durability_text(unsigned durability)
 {
 	static const char *const texts[] = {"unknown", "memory", "disk"};
 
@@ -37,8 +37,7 @@ const char *ctl_kind_text(enum coffer_event_kind kind)
 
 /* --- JSON --------------------------------------------------------------------------------- */
 
-/* Takes the object; NULL: there was no memory for it, or what is no UTF-8. */
-static bool print_object(json_t *object)
+bool ctl_print_object(json_t *object)
 {
 	bool is_good = object != NULL && json_dumpf(object, stdout, JSON_PRESERVE_ORDER) == 0;
 
@@ -58,8 +57,7 @@ static char *base64(const uint8_t *bytes, size_t size)
 	return text;
 }
 
-/* Adds the value as text if it is UTF-8, else its bytes. False: no memory. */
-static bool add_value(json_t *object, const void *value, size_t size)
+bool ctl_add_value(json_t *object, const void *value, size_t size)
 {
 	json_t *text = json_stringn(size != 0 ? value : "", size);
 	char *bytes;
@@ -75,6 +73,39 @@ static bool add_value(json_t *object, const void *value, size_t size)
 	return is_good;
 }
 
+void ctl_print_word(const void *bytes, size_t size)
+{
+	const unsigned char *text = bytes;
+	json_t *string = json_stringn(size != 0 ? bytes : "", size);
+	const bool is_utf8 = string != NULL;
+	bool is_bare = size != 0 && text[0] != '#';
+
+	json_decref(string);
+	for (size_t i = 0; i < size; i++) {
+		is_bare = is_bare && text[i] > ' ' && text[i] < 0x7f && text[i] != '"';
+	}
+	if (is_bare) {
+		(void)fwrite(bytes, 1, size, stdout);
+		return;
+	}
+	(void)putchar('"');
+	for (size_t i = 0; i < size; i++) {
+		const bool is_control = text[i] < ' ' || text[i] == 0x7f ||
+		                        (text[i] >= 0x80 && !is_utf8) ||
+		                        (text[i] == 0xc2 && text[i + 1] < 0xa0) ||
+		                        (i > 0 && text[i - 1] == 0xc2 && text[i] < 0xa0);
+
+		if (text[i] == '"' || text[i] == '\\') {
+			(void)printf("\\%c", text[i]);
+		} else if (is_control) {
+			(void)printf("\\x%02x", text[i]);
+		} else {
+			(void)putchar(text[i]);
+		}
+	}
+	(void)putchar('"');
+}
+
 /* --- entries ------------------------------------------------------------------------------ */
 
 int ctl_printer_entry(void *context, const struct coffer_entry *entry)
@@ -83,11 +114,11 @@ int ctl_printer_entry(void *context, const struct coffer_entry *entry)
 
 	/* Names are valid UTF-8 (store/path.h); if a server's is not, there is no JSON of it. */
 	if (printer->is_json) {
-		if (!print_object(json_pack("{s:s%, s:s, s:I}",
-		                            printer->verb == COFFER_FIND ? "path" : "name",
-		                            entry->name, entry->name_size, "type",
-		                            entry->is_directory ? "directory" : "file", "revision",
-		                            (json_int_t)entry->revision))) {
+		if (!ctl_print_object(json_pack("{s:s%, s:s, s:I}",
+		                                printer->verb == COFFER_FIND ? "path" : "name",
+		                                entry->name, entry->name_size, "type",
+		                                entry->is_directory ? "directory" : "file",
+		                                "revision", (json_int_t)entry->revision))) {
 			printer->is_bad = true;
 		}
 	} else {
@@ -108,7 +139,14 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 	switch (printer->verb) {
 	case COFFER_SET:
 	case COFFER_DELETE:
-		(void)printf("%lld\n", (long long)result->revision);
+		if (printer->is_sequence) {
+			(void)printf("%s\n", printer->path);
+		} else {
+			(void)printf("%lld\n", (long long)result->revision);
+		}
+		break;
+	case COFFER_TXN:
+		(void)printf("%lld\n", (long long)result->number);
 		break;
 	case COFFER_GET:
 		(void)fwrite(result->value, 1, result->value_size, stdout);
@@ -127,13 +165,12 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 	case COFFER_SELF:
 		(void)printf("node %u\nrole %s\nleader %u\ndurability %s\nrevision %lld\n",
 		             result->node, role_text(result->role), result->leader,
-		             durability_text(result->durability),
+		             ctl_durability_text(result->durability),
 		             (long long)result->store_revision);
 		break;
 	case COFFER_LIST:
 	case COFFER_FIND:
 	case COFFER_NOP:
-	case COFFER_TXN:
 	case COFFER_SESSIONS:
 		break;
 	}
@@ -145,7 +182,7 @@ static json_t *get_object(const struct ctl_printer *printer, const struct coffer
 		json_pack("{s:s?, s:I, s:I}", "path", printer->path, "revision",
 	                  (json_int_t)result->revision, "size", (json_int_t)result->value_size);
 
-	if (object != NULL && !add_value(object, result->value, result->value_size)) {
+	if (object != NULL && !ctl_add_value(object, result->value, result->value_size)) {
 		json_decref(object);
 		return NULL;
 	}
@@ -160,7 +197,11 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 	case COFFER_SET:
 	case COFFER_DELETE:
 		return json_pack("{s:s?, s:I, s:s}", "path", printer->path, "revision", revision,
-		                 "durability", durability_text(result->durability));
+		                 "durability", ctl_durability_text(result->durability));
+	case COFFER_TXN:
+		return json_pack("{s:s?, s:I, s:I, s:s}", "path", printer->path, "number",
+		                 (json_int_t)result->number, "revision", revision, "durability",
+		                 ctl_durability_text(result->durability));
 	case COFFER_GET:
 		return get_object(printer, result);
 	case COFFER_STAT:
@@ -173,13 +214,12 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 	case COFFER_SELF:
 		return json_pack("{s:i, s:s, s:i, s:s, s:I}", "node", result->node, "role",
 		                 role_text(result->role), "leader", result->leader, "durability",
-		                 durability_text(result->durability), "revision",
+		                 ctl_durability_text(result->durability), "revision",
 		                 (json_int_t)result->store_revision);
 	case COFFER_REV:
 	case COFFER_NOP:
 	case COFFER_LIST:
 	case COFFER_FIND:
-	case COFFER_TXN:
 	case COFFER_SESSIONS:
 		break;
 	}
@@ -194,6 +234,9 @@ static json_t *failed_object(const struct ctl_printer *printer, const struct cof
 	if (object != NULL && printer->path != NULL) {
 		/* A path of the command line that is not UTF-8 is left out. */
 		(void)json_object_set_new(object, "path", json_string(printer->path));
+	}
+	if (object != NULL && printer->place != NULL) {
+		(void)json_object_set_new(object, "place", json_string(printer->place));
 	}
 	if (object != NULL &&
 	    (result->answer == COFFER_MISMATCH || result->answer == COFFER_TOO_LATE)) {
@@ -215,8 +258,8 @@ bool ctl_printer_end(struct ctl_printer *printer, const struct coffer_result *re
 	if (!printer->is_json && is_done) {
 		print_text(printer, result);
 	} else if (printer->is_json && !printer->is_bad && !(is_done && is_list)) {
-		printer->is_bad = !print_object(is_done ? done_object(printer, result)
-		                                        : failed_object(printer, result));
+		printer->is_bad = !ctl_print_object(is_done ? done_object(printer, result)
+		                                            : failed_object(printer, result));
 	}
 	return flush() && !printer->is_bad;
 }
@@ -239,16 +282,16 @@ bool ctl_print_event(bool is_json, const struct coffer_event *event)
 	                   "revision", (json_int_t)event->revision, "kind",
 	                   ctl_kind_text(event->kind), "previous", (json_int_t)event->previous);
 	if (object != NULL && event->kind == COFFER_EVENT_SET &&
-	    !add_value(object, event->value, event->value_size)) {
+	    !ctl_add_value(object, event->value, event->value_size)) {
 		json_decref(object);
 		object = NULL;
 	}
-	return print_object(object) && flush();
+	return ctl_print_object(object) && flush();
 }
 
 bool ctl_print_no_event(int64_t next)
 {
-	return print_object(
+	return ctl_print_object(
 		       json_pack("{s:s, s:I}", "outcome", "no event", "next", (json_int_t)next)) &&
 	       flush();
 }
@@ -261,8 +304,9 @@ bool ctl_print_sync(bool is_json, int64_t revision, unsigned written, unsigned r
 		             (long long)revision, written, removed, passed);
 		return flush();
 	}
-	return print_object(json_pack("{s:I, s:I, s:I, s:I}", "revision", (json_int_t)revision,
-	                              "written", (json_int_t)written, "removed",
-	                              (json_int_t)removed, "passed_over", (json_int_t)passed)) &&
+	return ctl_print_object(json_pack("{s:I, s:I, s:I, s:I}", "revision", (json_int_t)revision,
+	                                  "written", (json_int_t)written, "removed",
+	                                  (json_int_t)removed, "passed_over",
+	                                  (json_int_t)passed)) &&
 	       flush();
 }

@@ -12,13 +12,17 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "control/client/coffer.h"
 
 struct ctl_printer {
 	bool is_json, is_bad;
-	char separator; /* behind each name */
+	bool is_sequence; /* as text, `path` is what was asked for */
+	char separator;   /* behind each name */
 	enum coffer_verb verb;
-	const char *path; /* borrowed; NULL: none */
+	const char *path;  /* borrowed; NULL: none */
+	const char *place; /* of what was refused; borrowed; NULL: none */
 };
 
 void ctl_printer_init(struct ctl_printer *printer, bool is_json, enum coffer_verb verb,
@@ -44,3 +48,17 @@ bool ctl_print_sync(bool is_json, int64_t revision, unsigned written, unsigned r
 
 /* "set", "del". */
 const char *ctl_kind_text(enum coffer_event_kind kind);
+
+/* "memory", "disk". */
+const char *ctl_durability_text(unsigned durability);
+
+/* --- JSON of others ----------------------------------------------------------------------- */
+
+/* Takes the object; NULL: there was no memory for it, or what is no UTF-8. */
+bool ctl_print_object(json_t *object);
+
+/* Adds `value`, text if it is UTF-8, else `value_base64`. False: no memory. */
+bool ctl_add_value(json_t *object, const void *value, size_t size);
+
+/* A word as coffer_words.h reads it: in quotes where it must be. */
+void ctl_print_word(const void *bytes, size_t size);

@@ -36,11 +36,7 @@ int cli_ls(struct cli *cli)
 	return cli_finish(cli, &printer, r, &result);
 }
 
-/*
- * All pages are to be of one revision: the present one, if none was named. Of an empty store there
- * is none. Returns as coffer_call().
- */
-static int pin(struct cli *cli, struct coffer_request *request, struct coffer_result *result)
+int cli_pin(struct cli *cli, struct coffer_request *request, struct coffer_result *result)
 {
 	struct coffer_request rev = {
 		.verb = COFFER_REV, .flags = request->flags, .timeout_ms = request->timeout_ms};
@@ -64,7 +60,7 @@ int cli_walk(struct cli *cli)
 	int r;
 
 	begin(cli, COFFER_FIND, &request, &printer);
-	r = pin(cli, &request, &result);
+	r = cli_pin(cli, &request, &result);
 	if (r == COFFER_DONE) {
 		r = coffer_each(cli->coffer, &request, ctl_printer_entry, &printer, NULL, &result);
 	}
@@ -134,7 +130,7 @@ int cli_find(struct cli *cli)
 		return cli_walk(cli);
 	}
 	begin(cli, COFFER_FIND, &request, &printer);
-	r = pin(cli, &request, &result);
+	r = cli_pin(cli, &request, &result);
 	stat = request;
 	stat.verb = COFFER_STAT;
 	if (r == COFFER_DONE) {

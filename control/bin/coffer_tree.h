@@ -14,3 +14,9 @@ int cli_find(struct cli *cli);
 
 /* The files whose path matches, all of one revision. */
 int cli_walk(struct cli *cli);
+
+/*
+ * All that the request asks for is to be of one revision: the present one, if none was named. Of
+ * an empty store there is none. Returns as coffer_call().
+ */
+int cli_pin(struct cli *cli, struct coffer_request *request, struct coffer_result *result);

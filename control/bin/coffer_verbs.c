@@ -4,27 +4,32 @@
 #include <string.h>
 
 #include "control/bin/coffer_ask.h"
+#include "control/bin/coffer_locks.h"
 #include "control/bin/coffer_sync.h"
 #include "control/bin/coffer_tree.h"
+#include "control/bin/coffer_txn.h"
 #include "control/bin/coffer_watch.h"
 
 static const struct cli_verb VERBS[] = {
-	{"set", 1, 2, CLI_TAKES_IF_REV, cli_set},
-	{"add", 1, 2, 0, cli_add},
-	{"touch", 1, 1, 0, cli_touch},
-	{"get", 1, 1, CLI_TAKES_REV, cli_get},
-	{"del", 1, 1, CLI_TAKES_IF_REV, cli_del},
-	{"stat", 1, 1, CLI_TAKES_REV, cli_stat},
-	{"ls", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, cli_ls},
-	{"find", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, cli_find},
-	{"walk", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, cli_walk},
-	{"wait", 1, 1, CLI_TAKES_FROM, cli_wait},
-	{"watch", 1, 1, CLI_TAKES_FROM | CLI_TAKES_EXEC, cli_watch},
-	{"log", 0, 1, CLI_TAKES_FROM, cli_log},
-	{"sync", 2, 2, CLI_TAKES_EXEC | CLI_TAKES_ONCE, cli_sync},
-	{"rev", 0, 0, 0, cli_rev},
-	{"nop", 0, 0, 0, cli_nop},
-	{"self", 0, 0, 0, cli_self},
+	{"set", 1, 2, CLI_TAKES_IF_REV | CLI_TAKES_SEQUENCE, CLI_LOCK_FENCE, cli_set},
+	{"add", 1, 2, 0, CLI_LOCK_FENCE, cli_add},
+	{"touch", 1, 1, 0, 0, cli_touch},
+	{"get", 1, 1, CLI_TAKES_REV, 0, cli_get},
+	{"del", 1, 1, CLI_TAKES_IF_REV, CLI_LOCK_FENCE, cli_del},
+	{"incr", 1, 2, 0, CLI_LOCK_FENCE, cli_incr},
+	{"txn", 0, CLI_ARGUMENTS_MAX, CLI_TAKES_INPUT, 0, cli_txn},
+	{"stat", 1, 1, CLI_TAKES_REV, 0, cli_stat},
+	{"ls", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, 0, cli_ls},
+	{"find", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, 0, cli_find},
+	{"walk", 1, 1, CLI_TAKES_REV | CLI_TAKES_NULL, 0, cli_walk},
+	{"wait", 1, 1, CLI_TAKES_FROM, 0, cli_wait},
+	{"watch", 1, 1, CLI_TAKES_FROM | CLI_TAKES_EXEC, 0, cli_watch},
+	{"log", 0, 1, CLI_TAKES_FROM, 0, cli_log},
+	{"sync", 2, 2, CLI_TAKES_EXEC | CLI_TAKES_ONCE, 0, cli_sync},
+	{"locks", 0, 1, CLI_TAKES_REV, CLI_LOCK_BREAK, cli_locks},
+	{"rev", 0, 0, 0, 0, cli_rev},
+	{"nop", 0, 0, 0, 0, cli_nop},
+	{"self", 0, 0, 0, 0, cli_self},
 };
 
 static const struct {
@@ -34,6 +39,7 @@ static const struct {
 	{CLI_TAKES_IF_REV, "takes no --if-rev"}, {CLI_TAKES_REV, "takes no --rev"},
 	{CLI_TAKES_FROM, "takes no --from"},     {CLI_TAKES_EXEC, "takes no --exec, no --stop"},
 	{CLI_TAKES_NULL, "takes no --null"},     {CLI_TAKES_ONCE, "takes no --once"},
+	{CLI_TAKES_INPUT, "takes no --input"},   {CLI_TAKES_SEQUENCE, "takes no --sequence"},
 };
 
 const struct cli_verb *cli_verb_at(size_t index)
@@ -54,6 +60,12 @@ static const char *misuse(const struct cli_verb *verb, const struct cli_options 
 		if ((options->given & ~verb->takes & NOT_TAKEN[i].takes) != 0) {
 			return NOT_TAKEN[i].why;
 		}
+	}
+	if ((options->lock.given & ~verb->lock_takes & CLI_LOCK_FENCE) != 0) {
+		return "takes no --if-lock";
+	}
+	if ((options->lock.given & ~verb->lock_takes & CLI_LOCK_BREAK) != 0) {
+		return "takes no --break, --token, --reason";
 	}
 	return options->stops && options->exec == NULL ? "--stop is for --exec" : NULL;
 }

@@ -12,7 +12,8 @@
 struct cli_verb {
 	const char *name;
 	unsigned arguments_min, arguments_max;
-	unsigned takes; /* CLI_TAKES_... */
+	unsigned takes;      /* CLI_TAKES_... */
+	unsigned lock_takes; /* CLI_LOCK_... */
 	int (*run)(struct cli *cli);
 };
 

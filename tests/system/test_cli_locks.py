@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal:   transactions, fences and locks by `coffer`, as its manual tells them.
+Method: the program itself, against three servers over kernel UDP; a shell on a terminal where a
+        session has to stay."""
+
+import base64
+import json
+import re
+
+import harness
+from cluster import Kernel
+from harness import check
+from shell import Shell, Terminal, number
+
+
+def txn(shell, text, expect=0, **more):
+    """The words of the line that a transaction printed."""
+    out = shell.run("txn", input=text.encode(), expect=expect, **more).decode()
+    check(out == "" or out.endswith("\n"), "a line", out)
+    return out.split()
+
+
+def refused(shell, text, *wanted, expect=1, options=()):
+    """What it said on standard error."""
+    done = shell.cluster.coffer(*options, "txn", env=shell.environment, input=text)
+    check(done.returncode == expect, f"txn of {text[:80]!r}: exit code", done.returncode,
+          done.stderr, done.stdout)
+    check(done.stdout == "" or options, "prints nothing", done.stdout)
+    check(done.stderr.count("\n") == 1, "one sentence says why", done.stderr)
+    for word in wanted:
+        check(word in done.stderr, f"says {word!r}", done.stderr)
+    return done
+
+
+def transactions(shell):
+    first = number(shell.run("set", "/t/a", "x"))
+    words = txn(shell, f"# a move\nif rev /t/a = {first}\n\nif value /t/a = x\nthen\n"
+                       'set /t/b "two words\\n\\x00\\xff"\nadd /t/n 41\nadd /t/n 1\ndel /t/a\n')
+    check(words[:2] == ["then", "first"] and int(words[2]) > first and
+          int(words[4]) == int(words[2]) + 3 and words[5:] == ["number", "42"],
+          "the then list", words)
+    check(shell.run("get", "/t/b") == b"two words\n\0\xff", "a value in quotes")
+    check(shell.run("get", "/t/n") == b"42", "a number")
+    shell.run("get", "/t/a", expect=1)
+    words = txn(shell, "if rev /t/a >= 1\nset /t/c then\nelse\nset /t/c else\n")
+    check(words[0] == "else" and words[1::2] == ["first", "last"], "the else list", words)
+    check(shell.run("get", "/t/c") == b"else", "is run")
+    words = shell.run("txn", "if rev /t/b != 0", "if session 4711 gone", "set /t/c 1").split()
+    check(words[0] == b"then", "lines as arguments", words)
+    check(shell.run("get", "/t/c") == b"1", "are run")
+    words = txn(shell, "set /t/s/ v sequence\n")
+    name = f"/t/s/{int(words[4]):016x}"
+    check(shell.run("get", name) == b"v", "a sequence", words)
+    words = txn(shell, "lock t/free try data me\nset /t/c 2\nunlock /t/free\n")
+    check(words[0] == "then" and int(words[6]) > 0, "a write if nobody has the lock", words)
+    check(txn(shell, "")[:4] == ["then", "first", "0", "last"], "nothing at all")
+
+
+def refusals(shell):
+    """The line is named, and nothing has happened."""
+    rev = number(shell.run("set", "/r/a", "x"))
+    told = f"its revision is {rev}"
+    refused(shell, f"if rev /r/a = {rev}\nif rev /r/a != {rev}\nset /r/b 1\n", "line 2", told)
+    refused(shell, 'if value /r/a = "y"\nset /r/b 1\n', "line 1", told)
+    refused(shell, "if session 4711 alive\nset /r/b 1\n", "line 1", "the condition is false")
+    refused(shell, "if token r/l 3\nset /r/b 1\n", "line 1", "not held")
+    refused(shell, "set /r/b 1\nset /r/a 1 if-rev 1\n", "line 2", told)
+    refused(shell, "if rev /r/b = 0\nset /r/b 1\n\nset /r/a 1 if-rev 1\n", "line 4", told)
+    refused(shell, "if rev /r/a = 1\nset /r/a 1 if-rev 1\n", "line 1 or line 2")
+    refused(shell, "if rev /r/a = 1\nset /r/a 2\nelse\nset /r/a 1 if-rev 1\n", "line 4", told)
+    refused(shell, "set /r/b 1\ndel /r/c\n", "line 2", "not found")
+    refused(shell, "set /r/b 1\nadd /r/a 1\n", "line 2", "not a number", expect=4)
+    refused(shell, "set /ctl/lock/x 1\n", "line 1", "only locks", expect=4)
+    refused(shell, "set r/b 1\n", "line 1", "malformed path", expect=4)
+    refused(shell, "if rev //x = 0\nset /r/b 1\n", "line 1", "malformed path", expect=4)
+    refused(shell, "kill 4711\n", "line 1", "not found")
+    refused(shell, "unlock r/l\n", "line 1", "not held")
+    failed = json.loads(refused(shell, "del /r/c\n", options=("-o", "json")).stdout)
+    check(failed["answer"] == "not found" and failed["place"] == "line 1", "JSON", failed)
+    shell.run("get", "/r/b", expect=1)
+    check(shell.json("stat", "/r/a")["revision"] == rev, "nothing has happened")
+
+
+MALFORMED = (
+    ("set", "line 1: a path is missing"), ("\n\nset /a", "line 3: a value is missing"),
+    ("frob /a", "frob: is no operation"), ("if", "line 1"), ("if frob /a", "is no condition"),
+    ("if rev /a", "is missing"), ("if rev /a ~ 3", "~: must be ="),
+    ("if rev /a = -1", "-1: must be"), ("if rev /a = many", "many: must be"),
+    ("if value /a <= x", "must be = or !="), ("if session 3 maybe", "alive or gone"),
+    ("if session 0 alive", "0: must be"), ("set /a b c", "c: is too much"),
+    ("set /a b if-rev", "a revision"), ("then\nthen", "line 2: then"),
+    ("set /a b\nif rev /a = 1", "line 2: conditions stand before"),
+    ("else\nelse", "line 2: there is an else"), ('set /a "b', "a quote is not closed"),
+    ('set /a "\\q"', "a backslash"), ('set /a "\\x1"', "a backslash"),
+    ('set "/a\\x00b" c', "zero byte"), ("set /a " + "b " * 20, "too many words"),
+    ("lock l permits 2000", "2000: must be permits"), ("lock l shared permits 2", "not both"),
+    ("lock l priority 256", "256: must be"), ("lock l delay soon", "soon: must be a duration"),
+    ("add /a 1.5", "1.5: must be"), ("add /a 9223372036854775808", "must be"),
+    ("set /" + "a" * 512 + " b", "longer than 512"), ("lock " + "a" * 475, "longer than 475"),
+    ("set /a " + "b" * 32769, "larger than 32768"), ("proclaim l " + "b" * 4097, "larger than"),
+    ("set /a b\n" * 129, "line 129: there are more than 128"),
+    ("# \n" * 100000, "more than 262144 bytes"), ("\x1b[2J /a", "?[2J: is no operation"),
+)
+
+
+def hostile_text(shell):
+    for text, wanted in MALFORMED:
+        refused(shell, text, wanted, expect=2)
+    refused(shell, "set /a " + "b" * 20000 + "\nset /c " + "d" * 20000, "larger than 34816",
+            expect=4)
+
+
+def as_json(shell):
+    raw = {"base64": base64.b64encode(bytes(range(256))).decode()}
+    wish = {"if": [["rev", "/j/a", "=", 0]],
+            "then": [["set", "/j/a", raw], ["add", "/j/n", 5], ["set", "/j/z", "a\0b c"]],
+            "else": [["set", "/j/a", "else"]]}
+    done = shell.json("txn", "-i", "json", input=json.dumps(wish).encode())
+    check(done["branch"] == "then" and done["number"] == 5 and
+          done["revision"] == done["first"] + 2 and done["queued"] is False and
+          done["durability"] == "memory", "a transaction in JSON", done)
+    check(shell.run("get", "/j/a") == bytes(range(256)), "bytes")
+    check(shell.run("get", "/j/z") == b"a\0b c", "a string")
+    done = shell.json("txn", "-i", "json", input=json.dumps(wish).encode())
+    check(done["branch"] == "else" and "number" not in done, "the else list", done)
+    for text, wanted in (
+            ("", "line 1"), ("{", "line 1"), ("[]", "must be an object"), ('{"or": []}', "no more"),
+            ('{"then": 3}', "then: must be an array"), ('{"then": [3]}', "then 1: must be"),
+            ('{"if": [["rev", "/a", "=", 1.5]]}', "if 1: a word must be"),
+            ('{"then": [["set", "/a", {"base64": "?"}]]}', "then 1: that is no base 64"),
+            ('{"then": [["del", "/a"], ["frob"]]}', "then 2: frob: is no operation"),
+            ('{"else": [["set", "/a"]]}', "else 1: a value is missing"),
+            ('{"then": [[' + ",".join(['"a"'] * 17) + "]]}", "too many words"),
+            ('{"then": [], "then": []}', "line 1"), ("[" * 5000, "line 1")):
+        refused(shell, text, wanted, expect=2, options=("-i", "json"))
+    shell.run("txn", "set /a b", "-i", "json", expect=2)
+    shell.run("txn", "-i", "xml", expect=2)
+
+
+def counters(shell):
+    check(shell.run("incr", "/count") == b"1\n", "incr makes a number")
+    check(shell.run("incr", "/count", "41") == b"42\n", "and adds to it")
+    check(shell.run("incr", "/count", "--", "-50") == b"-8\n", "or takes away")
+    check(shell.run("get", "/count") == b"-8", "it is a file")
+    told = shell.json("incr", "/count", "8")
+    check(told["number"] == 0 and told["path"] == "/count" and told["revision"] > 0, "JSON", told)
+    shell.run("set", "/words", "some")
+    shell.run("incr", "/words", expect=4)
+    shell.run("incr", "/count", "1.5", expect=2)
+    shell.run("incr", "bad", expect=4)
+
+
+def sequences(shell):
+    made = [shell.run("set", "/seq/", str(n), "--sequence").decode().strip() for n in range(3)]
+    check(all(re.fullmatch(r"/seq/[0-9a-f]{16}", m) for m in made) and made == sorted(made),
+          "paths in order", made)
+    check(shell.run("get", made[1]) == b"1", "each is a file")
+    told = shell.json("set", "/seq/", "x", "--sequence")
+    check(told["path"] == f"/seq/{told['revision']:016x}", "JSON", told)
+    shell.run("get", "/a", "--sequence", expect=2)
+
+
+class Held:
+    """Locks of a shell, whose session stays."""
+
+    def __init__(self, shell):
+        self.terminal = Terminal(shell)
+
+    def txn(self, *lines):
+        words = " ".join(f"'{line}'" for line in lines).encode()
+        out = self.terminal.run(b"txn " + words).decode().split()
+        check(out and out[0] == "then", "a transaction in the shell", out)
+        return int(out[6])
+
+    def end(self):
+        check(self.terminal.end(b"exit\n") == 0, "the shell ends")
+
+
+def fences(shell, holder):
+    token = holder.txn("lock f/l data holder")
+    fence = f"f/l:{token}"
+    number(shell.run("set", "/f/a", "1", "--if-lock", fence))
+    number(shell.run("set", "/f/a", "2", "--if-lock", f"/{fence}"))
+    number(shell.run("add", "/f/b", "1", "--if-lock", fence))
+    check(shell.run("incr", "/f/b", "--if-lock", fence) == b"2\n", "incr under a lock")
+    stands = shell.json("stat", "/f/a")["revision"]
+    shell.run("set", "/f/a", "3", "--if-rev", "1", "--if-lock", fence, expect=1)
+    number(shell.run("set", "/f/a", "3", "--if-rev", str(stands), "--if-lock", fence))
+    shell.run("set", "/" + "f" * 600, "3", "--if-lock", fence, expect=4)
+    number(shell.run("del", "/f/b", "--if-lock", fence))
+    for wrong in (f"f/l:{token + 1}", f"f/m:{token}"):
+        for words in (("set", "/f/a", "x"), ("add", "/f/c", "x"), ("del", "/f/a"),
+                      ("incr", "/f/c")):
+            shell.run(*words, "--if-lock", wrong, expect=1)
+    failed = shell.json("set", "/f/a", "x", "--if-lock", "f/m:1", expect=1)
+    check(failed["answer"] == "the lock is not held", "JSON", failed)
+    check(shell.run("get", "/f/a") == b"3", "nothing was written")
+    for wrong in ("f/l", "f/l:", ":3", "f/l:x", "f/l:0", "f" * 600 + ":3"):
+        shell.run("set", "/f/a", "x", "--if-lock", wrong, expect=2)
+    shell.run("get", "/f/a", "--if-lock", fence, expect=2)
+    shell.run("rev", "--break", expect=2)
+    return token
+
+
+def listing(shell, first, second, token):
+    """Who holds, and who waits in which order; and the operator's break."""
+    second.txn("lock f/l priority 7 delay 500ms")
+    first.txn("lock f/shared shared")
+    second.txn("lock f/shared shared", "lock f/shared shared",
+               "proclaim f/shared \"two words\"")
+    first.txn("lock f/three permits 3 data \"\\xff\"")
+    locks = {o["lock"]: o for o in shell.json("locks", "/f/*")}
+    check(list(locks) == ["/f/l", "/f/shared", "/f/three"], "locks", locks)
+    lock = locks["/f/l"]
+    check([h["token"] for h in lock["holders"]] == [token] and
+          lock["holders"][0]["value"] == "holder" and lock["holders"][0]["kind"] == "exclusive" and
+          lock["holders"][0]["ttl_ms"] == 10000, "its holder", lock)
+    check([(w["priority"], w["delay_ms"]) for w in lock["waiters"]] == [(7, 500)], "waiters", lock)
+    shared = locks["/f/shared"]["holders"]
+    check([h["count"] for h in shared] == [1, 2] and shared[1]["value"] == "two words" and
+          len({h["session"] for h in shared}) == 2, "both share", shared)
+    three = locks["/f/three"]["holders"][0]
+    check(three["permits"] == 3 and three["value_base64"] == "/w==", "permits", three)
+    text = shell.run("locks", "f/*").decode()
+    check(re.fullmatch(
+        r"/f/l\n  holder session \d+ token \d+ exclusive ttl 10000ms data holder\n"
+        r"  waiter session \d+ ticket \d+ exclusive priority 7 delay 500ms ttl 10000ms\n"
+        r"/f/shared\n  holder session \d+ token \d+ shared ttl 10000ms\n"
+        r"  holder session \d+ token \d+ shared count 2 ttl 10000ms data \"two words\"\n"
+        r"/f/three\n  holder session \d+ token \d+ permits 3 ttl 10000ms data_base64 /w==\n",
+        text), "for people", text)
+    check(len(shell.json("locks")) == 3 and shell.run("locks", "/none/**") == b"", "by glob")
+    shell.run("locks", "//", expect=4)
+    before = number(shell.run("rev"))
+    shell.run("locks", "--break", "f/l", expect=2)
+    shell.run("locks", "--break", "--reason", "none", expect=2)
+    shell.run("locks", "f/l", "--reason", "none", expect=2)
+    shell.run("locks", "--break", "f/l", "--token", token + 1, "--reason", "none", expect=1)
+    taken = number(shell.run("locks", "--break", "f/l", "--token", token, "--reason",
+                             "it hangs\n"))
+    check(taken == token, "which token it was", taken)
+    lock = shell.json("locks", "f/l")
+    check(lock["holders"][0]["token"] > token and lock["waiters"] == [], "the next has it", lock)
+    check(re.search(r"T\d\d:\d\d:\d\dZ .+@.+: it hangs\n$", lock["broken"]["value"]),
+          "the record", lock)
+    check(b"  broken revision" in shell.run("locks", "f/l"), "and for people")
+    check(shell.json("locks", "f/l", "--rev", before)["holders"][0]["token"] == token,
+          "as it was before")
+    broken = shell.json("locks", "--break", "/f/shared", "--reason", "x")
+    check(broken["lock"] == "/f/shared" and broken["token"] == shared[0]["token"], "JSON", broken)
+    shell.run("locks", "--break", "f/nobody", "--reason", "x", expect=1)
+
+
+def test_transactions(tools):
+    cluster = Kernel(tools, 3, relayed=False).up()
+    for part in (transactions, refusals, hostile_text, as_json, counters, sequences):
+        part(Shell(cluster))
+    cluster.wait_level()
+    cluster.down()
+
+
+def test_fences_and_listing(tools):
+    cluster = Kernel(tools, 3, relayed=False).up()
+    shell = Shell(cluster)
+    first, second = Held(shell), Held(shell)
+    token = fences(shell, first)
+    listing(shell, first, second, token)
+    first.end()
+    second.end()
+    harness.wait_for("locks go with their sessions", lambda: not any(
+        lock["holders"] for lock in [shell.json("locks", name) for name in ("f/l", "f/shared")]
+        if lock))
+    cluster.wait_level()
+    cluster.down()
+
+
+if __name__ == "__main__":
+    harness.run([test_transactions, test_fences_and_listing])
