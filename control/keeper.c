@@ -44,8 +44,8 @@ struct ctl_keeper {
 	bool is_dirty, has_failed;
 	uint64_t mail_ns; /* when status or a change was asked for */
 	unsigned outstanding, next_read, glob;
-	store_rev_t revision; /* of this turn */
-	uint64_t watch;       /* 0: none */
+	store_rev_t revision;             /* of this turn */
+	uint64_t watches[CTL_TREE_GLOBS]; /* of each glob that is walked; 0: none */
 	struct ctl_tree *tree, *next;
 	struct ctl_tree_facts facts;
 	struct ctl_tree_plan plan;
@@ -139,7 +139,9 @@ static void on_news(void *context, const struct watcher_effect *news)
 	int member;
 
 	if (news->kind == WATCHER_EFFECT_END) {
-		keeper->watch = 0;
+		for (unsigned i = 0; i < CTL_TREE_GLOBS; i++) {
+			keeper->watches[i] *= keeper->watches[i] != news->tag;
+		}
 		poke(keeper);
 		return;
 	}
@@ -150,7 +152,32 @@ static void on_news(void *context, const struct watcher_effect *news)
 			poke(keeper); /* not for each pulse of a member */
 		}
 	}
-	keeper->moved = news->next - keeper->pulses;
+	if (news->tag == keeper->watches[CTL_TREE_GLOB_NODES]) {
+		keeper->moved = news->next - keeper->pulses;
+	}
+}
+
+/* What is walked, where it is not watched yet; not all below /ctl: locks there change often. */
+static bool watch(struct ctl_keeper *keeper, store_rev_t from)
+{
+	char glob[CTL_TREE_PATH_SIZE];
+
+	for (unsigned i = 0; i < CTL_TREE_GLOBS; i++) {
+		if (keeper->watches[i] != 0) {
+			continue;
+		}
+		if (i == CTL_TREE_GLOB_NODES) {
+			keeper->pulses = from - ++keeper->moved; /* some may have been missed */
+		}
+		ctl_tree_glob(i, keeper->config.config->name, glob);
+		if (ctl_inside_watch(
+			    keeper->inside,
+			    &(struct watcher_request){.glob = slice_text(glob), .from = from},
+			    on_news, keeper, &keeper->watches[i]) < 0) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -279,7 +306,6 @@ static bool copy_known(struct ctl_keeper *keeper, struct ctl_tree_file *file)
 static void read_more(struct ctl_keeper *keeper)
 {
 	struct ctl_tree *tree = keeper->next;
-	const store_rev_t from = keeper->revision + 1;
 
 	for (; keeper->next_read < tree->count && !keeper->has_failed; keeper->next_read++) {
 		struct ctl_tree_file *file = &tree->files[keeper->next_read];
@@ -296,17 +322,8 @@ static void read_more(struct ctl_keeper *keeper)
 			return;
 		}
 	}
-	if (!keeper->has_failed && keeper->watch == 0) {
-		keeper->pulses = from - ++keeper->moved; /* some may have been missed */
-	}
-	if (!keeper->has_failed && keeper->watch == 0 &&
-	    ctl_inside_watch(keeper->inside,
-	                     &(struct watcher_request){.glob = slice_text("/ctl/**"), .from = from},
-	                     on_news, keeper, &keeper->watch) < 0) {
-		keeper->has_failed = true;
-	}
 	keeper->state = ASKING;
-	if (keeper->has_failed || !ask_status(keeper)) {
+	if (keeper->has_failed || !watch(keeper, keeper->revision + 1) || !ask_status(keeper)) {
 		keeper->has_failed = true;
 		end_turn(keeper);
 	}
@@ -521,7 +538,7 @@ int ctl_keeper_open(struct ctl_keeper **ret_keeper, const struct ctl_keeper_conf
 	                                         .mailbox = config->mailbox,
 	                                         .insides = config->insides,
 	                                         .config = config->config,
-	                                         .watches_max = 2,
+	                                         .watches_max = 2 * CTL_TREE_GLOBS,
 	                                         .timeout_ns = REQUEST_NS};
 	const uint64_t pulse_ms = config->config->pulse_ns / NS_PER_MS;
 	int r;

@@ -7,7 +7,7 @@
  *      walk /ctl --> values that changed --> status of the own replica --> plan --> writes
  *          ^                                                                |
  *          |                                                                '--> CHANGE, TOLD
- *          '-- a change below /ctl (a watch), other members, another leader, a write of its own
+ *          '-- a change there (watches), other members, another leader, a write of its own
  *
  * Every turn of this circle begins with what stands in the store, and remembers only what the
  * changer refused. A turn reads one revision; it never blocks, and one that fails is begun again.

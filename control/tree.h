@@ -39,7 +39,8 @@ enum {
 
 /* Where /ctl is looked at. */
 enum {
-	CTL_TREE_GLOBS = 5
+	CTL_TREE_GLOBS = 5,
+	CTL_TREE_GLOB_NODES = 2, /* "/ctl/node/" and what is below */
 };
 
 /* The I-th glob for a cluster of that name. */
