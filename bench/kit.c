@@ -22,6 +22,7 @@ struct kit_store {
 	struct store *store;
 	struct prng prng;
 	unsigned files, value_size;
+	unsigned next_lock;
 	uint64_t number; /* of the last request of our session */
 	uint8_t value[STORE_VALUE_SIZE_MAX];
 };
@@ -168,6 +169,32 @@ bool kit_store_remake(struct kit_store *kit, unsigned batch)
 	}
 	publish(kit);
 	return good;
+}
+
+/* LOCK or UNLOCK of so many, from the lock `first` on. */
+static bool claim(struct kit_store *kit, enum store_verb verb, unsigned first, unsigned batch)
+{
+	char path[KEY_SIZE];
+	bool good = true;
+
+	for (unsigned i = 0; i < batch; i++) {
+		const struct store_op op = {.verb = verb,
+		                            .limit = verb == STORE_VERB_LOCK ? 1 : 0,
+		                            .path = path_of(path, (first + i) % kit->files)};
+
+		good = run(kit, &op) && good;
+	}
+	publish(kit);
+	return good;
+}
+
+bool kit_store_lock(struct kit_store *kit, unsigned batch)
+{
+	const unsigned first = kit->next_lock;
+
+	kit->next_lock = (first + batch) % kit->files;
+	return claim(kit, STORE_VERB_LOCK, first, batch) &&
+	       claim(kit, STORE_VERB_UNLOCK, first, batch);
 }
 
 bool kit_store_set_first(struct kit_store *kit, unsigned times)

@@ -32,6 +32,9 @@ bool kit_store_set(struct kit_store *kit, unsigned batch);
 /* The same, each file deleted and made again. */
 bool kit_store_remake(struct kit_store *kit, unsigned batch);
 
+/* Locks so many, publishes, gives them back, publishes: one after the other of `files` names. */
+bool kit_store_lock(struct kit_store *kit, unsigned batch);
+
 /* Sets the first file so often; deletes all files. False: as above. */
 bool kit_store_set_first(struct kit_store *kit, unsigned times);
 bool kit_store_delete_all(struct kit_store *kit);

@@ -5,6 +5,7 @@
  *      tree_get      a lookup in the published root
  *      tree_set      sets in a batch, published and cleaned up; items are sets
  *      tree_remake   the same of files that are deleted and made again
+ *      tree_lock     free locks that are taken, published, given back, published; items are both
  *      past_*        reads as of so many changes ago: one file that all of them changed, and walks
  *                    over files that all of them made, or deleted: to the end, where one is
  *                    found, and a page
@@ -78,6 +79,12 @@ static void tree_set(benchmark::State &state)
 static void tree_remake(benchmark::State &state)
 {
 	change(state, kit_store_remake);
+}
+
+static void tree_lock(benchmark::State &state)
+{
+	change(state, kit_store_lock);
+	state.SetItemsProcessed(2 * state.iterations() * state.range(1));
 }
 
 static constexpr unsigned kChanges = 65536;
@@ -173,6 +180,7 @@ template <typename Step> static void codec(benchmark::State &state, Step step)
 BENCHMARK(tree_get)->Arg(1000)->Arg(100000);
 BENCHMARK(tree_set)->Args({1000, 1})->Args({1000, 64})->Args({100000, 1})->Args({100000, 64});
 BENCHMARK(tree_remake)->Args({100000, 1})->Args({100000, 64});
+BENCHMARK(tree_lock)->Args({10000, 1})->Args({10000, 64});
 BENCHMARK_CAPTURE(
 	past, get, [](struct kit_store *kit) { return kit_store_set_first(kit, kChanges); },
 	[](struct kit_store *kit) { return kit_store_get_back(kit, kChanges); });
