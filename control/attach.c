@@ -298,6 +298,7 @@ int ctl_attach_places(const char *file, FILE *out)
 
 static int write_file(struct joining *joining)
 {
+	bool is_written;
 	FILE *file;
 	int fd;
 
@@ -318,7 +319,8 @@ static int write_file(struct joining *joining)
 		              i == joining->node - 1 ? joining->own : joining->servers[i]);
 	}
 	(void)fprintf(file, "members = 1 # counts for founders alone\nnode = %u\n", joining->node);
-	if ((ctl_attach_places(joining->attach->file, file) < 0) | (fclose(file) != 0)) {
+	is_written = ctl_attach_places(joining->attach->file, file) == 0;
+	if (fclose(file) != 0 || !is_written) {
 		ctl_reason_say(joining->reason, "%s cannot be written (%s)", joining->attach->file,
 		               strerror(errno));
 		(void)unlink(joining->attach->file);

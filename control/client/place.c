@@ -39,7 +39,7 @@ static bool take_value(const char *from, size_t size, char *text)
 static int take_pair(struct ctl_place *place, const char *pair, size_t size)
 {
 	char value[CTL_PLACE_SIZE];
-	const size_t length = strlen(place->servers);
+	size_t length = strlen(place->servers);
 
 	if (size < 3 || pair[2] != '=' || size - 3 >= sizeof(value) ||
 	    !take_value(pair + 3, size - 3, value)) {
@@ -49,8 +49,10 @@ static int take_pair(struct ctl_place *place, const char *pair, size_t size)
 		if (length + strlen(value) + 2 > sizeof(place->servers)) {
 			return -E2BIG;
 		}
-		(void)snprintf(place->servers + length, sizeof(place->servers) - length, "%s%s",
-		               length != 0 ? "," : "", value);
+		if (length != 0) {
+			place->servers[length++] = ',';
+		}
+		memcpy(place->servers + length, value, strlen(value) + 1);
 	} else if (strncmp(pair, "cn", 2) == 0) {
 		memcpy(place->name, value, strlen(value) + 1);
 	} else if (strncmp(pair, "sk", 2) == 0) {

@@ -31,7 +31,8 @@ static uint64_t open_one(uint32_t ttl_ms)
 {
 	struct store_result result;
 
-	store_apply(core.store, ++last_id,
+	last_id++;
+	store_apply(core.store, last_id,
 	            &(struct store_entry){
 			    .kind = STORE_ENTRY_OPEN, .secret = last_id, .ttl_ms = ttl_ms},
 	            &result);
