@@ -7,6 +7,7 @@ Method: a namespace for each server, a bridge, net_af_packet or net_af_xdp (--dr
 import harness
 import stories
 from cluster import Veth
+from fight import fight
 from harness import wait_for
 
 
@@ -31,6 +32,7 @@ def test_servers_are_killed_stopped_and_cut(tools):
     stories.leader_is_stopped(cluster)
     stories.link_is_cut(cluster)
     stories.leader_is_isolated(cluster)
+    fight(cluster, 2, 20, 10 if tools.all else 0)
     cluster.down()
 
 
