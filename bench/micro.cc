@@ -10,6 +10,9 @@
  *                    over files that all of them made, or deleted: to the end, where one is
  *                    found, and a page
  *      replica_write three replicas without a network, a batch of writes; items are writes
+ *      replica_expiry writes, one at a time, while so many sessions end at one moment: the worst
+ *                    that one took of everybody's time, how many it took until all were ended, and
+ *                    what a write takes else
  *      replica_read  one read by lease: the leader's whole step
  *      codec_*       a request as a datagram, an entry of the log
  *
@@ -136,6 +139,64 @@ static void replica_write(benchmark::State &state)
 	trio_free(trio);
 }
 
+/* One write: the time of all on its way, in us; below 0: it was refused. */
+static double write_us(struct trio *trio, double cycles_per_us)
+{
+	uint64_t cycles[TRIO_STAGES] = {};
+	uint64_t sum = 0;
+
+	if (!trio_write(trio, 1, cycles)) {
+		return -1;
+	}
+	for (const uint64_t each : cycles) {
+		sum += each;
+	}
+	return static_cast<double>(sum) / cycles_per_us;
+}
+
+static void replica_expiry(benchmark::State &state)
+{
+	const struct trio_config config = {kValueSize, 1000};
+	const unsigned sessions = static_cast<unsigned>(state.range(0));
+	const double cycles_per_us = trio_cycles_per_ns() * 1000;
+	double quiet_us = 0, sum_us = 0, worst_us = 0;
+	unsigned writes = 0;
+	struct trio *trio = nullptr;
+
+	if (trio_new(&trio, &config) < 0) {
+		fail(state, "no leader");
+		return;
+	}
+	for (unsigned i = 0; i < 1000; i++) {
+		quiet_us += write_us(trio, cycles_per_us) / 1000;
+	}
+	for (auto _ : state) {
+		state.PauseTiming();
+		if (!trio_age(trio, sessions)) {
+			fail(state, "sessions were not opened, or ended early");
+			break;
+		}
+		state.ResumeTiming();
+		while (trio_sessions(trio) > 1) {
+			const double us = write_us(trio, cycles_per_us);
+
+			if (us < 0) {
+				fail(state, "a write was refused");
+				break;
+			}
+			worst_us = us > worst_us ? us : worst_us;
+			sum_us += us;
+			writes++;
+		}
+	}
+	state.counters["quiet_us"] = quiet_us;
+	state.counters["mean_us"] = writes != 0 ? sum_us / writes : 0;
+	state.counters["worst_us"] = worst_us;
+	state.counters["writes"] =
+		static_cast<double>(writes) / static_cast<double>(state.iterations());
+	trio_free(trio);
+}
+
 static void replica_read(benchmark::State &state)
 {
 	const struct trio_config config = {kValueSize, 1000};
@@ -193,6 +254,7 @@ BENCHMARK_CAPTURE(past, page_gone, kit_store_delete_all, [](struct kit_store *ki
 	return kit_store_walk_back(kit, kChanges, 1000, 1000);
 });
 BENCHMARK(replica_write)->Arg(1)->Arg(16)->Arg(64);
+BENCHMARK(replica_expiry)->Arg(1000)->Arg(10000)->Iterations(5);
 BENCHMARK(replica_read);
 BENCHMARK_CAPTURE(codec, request_encode,
                   [](struct kit_codec *kit) { return kit_codec_request_encode(kit) != 0; });

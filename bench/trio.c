@@ -23,6 +23,8 @@ enum {
 	BOX_MAX = 512,
 	STEP_NS = 20000,
 	START_STEPS = 500000, /* 10 s of our time */
+	AGE_MS = 100,         /* time to live of the sessions that are to end */
+	AGE_BATCH = 128,      /* of them opened in a step */
 };
 
 struct letter {
@@ -262,12 +264,57 @@ bool trio_read(struct trio *trio)
 	return trio->done == 1;
 }
 
+/* --- sessions ------------------------------------------------------------------------------- */
+
+/* An OPEN of a client that will not be heard again. */
+static void put_open(struct trio *trio, uint64_t secret)
+{
+	const struct proto_request request = {.verb = PROTO_OPEN, .ttl_ms = AGE_MS};
+	const struct proto_head head = {.secret = secret, .number = secret, .segments = 1};
+	uint8_t message[PROTO_REQUEST_OVERHEAD], bytes[STORE_DATAGRAM_SIZE_MAX];
+	const size_t size = proto_request_encode(&request, message, sizeof(message));
+
+	put(trio, trio->leader, PAXOS_NOBODY,
+	    slice_make(bytes, proto_segment_encode(&head, STORE_DATAGRAM_REQUEST, 0, 1,
+	                                           slice_make(message, size), bytes)));
+}
+
+unsigned trio_sessions(const struct trio *trio)
+{
+	return store_session_count(trio->stores[trio->leader]);
+}
+
+bool trio_age(struct trio *trio, unsigned count)
+{
+	const unsigned before = trio_sessions(trio);
+	const uint64_t begin_ns = trio->now_ns;
+
+	for (unsigned i = 0; i < count; i++) {
+		put_open(trio, prng_next(&trio->prng) | 1);
+		if (i % AGE_BATCH == AGE_BATCH - 1) {
+			step(trio);
+		}
+	}
+	step(trio);
+	settle(trio);
+	if (trio_sessions(trio) != before + count) {
+		return false;
+	}
+	while (trio->now_ns + 2 * STEP_NS < begin_ns + (uint64_t)AGE_MS * 1000000) {
+		step(trio);
+	}
+	/* The last was opened so much later than the first; drift, and some to spare. */
+	trio->now_ns += count / AGE_BATCH * STEP_NS + 1000000;
+	return trio_sessions(trio) == before + count;
+}
+
 /* --- start ---------------------------------------------------------------------------------- */
 
 static int make_node(struct trio *trio, unsigned node)
 {
-	const struct store_config store = {
-		.quota_bytes = STORE_QUOTA_DEFAULT, .sessions_max = 1024, .events_max = 1 << 16};
+	const struct store_config store = {.quota_bytes = STORE_QUOTA_DEFAULT,
+	                                   .sessions_max = STORE_SESSIONS_MAX,
+	                                   .events_max = 1 << 16};
 	struct paxos_config config = {
 		.node = (uint8_t)node,
 		.founders = paxos_first(NODES),

@@ -48,6 +48,13 @@ void trio_free(struct trio *trio);
  */
 bool trio_write(struct trio *trio, unsigned batch, uint64_t cycles[TRIO_STAGES]);
 
+/*
+ * Opens `count` sessions, and lets time pass until they are about to be over, all at one moment.
+ * False: they are not there. What follows ends them; trio_sessions() tells how many are left.
+ */
+bool trio_age(struct trio *trio, unsigned count);
+unsigned trio_sessions(const struct trio *trio);
+
 /* One read by lease: the leader's whole step, from the datagram to the answer. */
 bool trio_read(struct trio *trio);
 
