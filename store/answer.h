@@ -61,6 +61,7 @@ struct store_result {
 };
 
 enum {
-	STORE_RESULT_ELSE = 1,   /* a compare was false, and the else list was run */
+	STORE_RESULT_ELSE = 1,   /* a compare was false: the else list was run, or was refused */
 	STORE_RESULT_QUEUED = 2, /* LOCK: number is a ticket; UNLOCK: of one that waited */
+	STORE_RESULT_IF = 4,     /* refused by a compare: `op` is its place among them */
 };

@@ -376,6 +376,7 @@ static void run_txn(struct run *run, struct slice bytes)
 		}
 		if (txn.else_count == 0 || (answer != STORE_MISMATCH && answer != STORE_NOT_HELD)) {
 			refuse(run, answer, i);
+			run->result.flags = STORE_RESULT_IF;
 			return;
 		}
 		run_list(run, txn.elses, txn.else_count);

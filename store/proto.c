@@ -10,7 +10,7 @@ enum {
 	FLAG_IS_DIRECTORY = 2,
 	FLAGS_RESULT = 2, /* bits by which those of a result are shifted */
 	FLAGS_ALL = FLAG_HAS_MORE | FLAG_IS_DIRECTORY |
-	            (STORE_RESULT_ELSE | STORE_RESULT_QUEUED) << FLAGS_RESULT,
+	            (STORE_RESULT_ELSE | STORE_RESULT_QUEUED | STORE_RESULT_IF) << FLAGS_RESULT,
 	OFFSET_FIRST_UNANSWERED = 8, /* in a request's message */
 };
 

@@ -160,7 +160,6 @@ static bool read_if_token(struct line *line)
 		return false;
 	}
 	coffer_txn_if_token(line->text->txn, lock.text, token);
-	line->step.no = COFFER_NOT_HELD;
 	return true;
 }
 
@@ -185,7 +184,6 @@ static bool read_if_session(struct line *line)
 
 static bool take_if_rev(struct line *line, int64_t *ret_rev)
 {
-	line->step.no = COFFER_MISMATCH;
 	return take_number(line, "a revision, from 0", 0, INT64_MAX, ret_rev);
 }
 
@@ -320,7 +318,6 @@ static bool read_unlock(struct line *line)
 		return false;
 	}
 	coffer_txn_unlock(line->text->txn, lock.text, takes(line, "all"));
-	line->step.no = COFFER_NOT_HELD;
 	line->step.counts = true;
 	return true;
 }
@@ -335,7 +332,6 @@ static bool read_transfer(struct line *line)
 		return false;
 	}
 	coffer_txn_transfer(line->text->txn, lock.text, (uint64_t)session);
-	line->step.no = COFFER_NOT_HELD;
 	line->step.counts = true;
 	return true;
 }
@@ -353,7 +349,6 @@ static bool read_proclaim(struct line *line)
 		return false;
 	}
 	coffer_txn_proclaim(line->text->txn, lock.text, data->text, data->size);
-	line->step.no = COFFER_NOT_HELD;
 	line->step.counts = true;
 	return true;
 }
@@ -374,7 +369,6 @@ static bool read_break(struct line *line)
 		return false;
 	}
 	coffer_txn_break(line->text->txn, lock.text, token, record->text, record->size);
-	line->step.no = COFFER_NOT_HELD;
 	line->step.counts = true;
 	return true;
 }
@@ -431,8 +425,7 @@ bool txn_text_step(struct txn_text *text, const struct cli_word *words, unsigned
 	if (rule->name == NULL) {
 		return fail_word(&line, name, is_condition ? "is no condition" : "is no operation");
 	}
-	line.step = (struct txn_step){.line = text->line,
-	                              .no = is_condition ? COFFER_MISMATCH : COFFER_OK};
+	line.step = (struct txn_step){.line = text->line};
 	if (!rule->read(&line)) {
 		return false;
 	}

@@ -24,10 +24,9 @@ enum txn_list {
 };
 
 struct txn_step {
-	unsigned line;         /* from 1 */
-	enum coffer_answer no; /* COFFER_MISMATCH, _NOT_HELD: it can be refused so; else OK */
-	bool counts;           /* its result has a number */
-	bool is_session;       /* there is no file that it is about */
+	unsigned line;   /* from 1 */
+	bool counts;     /* its result has a number */
+	bool is_session; /* there is no file that it is about */
 };
 
 struct txn_text {

@@ -243,41 +243,21 @@ bool txn_text_json(struct txn_text *text, const char *json, size_t size)
 
 /* --- refusals --------------------------------------------------------------------------------- */
 
-static bool can_refuse(const struct txn_text *text, enum txn_list list,
-                       const struct coffer_result *result)
-{
-	const bool is_no = result->answer == COFFER_MISMATCH || result->answer == COFFER_NOT_HELD;
-	const bool is_form =
-		result->answer == COFFER_BAD_PATH || result->answer == COFFER_TOO_LARGE;
-
-	if (result->op >= text->counts[list]) {
-		return false;
-	}
-	if (list == TXN_CONDITIONS && (is_no ? text->counts[TXN_ELSES] != 0 : !is_form)) {
-		return false; /* it would have run the else list, or says nothing else */
-	}
-	return !is_no || text->steps[list][result->op].no == result->answer;
-}
-
 bool txn_text_blame(const struct txn_text *text, const struct coffer_result *result,
                     char ret_place[TXN_FAULT_SIZE])
 {
-	bool is_file = true;
-	size_t size = 0;
+	const enum txn_list list = result->is_condition ? TXN_CONDITIONS
+	                           : result->is_else    ? TXN_ELSES
+	                                                : TXN_THENS;
+	char place[PLACE_SIZE];
 
 	ret_place[0] = '\0';
-	for (unsigned i = 0; i < TXN_LISTS; i++) {
-		char place[PLACE_SIZE];
-
-		if (!can_refuse(text, (enum txn_list)i, result)) {
-			continue;
-		}
-		put_place(text, (enum txn_list)i, text->steps[i][result->op].line, place);
-		size += (size_t)snprintf(ret_place + size, TXN_FAULT_SIZE - size, "%s%s",
-		                         size != 0 ? " or " : "", place);
-		is_file = is_file && !text->steps[i][result->op].is_session;
+	if (result->op >= text->counts[list]) {
+		return true; /* a server that counts otherwise */
 	}
-	return is_file;
+	put_place(text, list, text->steps[list][result->op].line, place);
+	(void)snprintf(ret_place, TXN_FAULT_SIZE, "%s", place);
+	return !text->steps[list][result->op].is_session;
 }
 
 bool txn_text_counts(const struct txn_text *text, enum txn_list list)

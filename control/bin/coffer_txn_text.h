@@ -44,9 +44,8 @@ bool txn_text_lines(struct txn_text *text, char *lines, size_t size);
 bool txn_text_json(struct txn_text *text, const char *json, size_t size);
 
 /*
- * Where a transaction that was refused was: "line 3", "then 2", "line 3 or line 9" (the answer does
- * not always tell which list), or "" where that is not known. Returns true if that is about a file,
- * and result->revision is what stands.
+ * Where a transaction that was refused was: "line 3", "then 2", or "" where that is not known.
+ * Returns true if that is about a file, and result->revision is what stands.
  */
 bool txn_text_blame(const struct txn_text *text, const struct coffer_result *result,
                     char ret_place[TXN_FAULT_SIZE]);

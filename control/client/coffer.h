@@ -255,9 +255,10 @@ struct coffer_result {
 	int64_t first;          /* TXN: revision of the first change, 0: there was none; `revision`
 	                         * is the last one's */
 	int64_t number;         /* TXN: token, ticket or sum; of the last operation that has one */
-	bool is_else;           /* TXN: a compare was false, and the else list was run */
+	bool is_else;           /* TXN: a condition was false: the else list was run, or refused */
+	bool is_condition;      /* TXN, REFUSED: it was a condition; else an operation */
 	bool is_queued;         /* TXN: `number` is a ticket: the lock is waited for */
-	unsigned op;            /* TXN, REFUSED: which compare or operation it was, from 0 */
+	unsigned op;            /* TXN, REFUSED: which of these it was in its list, from 0 */
 	const void *value;      /* GET: the value; LIST, FIND: a page, see coffer_page_next() */
 	size_t value_size;
 	bool is_directory;   /* STAT */

@@ -276,6 +276,7 @@ static struct coffer_result translate(const struct client_result *in, uint64_t n
 		.first = answer->first,
 		.number = answer->number,
 		.is_else = (answer->result & STORE_RESULT_ELSE) != 0,
+		.is_condition = (answer->result & STORE_RESULT_IF) != 0,
 		.is_queued = (answer->result & STORE_RESULT_QUEUED) != 0,
 		.op = in->verb == PROTO_TXN ? answer->count : 0,
 		.value = answer->value.data,

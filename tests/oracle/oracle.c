@@ -935,6 +935,7 @@ static void do_txn(struct ask *ask, struct slice bytes)
 		if (answer == STORE_MISMATCH || answer == STORE_NOT_HELD) {
 			if (txn.else_count == 0) {
 				refuse(ask, answer, i);
+				ask->result->flags = STORE_RESULT_IF;
 				return;
 			}
 			do_list(ask, ops, read_ops(txn.elses, txn.else_count, ops));
@@ -943,6 +944,7 @@ static void do_txn(struct ask *ask, struct slice bytes)
 		}
 		if (answer != STORE_OK) {
 			refuse(ask, answer, i);
+			ask->result->flags = STORE_RESULT_IF;
 			return;
 		}
 	}
