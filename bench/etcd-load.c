@@ -7,16 +7,13 @@
  */
 #include <argp.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/grpc.h"
+#include "bench/grpc_line.h"
 #include "bench/hist.h"
 #include "bench/option.h"
 #include "bench/report.h"
@@ -28,14 +25,7 @@ enum {
 	CONNECTIONS_MAX = 1000,
 	ENDPOINTS_MAX = 7,
 	VALUE_SIZE_MAX = 4096,
-	READ_SIZE = 65536,
 	EVENTS = 256,
-};
-
-struct connection {
-	int fd;
-	bool wants_out; /* the socket's buffer is full */
-	struct grpc grpc;
 };
 
 struct load {
@@ -43,11 +33,10 @@ struct load {
 	unsigned connection_count, streams, value_size, keys;
 	double seconds, warm_up_seconds;
 	int epoll;
-	struct connection *connections;
+	struct grpc_line *connections;
 	struct prng prng;
 	uint64_t count_from_ns, count_to_ns, done, errors;
 	struct hist hist;
-	char authority[ENDPOINTS_MAX][32];
 };
 
 static const struct argp_option options[] = {
@@ -114,15 +103,6 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 
 /* --- one connection ------------------------------------------------------------------------- */
 
-/* Protobuf's varint. */
-static void put_varint(struct wire_writer *writer, size_t value)
-{
-	for (; value >= 0x80; value >>= 7) {
-		wire_put_u8(writer, (uint8_t)(0x80 | (value & 0x7f)));
-	}
-	wire_put_u8(writer, (uint8_t)value);
-}
-
 /* etcdserverpb.PutRequest: key = 1, value = 2, both bytes. */
 static struct slice make_put(struct load *load, uint8_t *memory, size_t size)
 {
@@ -135,17 +115,13 @@ static struct slice make_put(struct load *load, uint8_t *memory, size_t size)
 
 	memset(value, 'a', load->value_size);
 	memcpy(value, &chance, load->value_size < 8 ? load->value_size : 8);
-	wire_put_u8(&writer, 1 << 3 | 2);
-	put_varint(&writer, (size_t)key_size);
-	wire_put(&writer, slice_make(key, (size_t)key_size));
-	wire_put_u8(&writer, 2 << 3 | 2);
-	put_varint(&writer, load->value_size);
-	wire_put(&writer, slice_make(value, load->value_size));
+	grpc_put_bytes(&writer, 1, slice_make(key, (size_t)key_size));
+	grpc_put_bytes(&writer, 2, slice_make(value, load->value_size));
 	must(wire_written_ok(&writer));
 	return wire_written(&writer);
 }
 
-static void ask(struct load *load, struct connection *connection, uint64_t now_ns)
+static void ask(struct load *load, struct grpc_line *connection, uint64_t now_ns)
 {
 	uint8_t memory[GRPC_MESSAGE_SIZE_MAX];
 
@@ -155,33 +131,22 @@ static void ask(struct load *load, struct connection *connection, uint64_t now_n
 }
 
 /* False: the connection is gone. */
-static bool send_output(struct load *load, struct connection *connection)
+static bool send_output(struct load *load, struct grpc_line *connection)
 {
-	for (;;) {
-		const struct slice bytes = grpc_output(&connection->grpc);
-		struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-		ssize_t sent = 0;
+	const bool wanted_out = connection->wants_out;
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
-		if (bytes.size != 0) {
-			sent = send(connection->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
-		}
-		if (sent > 0) {
-			grpc_sent(&connection->grpc, (size_t)sent);
-			continue;
-		}
-		if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-			return false;
-		}
-		if (connection->wants_out != (bytes.size != 0)) {
-			connection->wants_out = bytes.size != 0;
-			event.events |= connection->wants_out ? EPOLLOUT : 0;
-			(void)epoll_ctl(load->epoll, EPOLL_CTL_MOD, connection->fd, &event);
-		}
-		return true;
+	if (!grpc_line_flush(connection)) {
+		return false;
 	}
+	if (connection->wants_out != wanted_out) {
+		event.events |= connection->wants_out ? EPOLLOUT : 0;
+		(void)epoll_ctl(load->epoll, EPOLL_CTL_MOD, connection->fd, &event);
+	}
+	return true;
 }
 
-static void count_calls(struct load *load, struct connection *connection, uint64_t now_ns)
+static void count_calls(struct load *load, struct grpc_line *connection, uint64_t now_ns)
 {
 	struct grpc_call call;
 
@@ -198,18 +163,13 @@ static void count_calls(struct load *load, struct connection *connection, uint64
 	}
 }
 
-static bool turn(struct load *load, struct connection *connection, unsigned events)
+static bool turn(struct load *load, struct grpc_line *connection, unsigned events)
 {
-	static uint8_t bytes[READ_SIZE];
-
 	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
-		const ssize_t size = recv(connection->fd, bytes, sizeof(bytes), 0);
+		const bool is_there = grpc_line_hear(connection);
 		const uint64_t now_ns = report_now_ns();
 
-		if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
-			return false;
-		}
-		if (size > 0 && !grpc_feed(&connection->grpc, slice_make(bytes, (size_t)size))) {
+		if (!is_there) {
 			return false;
 		}
 		count_calls(load, connection, now_ns);
@@ -220,27 +180,15 @@ static bool turn(struct load *load, struct connection *connection, unsigned even
 
 static int open_connection(struct load *load, unsigned index)
 {
-	struct connection *connection = &load->connections[index];
-	const unsigned endpoint = index % load->port_count;
-	const struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons((uint16_t)load->ports[endpoint]),
-	};
+	struct grpc_line *connection = &load->connections[index];
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-	const int yes = 1;
+	const int r = grpc_line_open(connection, load->ports[index % load->port_count],
+	                             "/etcdserverpb.KV/Put");
 
-	connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (connection->fd < 0 ||
-	    connect(connection->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)) < 0 ||
-	    epoll_ctl(load->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
+	if (r == 0 && epoll_ctl(load->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
 		return -errno;
 	}
-	(void)snprintf(load->authority[endpoint], sizeof(load->authority[0]), "127.0.0.1:%u",
-	               load->ports[endpoint]);
-	grpc_init(&connection->grpc, load->authority[endpoint], "/etcdserverpb.KV/Put");
-	return 0;
+	return r;
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */

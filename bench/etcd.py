@@ -26,6 +26,18 @@ def free_port():
         return one.getsockname()[1]
 
 
+def end_all(processes, folder):
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 class Etcd:
     """Members are ours: started here, ended here, by their own Popen."""
 
@@ -76,16 +88,23 @@ class Etcd:
         raise Failure("etcd has no leader")
 
     def stop(self):
-        for member in self.members:
-            member.terminate()
-        for member in self.members:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                member.wait(10)
-            if member.poll() is None:
-                member.kill()
-                member.wait()
+        end_all(self.members, self.folder)
         self.members = []
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def measure_locks(program, folder, seconds, deaths):
+    """What etcd-lock tells of members of its own, asked at the leader."""
+    etcd = Etcd(folder)
+    try:
+        etcd.start()
+        done = subprocess.run([program, "--port", str(etcd.leader_port()), "--seconds",
+                               str(seconds), "--deaths", str(deaths)],
+                              capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode != 0:
+            raise Failure(f"etcd-lock: {done.stderr.strip()}")
+        return json.loads(done.stdout) | {"durability": "disk"}
+    finally:
+        etcd.stop()
 
 
 def measure(program, folder, seconds, value_size, say):

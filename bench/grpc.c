@@ -86,6 +86,29 @@ void grpc_init(struct grpc *grpc, const char *authority, const char *path)
 	put_u32(grpc, WINDOW_MORE);
 }
 
+/* --- messages ------------------------------------------------------------------------------- */
+
+static void put_varint(struct wire_writer *writer, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7) {
+		wire_put_u8(writer, (uint8_t)(0x80 | (value & 0x7f)));
+	}
+	wire_put_u8(writer, (uint8_t)value);
+}
+
+void grpc_put_number(struct wire_writer *writer, unsigned field, uint64_t value)
+{
+	put_varint(writer, field << 3);
+	put_varint(writer, value);
+}
+
+void grpc_put_bytes(struct wire_writer *writer, unsigned field, struct slice bytes)
+{
+	put_varint(writer, field << 3 | 2);
+	put_varint(writer, bytes.size);
+	wire_put(writer, bytes);
+}
+
 /* --- asking --------------------------------------------------------------------------------- */
 
 /* A header with a name of HPACK's static table (6 bits), remembered in the dynamic one. */

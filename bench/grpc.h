@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "store/base/slice.h"
+#include "store/base/wire.h"
 
 enum {
 	GRPC_CALLS_MAX = 1024,        /* under way on one connection */
@@ -63,6 +64,10 @@ void grpc_sent(struct grpc *grpc, size_t size);
 
 /* Takes what came. False: the connection is broken (`broken` is set). */
 bool grpc_feed(struct grpc *grpc, struct slice bytes);
+
+/* A field of a message, as protobuf writes it. */
+void grpc_put_number(struct wire_writer *writer, unsigned field, uint64_t value);
+void grpc_put_bytes(struct wire_writer *writer, unsigned field, struct slice bytes);
 
 /* A call that came to its end, or false. */
 bool grpc_next(struct grpc *grpc, struct grpc_call *ret_call);

@@ -225,7 +225,7 @@ def parse_options(name):
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", default=tempfile.gettempdir(), help="where runs are kept")
     for program in ("cofferd", "coffer", "cofferctl", "recorder", "relay", "lincheck", "bench",
-                    "etcd-load", "gateway-load", "onlooker", "contenders", "kill-at"):
+                    "etcd-load", "etcd-lock", "gateway-load", "onlooker", "contenders", "kill-at"):
         parser.add_argument(f"--{program}", type=lambda p: pathlib.Path(p).absolute())
     parser.add_argument("--all", action="store_true", help="the long version")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the run")

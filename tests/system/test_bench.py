@@ -151,6 +151,10 @@ def test_wrong_use_and_nobody_there(tools):
                   ("watch", "--watches", "0"), ("watch", "--value-size", "7"),
                   ("lock", "--locks", "0"), ("lock", "--clients", "1025")):
         bench(tools, *words, expect=2, environment=nobody)
+    done = tools.run([tools.options.etcd_lock, "--port", "1"])
+    check(done.returncode == 1 and "etcd-lock:" in done.stderr, "nobody listens", done.stderr)
+    for words in ((), ("--port", "0"), ("--port", "1", "--locks", "0")):
+        check(tools.run([tools.options.etcd_lock, *words]).returncode == 2, "wrong use", words)
     for program, where in ((tools.options.etcd_load, ("--ports", "1")),
                            (tools.options.gateway_load, ("--servers", "127.0.0.1:1"))):
         done = tools.run([program, *where, "--seconds", MOMENT])
@@ -167,7 +171,8 @@ def test_compare_from_start_to_end(tools):
     state = tools.folder / "compare"
     build = pathlib.Path(tools.options.bench).parents[1]
     done = tools.run([ROOT / "bench" / "compare", "--no-etcd", "--seconds", MOMENT, "--rounds", "1",
-                      "--kills", "1", "--fill", "1", "--transport", "kernel", "--state", state,
+                      "--kills", "1", "--fill", "1", "--deaths", "1", "--transport", "kernel",
+                      "--state", state,
                       "--json", told_path], limit_s=170,
                      env={**os.environ, "COFFER_LOCAL_BUILD": str(build)})
     check(done.returncode == 0, "bench/compare: exit code", done.returncode, done.stdout,
@@ -178,7 +183,10 @@ def test_compare_from_start_to_end(tools):
                                              "writes_per_s", "reads_per_s", "failover_ms",
                                              "disk_alone_p50_us", "disk_write_p50_us",
                                              "disk_writes_per_s", "recovery_s",
-                                             "p99_with_copy_us", "told_all_10000_p50_us")),
+                                             "p99_with_copy_us", "told_all_10000_p50_us",
+                                             "lock_memory_hand_over_p50_us",
+                                             "lock_disk_many_locks_grants_per_s",
+                                             "lock_memory_ttl_50_ms_silence_p50_us")),
           "figures are told", figures)
     check({goal["figure"] for goal in told["goals"]} == {"write_to_floor", "failover_ms",
                                                          "disk_write_to_floor"},
