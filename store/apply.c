@@ -250,7 +250,9 @@ static void end_session(struct store *store, uint64_t session, enum store_cause 
                         store_rev_t before)
 {
 	if (store_sessions_find(&store->state.sessions, session) != NULL) {
-		store_lock_leave(store, session, cause, before);
+		if (cause != STORE_CAUSE_EXPIRED || !mutant(58)) {
+			store_lock_leave(store, session, cause, before);
+		}
 		must(store_sessions_remove(&store->state.sessions, &store->reclaim, session));
 	}
 }
@@ -258,7 +260,7 @@ static void end_session(struct store *store, uint64_t session, enum store_cause 
 /* What follows once nothing can be refused any more. */
 static void settle_op(struct run *run, const struct store_op *op)
 {
-	if (op->verb == STORE_VERB_LOCK || op->verb == STORE_VERB_UNLOCK ||
+	if (op->verb == STORE_VERB_LOCK || (op->verb == STORE_VERB_UNLOCK && !mutant(55)) ||
 	    op->verb == STORE_VERB_BREAK) {
 		store_lock_grant(run->store, op->path);
 	} else if (op->verb == STORE_VERB_KILL) {

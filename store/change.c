@@ -2,6 +2,7 @@
 #include "store/change.h"
 
 #include "store/base/check.h"
+#include "store/base/mutant.h"
 #include "store/file.h"
 #include "store/owned.h"
 
@@ -38,10 +39,10 @@ static void own(struct store *store, const struct store_item *item, int more)
 }
 
 static void follow(struct store *store, const struct store_item *item,
-                   const struct store_item *former)
+                   const struct store_item *former, bool owns)
 {
 	count(&store->state, item, former);
-	if (item == NULL || former == NULL || item->owner != former->owner) {
+	if (owns && (item == NULL || former == NULL || item->owner != former->owner)) {
 		own(store, former, -1);
 		own(store, item, 1);
 	}
@@ -57,7 +58,7 @@ static void note(struct store *store, struct store_item *item, struct store_item
 	if (item != NULL) {
 		must(item->revision == store->state.revision);
 	}
-	follow(store, item, former);
+	follow(store, item, former, true);
 	stage->changes[stage->count].item = item;
 	stage->changes[stage->count].former = former;
 	stage->changes[stage->count].cause = cause;
@@ -97,7 +98,7 @@ void store_change_undo(struct store *store)
 		                     : store_tree_remove(&store->state.files, &store->reclaim,
 		                                         store_item_key(item));
 		must(out == item);
-		follow(store, former, item);
+		follow(store, former, item, !mutant(57));
 		store->state.revision--;
 		if (item != NULL) {
 			store_reclaim_list(&store->reclaim, &item->block);

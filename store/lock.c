@@ -187,7 +187,7 @@ static enum store_answer take_new(struct store *store, const struct store_sessio
 	struct store_claim_path path;
 
 	tell(result, next, false);
-	if (first_of(store, op->path, STORE_CLAIM_WAITER).item == NULL &&
+	if ((first_of(store, op->path, STORE_CLAIM_WAITER).item == NULL || mutant(54)) &&
 	    can_have(store, op->path, op->limit)) {
 		path = store_claim_holder(op->path, next);
 		return put_claim(store, &path, &claim);
@@ -235,7 +235,8 @@ enum store_answer store_lock_take(struct store *store, const struct store_sessio
 /* Who waits at `waiter` holds it from now on: first the holder's file, then the other goes. */
 static void pass_to(struct store *store, struct slice name, const struct store_item *waiter)
 {
-	const struct store_claim_path path = store_claim_holder(name, store->state.revision + 1);
+	const store_rev_t token = mutant(56) ? number_of(waiter) : store->state.revision + 1;
+	const struct store_claim_path path = store_claim_holder(name, token);
 	const struct found found = found_at(waiter);
 
 	store_change_put(
@@ -420,7 +421,8 @@ static void leave_one(struct store *store, const struct store_claim_path *path,
 		store_change_commit(store);
 		return;
 	}
-	if (kind == STORE_CLAIM_HOLDER && cause != STORE_CAUSE_RELEASED && number <= before) {
+	if (kind == STORE_CLAIM_HOLDER && cause != STORE_CAUSE_RELEASED && number <= before &&
+	    !mutant(60)) {
 		struct found found = found_at(store_tree_get(store->state.files, key));
 
 		if (found.claim.delay_ms > 0) {

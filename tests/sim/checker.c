@@ -33,6 +33,8 @@ void checker_init(struct checker *checker, struct scroll *scroll, struct ledger 
 						.events_max = CHECKER_EVENTS_MAX,
 					}) == 0);
 	checker->oracle = oracle_new(config->sessions_max);
+	checker->vault =
+		(struct vault){.scroll = scroll, .ledger = ledger, .oracle = checker->oracle};
 }
 
 void checker_deinit(struct checker *checker)
@@ -170,6 +172,7 @@ static void follow(struct checker *checker, uint64_t now_ns)
 		store_grace_passed(checker->store, store_grace_wanted(checker->store));
 		ask_oracle(checker, now_ns, index, &entry, &result);
 		ledger_applied(checker->ledger, now_ns, &entry, &result, checker->store);
+		vault_applied(&checker->vault, now_ns);
 		checker->applied = index;
 		note_configuration(checker, index);
 		if (index % CHECKER_DIGEST_GAP == 0) {

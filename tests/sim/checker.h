@@ -38,6 +38,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/scroll.h"
+#include "tests/sim/vault.h"
 
 enum {
 	CHECKER_DIGEST_GAP = 16, /* entries between two indexes whose digests are compared */
@@ -85,6 +86,7 @@ struct checker {
 	uint64_t applied;             /* by the checker's own store: all known without a hole */
 	struct store *store;          /* owned */
 	struct oracle *oracle;        /* owned; what each entry must do */
+	struct vault vault;           /* what clients do with locks */
 	struct store_digest *digests; /* owned; by index / CHECKER_DIGEST_GAP */
 	size_t digest_room;
 	uint64_t compared; /* digests */

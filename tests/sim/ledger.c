@@ -584,6 +584,17 @@ static struct ledger_change *new_change(struct ledger *ledger)
 	return &ledger->changes[ledger->change_count];
 }
 
+/* The number that a value begins with. */
+static uint64_t decimal_of(struct slice value)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < value.size && value.data[i] >= '0' && value.data[i] <= '9'; i++) {
+		number = number * 10 + (uint64_t)(value.data[i] - '0');
+	}
+	return number;
+}
+
 /* The number that a key of ours now has, and who wrote it. */
 static void read_change(struct ledger *ledger, uint64_t now_ns, struct ledger_change *change,
                         struct slice value)
@@ -592,12 +603,10 @@ static void read_change(struct ledger *ledger, uint64_t now_ns, struct ledger_ch
 
 	change->former = ledger->last[change->key];
 	if (change->key == ledger->key_count) {
-		char text[64] = "";
-
-		memcpy(text, value.data, value.size < 63 ? value.size : 63);
-		change->number = strtoull(text, NULL, 10);
+		change->number = decimal_of(value);
 		if (change->number != (change->former == 0 ? 0 : before->number) + 1) {
-			scroll_fail(ledger->scroll, now_ns, "the sum goes to %s", text);
+			scroll_fail(ledger->scroll, now_ns, "the sum goes to %" PRIu64,
+			            change->number);
 		}
 	} else if (!change->is_delete &&
 	           (!parse_value(value, &change->number, &change->operation) ||
@@ -625,6 +634,8 @@ static void note_change(struct ledger *ledger, uint64_t now_ns, const struct sto
 	if (change->key != LEDGER_KEYS_MAX) {
 		read_change(ledger, now_ns, change, event->value);
 		ledger->last[change->key] = rev;
+	} else {
+		change->number = decimal_of(event->value);
 	}
 }
 

@@ -111,7 +111,7 @@ struct ledger_change {
 	store_rev_t first, last; /* of its entry */
 	bool is_claimed;
 	uint64_t operation; /* who wrote it; 0 for a delete: not known until it is claimed */
-	uint64_t number;    /* the number written, for INCREMENT and the sum */
+	uint64_t number;    /* the number written: INCREMENT, the sum, files that are not ours */
 	store_rev_t former; /* former change of the same key, 0: none */
 };
 

@@ -56,7 +56,10 @@ static const struct {
 	{TALLY_TOO_LATE, 500},        {TALLY_WATCH_PAGES, 50000},   {TALLY_WATCH_EVENTS, 50000},
 	{TALLY_WATCH_KNOWN, 5000},    {TALLY_WATCH_MOVED, 10000},   {TALLY_WATCH_LOST, 300},
 	{TALLY_CLAIMS, 200},          {TALLY_RESUMED, 2000},        {TALLY_TXNS, 5000},
-	{TALLY_ELSES, 1000},          {TALLY_READS_AMID, 1000},
+	{TALLY_ELSES, 1000},          {TALLY_READS_AMID, 1000},     {TALLY_LOCKED, 3000},
+	{TALLY_PASSED_ON, 800},       {TALLY_RESTED, 200},          {TALLY_LOCKERS_LOST, 250},
+	{TALLY_GUARDED, 3000},        {TALLY_ACTS, 3000},           {TALLY_FENCED, 100},
+	{TALLY_REVOKED, 20},
 };
 
 /* --- one seed -------------------------------------------------------------------------------- */

@@ -61,7 +61,15 @@ MUTANTS = {
     49: "new leader does not count the times to live afresh",
     50: "resumed session goes on with numbers that its former client may have given",
     51: "read at a revision amid an entry sees a part",
+    52: "any token compares as the present one",
     53: "watch joins a search of the past that has passed it by",
+    54: "who comes takes a lock past those who wait",
+    55: "lock that is given back not passed on",
+    56: "token of who waited is the ticket",
+    57: "owners forgotten where changes are taken back",
+    58: "session expires and leaves what it owns",
+    59: "new leader forgets the locks that rest",
+    60: "lock does not rest after its holder's death",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.

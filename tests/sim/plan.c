@@ -154,6 +154,34 @@ static void draw_lookout(struct plan *plan, struct lookout_options *lookout)
 	watcher->resend_max_ns = heartbeat_ns * between(plan, 4, 40);
 }
 
+/* In half of the seeds. */
+static void draw_locker(struct plan *plan, const struct user_options *user,
+                        struct locker_options *locker)
+{
+	const uint64_t heartbeat_ns = plan->heartbeat_ns;
+
+	if (prng_chance(&plan->prng, 1, 2)) {
+		return;
+	}
+	locker->lockers = (unsigned)between(plan, 2, 5);
+	locker->client = user->client;
+	locker->client.requests_max = 8;
+	locker->client.ttl_ms = (uint32_t)(heartbeat_ns / 1000000 * between(plan, 5, 60));
+	locker->watcher = user->lookout.watcher;
+	locker->think_ns = heartbeat_ns * between(plan, 1, 40);
+	locker->hold_ns = heartbeat_ns * between(plan, 1, 40);
+	locker->patience_ns = heartbeat_ns * between(plan, 20, 300);
+	locker->work_ns = heartbeat_ns * between(plan, 1, 8);
+	locker->nap_ns = heartbeat_ns * between(plan, 1, 20);
+	locker->freeze_ns = heartbeat_ns * between(plan, 5, 100);
+	locker->down_ns = heartbeat_ns * between(plan, 5, 100);
+	locker->deadline_ns = heartbeat_ns * between(plan, 20, 200);
+	locker->die_ppm = strength(plan, 100000);
+	locker->freeze_ppm = strength(plan, 100000);
+	locker->operator_ppm = strength(plan, 100000);
+	locker->delay_ms = (uint32_t)(heartbeat_ns / 1000000 * between(plan, 0, 60));
+}
+
 void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limits)
 {
 	struct world_options *options = &plan->options;
@@ -187,6 +215,7 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 	draw_net(plan, &options->net);
 	draw_user(plan, &options->user);
 	draw_lookout(plan, &options->user.lookout);
+	draw_locker(plan, &options->user, &options->locker);
 	options->server.paxos.watches_max = (uint32_t)ONE_OF(plan, 30, 64);
 	options->server.poll_ns = ONE_OF(plan, US(1), US(50), plan->heartbeat_ns / 10);
 	options->server.grace_ns = plan->heartbeat_ns * between(plan, 0, 20) + 1;
@@ -740,6 +769,9 @@ static void calm(struct plan *plan, struct world *world)
 		world->users[i].is_quiet = true;
 		lookout_calm(&world->users[i].lookout, &world->stage);
 	}
+	for (unsigned i = 0; i < world->options.locker.lockers; i++) {
+		locker_calm(&world->lockers[i], &world->stage);
+	}
 }
 
 /* No change begins any more; who was removed, and is a member again, comes back. */
@@ -850,6 +882,15 @@ static void close_books(struct world *world)
 	watchbook_close(&stage->watchbook, stage->now_ns);
 }
 
+/* Until the last session has expired and the last lock has rested, one after the other. */
+static uint64_t claims_bound_ns(const struct world *world)
+{
+	const struct locker_options *locker = &world->options.locker;
+	const uint64_t lives_ms = 2 * (uint64_t)locker->client.ttl_ms + locker->delay_ms;
+
+	return locker->deadline_ns + locker->lockers * lives_ms * 1000000;
+}
+
 bool plan_run(struct plan *plan, struct world *world)
 {
 	const struct paxos_config *paxos = &world->options.server.paxos;
@@ -871,6 +912,9 @@ bool plan_run(struct plan *plan, struct world *world)
 	if (!demand(world, world_until(world, world_agrees, bound_ns), "servers do not agree") ||
 	    !demand(world, world_until(world, world_is_quiet, bound_ns + deadline_ns),
 	            "what was under way has not ended") ||
+	    !demand(world,
+	            world_until(world, world_has_no_claims, bound_ns + claims_bound_ns(world)),
+	            "somebody waits for a lock, or holds one, to no end") ||
 	    !probe(world, bound_ns) ||
 	    !demand(world, world_until(world, world_agrees, bound_ns),
 	            "servers do not agree after a write")) {
@@ -880,9 +924,10 @@ bool plan_run(struct plan *plan, struct world *world)
 	plan->calm_stands = stands(world) - stands_before;
 	if (!demand(world, keeps_still(world, 30 * plan->heartbeat_ns),
 	            "elections go on although nothing is wrong") ||
-	    !demand(world, world_until(world, world_agrees, bound_ns), "servers do not agree") ||
 	    !demand(world, world_until(world, world_has_seen_all, bound_ns),
-	            "a watch was not given all")) {
+	            "a watch was not given all") ||
+	    /* The last, since sessions still expire. */
+	    !demand(world, world_until(world, world_agrees, bound_ns), "servers do not agree")) {
 		return false;
 	}
 	close_books(world);

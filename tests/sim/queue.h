@@ -21,6 +21,8 @@ enum event_kind {
 	EVENT_SNAPSHOT, /* of server `node`: its snapshot is written, if `tag` is its run's */
 	EVENT_GRACE,    /* of server `node`: a grace period for number `value` has passed */
 	EVENT_USER,     /* client `node` has something to do, if `tag` is still its wake-up's */
+	EVENT_LOCKER,   /* locker `node` likewise */
+	EVENT_ACT,      /* what lock `node` guards is touched under token `value` */
 	EVENT_ROOM,     /* of server `node`: its disk is full no more */
 	EVENT_UP,       /* server `node` starts again, if `tag` is its run's */
 	EVENT_KIND_COUNT

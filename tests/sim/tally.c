@@ -39,6 +39,14 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_WATCH_MOVED] = "watches moved",
 	[TALLY_WATCH_LOST] = "watches too late",
 	[TALLY_WATCH_REFUSED] = "watches refused",
+	[TALLY_LOCKED] = "locks granted",
+	[TALLY_PASSED_ON] = "and passed on",
+	[TALLY_RESTED] = "and rested",
+	[TALLY_LOCKERS_LOST] = "and lost by lockers",
+	[TALLY_GUARDED] = "writes by token",
+	[TALLY_ACTS] = "acts by token",
+	[TALLY_FENCED] = "acts fenced off",
+	[TALLY_REVOKED] = "locks broken",
 	[TALLY_DUPLICATES] = "duplicate requests",
 	[TALLY_SNAPSHOTS] = "snapshots",
 	[TALLY_REJOINS] = "rejoins",
@@ -170,6 +178,22 @@ static void tally_watches(const struct world *world, uint64_t *counts)
 	}
 }
 
+static void tally_locks(const struct world *world, uint64_t *counts)
+{
+	const struct vault *vault = &world->stage.checker.vault;
+
+	counts[TALLY_LOCKED] = vault->granted;
+	counts[TALLY_PASSED_ON] = vault->passed_on;
+	counts[TALLY_RESTED] = vault->rested;
+	counts[TALLY_GUARDED] = vault->guarded;
+	counts[TALLY_ACTS] = vault->accepted;
+	counts[TALLY_FENCED] = vault->refused;
+	counts[TALLY_REVOKED] = vault->revoked_count;
+	for (unsigned i = 0; i < world->options.locker.lockers; i++) {
+		counts[TALLY_LOCKERS_LOST] += world->lockers[i].lost;
+	}
+}
+
 void tally_world(const struct world *world, struct tally *ret_tally)
 {
 	const struct stage *stage = &world->stage;
@@ -193,6 +217,7 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	counts[TALLY_TXNS] = ledger->txns;
 	counts[TALLY_ELSES] = ledger->elses;
 	tally_watches(world, counts);
+	tally_locks(world, counts);
 	counts[TALLY_CLAIMS] = ledger->claims_checked;
 	for (unsigned i = 0; i < world->options.clients; i++) {
 		counts[TALLY_LIVES] += world->users[i].lives;

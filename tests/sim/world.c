@@ -44,6 +44,10 @@ void world_options_default(struct world_options *options)
 	client->cluster = paxos->cluster;
 	client->requests_max = 16;
 	client->ttl_ms = 10000;
+	options->locker.client = *client;
+	options->locker.deadline_ns = MS(60000);
+	watcher_config_default(&options->locker.watcher);
+	options->locker.watcher.cluster = paxos->cluster;
 	watcher_config_default(&options->user.lookout.watcher);
 	options->user.lookout.watcher.cluster = paxos->cluster;
 	options->user.lookout.watcher.watches_max = 2 * LOOKOUT_WATCHES_MAX;
@@ -60,7 +64,7 @@ struct world *world_new(const struct world_options *options)
 	must(world != NULL);
 	must(options->servers <= STORE_VOTERS_MAX);
 	must(options->servers + options->spares <= NET_CLIENT);
-	must(options->clients <= NET_CLIENTS_MAX);
+	must(options->clients + options->locker.lockers <= NET_CLIENTS_MAX);
 	rcu_register_thread();
 	stage = &world->stage;
 	world->options = *options;
@@ -68,6 +72,9 @@ struct world *world_new(const struct world_options *options)
 	world->options.server.servers = world_servers(world);
 	world->options.user.client.servers = world_servers(world);
 	world->options.user.lookout.watcher.servers = world_servers(world);
+	world->options.locker.client.servers = world_servers(world);
+	world->options.locker.watcher.servers = world_servers(world);
+	world->options.locker.first = options->clients;
 	stage->now_ns = MS(1);
 	prng_init(&stage->prng, options->seed);
 	scroll_init(&stage->scroll, options->verbose);
@@ -78,6 +85,7 @@ struct world *world_new(const struct world_options *options)
 	             options->server.paxos.durability, &options->server.store);
 	watchbook_init(&stage->watchbook, &stage->scroll, &stage->ledger);
 	stage->checker.founders = paxos_first(options->servers);
+	stage->checker.vault.drift_ppm = options->server.paxos.drift_ppm;
 	for (unsigned i = 0; i < world_servers(world); i++) {
 		server_init(&world->servers[i], i, &world->options.server, stage);
 		world->servers[i].joins = i >= options->servers;
@@ -87,6 +95,10 @@ struct world *world_new(const struct world_options *options)
 	for (unsigned i = 0; i < options->clients; i++) {
 		user_init(&world->users[i], i, &world->options.user, stage);
 		user_nudge(&world->users[i], stage);
+	}
+	for (unsigned i = 0; i < options->locker.lockers; i++) {
+		locker_init(&world->lockers[i], options->clients + i, &world->options.locker,
+		            stage);
 	}
 	return world;
 }
@@ -103,6 +115,9 @@ void world_free(struct world *world)
 	}
 	for (unsigned i = 0; i < world->options.clients; i++) {
 		user_deinit(&world->users[i]);
+	}
+	for (unsigned i = 0; i < world->options.locker.lockers; i++) {
+		locker_deinit(&world->lockers[i]);
 	}
 	for (unsigned i = 0; i < world_servers(world); i++) {
 		server_deinit(&world->servers[i], stage);
@@ -125,6 +140,7 @@ unsigned world_servers(const struct world *world)
 
 static void arrive(struct world *world, struct packet *packet)
 {
+	const unsigned clients = world->options.clients;
 	struct stage *stage = &world->stage;
 
 	if (packet->target < NET_CLIENT) {
@@ -132,8 +148,11 @@ static void arrive(struct world *world, struct packet *packet)
 			server_arrival(&world->servers[packet->target], stage, packet);
 			return;
 		}
-	} else if (packet->target - NET_CLIENT < world->options.clients) {
+	} else if (packet->target - NET_CLIENT < clients) {
 		user_arrival(&world->users[packet->target - NET_CLIENT], stage, packet);
+	} else if (packet->target - NET_CLIENT < clients + world->options.locker.lockers) {
+		locker_arrival(&world->lockers[packet->target - NET_CLIENT - clients], stage,
+		               packet);
 	}
 	net_done(&stage->net, packet);
 }
@@ -170,6 +189,14 @@ bool world_step(struct world *world)
 		break;
 	case EVENT_USER:
 		user_wake_due(&world->users[event.node], stage, event.tag);
+		break;
+	case EVENT_LOCKER:
+		locker_wake_due(&world->lockers[event.node - world->options.clients], stage,
+		                event.tag);
+		break;
+	case EVENT_ACT:
+		vault_act(&stage->checker.vault, stage->now_ns, event.node,
+		          (store_rev_t)event.value);
 		break;
 	case EVENT_UP:
 		if (!world->servers[event.node].is_up &&
@@ -377,6 +404,31 @@ static void print_server(const struct world *world, unsigned node, FILE *file)
 	fputc('\n', file);
 }
 
+static void print_lockers(const struct world *world, FILE *file)
+{
+	const struct oracle_claim *claims;
+	const unsigned count = oracle_claims(world->stage.checker.oracle, &claims);
+
+	for (unsigned i = 0; i < world->options.locker.lockers; i++) {
+		const struct locker *locker = &world->lockers[i];
+
+		fprintf(file,
+		        "  c%u is a locker, state %d, lock %u, token %" PRId64 ", session %" PRIu64
+		        "%s%s\n",
+		        locker->index, (int)locker->state, locker->lock, locker->token,
+		        locker->session, locker->is_asking ? ", asks" : "",
+		        locker->watch != 0 ? ", watches" : "");
+	}
+	for (unsigned i = 0; i < count; i++) {
+		fprintf(file, "  %s: session %" PRIu64 " %s %" PRId64 "\n", claims[i].name,
+		        claims[i].session,
+		        !claims[i].is_holder   ? "waits, ticket"
+		        : claims[i].is_resting ? "is dead, token"
+		                               : "holds it, token",
+		        claims[i].number);
+	}
+}
+
 void world_print(const struct world *world, FILE *file)
 {
 	const struct store_members *members = store_members(world->stage.checker.store);
@@ -390,6 +442,7 @@ void world_print(const struct world *world, FILE *file)
 		fprintf(file, "  c%u has %u operations open, asks s%u\n", i, world->users[i].open,
 		        client_aim(world->users[i].client));
 	}
+	print_lockers(world, file);
 }
 
 /* After its last turn: cheaper than a status of now, and as good between turns. */
@@ -423,6 +476,19 @@ bool world_has_leader(const struct world *world)
 bool world_is_quiet(const struct world *world)
 {
 	return world->stage.ledger.open == 0;
+}
+
+bool world_has_no_claims(const struct world *world)
+{
+	const struct oracle_claim *claims;
+
+	for (unsigned i = 0; i < world->options.locker.lockers; i++) {
+		if (world->lockers[i].state != LOCKER_IDLE &&
+		    world->lockers[i].state != LOCKER_DOWN) {
+			return false;
+		}
+	}
+	return oracle_claims(world->stage.checker.oracle, &claims) == 0;
 }
 
 bool world_has_seen_all(const struct world *world)

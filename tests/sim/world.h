@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "tests/sim/locker.h"
 #include "tests/sim/server.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/user.h"
@@ -42,6 +43,7 @@ struct world_options {
 	bool verbose;
 	struct server_options server;
 	struct user_options user;
+	struct locker_options locker;
 	struct net_options net;
 };
 
@@ -50,6 +52,7 @@ struct world {
 	struct stage stage;
 	struct server servers[STORE_NODES_MAX];
 	struct user users[NET_CLIENTS_MAX];
+	struct locker lockers[NET_CLIENTS_MAX]; /* whose end points follow those of the clients */
 };
 
 /* What stories start from: a quick, quiet network, three servers, one client, mode memory. */
@@ -119,6 +122,9 @@ bool world_has_leader(const struct world *world);
 
 /* No operation is under way. */
 bool world_is_quiet(const struct world *world);
+
+/* Nobody holds a lock or waits for one, by what was decided and as far as lockers know. */
+bool world_has_no_claims(const struct world *world);
 
 /* Every watch was given all that was decided. */
 bool world_has_seen_all(const struct world *world);
