@@ -398,7 +398,7 @@ static void answer_read(struct paxos_core *core, struct paxos_desk *desk,
 	}
 	allowed.flags |= PROTO_FLAG_STALE;
 	allowed.seen = 0;
-	must(paxos_read(&desk->view, core->store, core->now_ns, core->config.node,
+	must(paxos_read(&desk->view, core->store, core->now_ns, &desk->looks, core->config.node,
 	                (uint8_t)core->config.durability, &allowed, desk->message, &size,
 	                &version) == PAXOS_READ_ANSWERED);
 	paxos_answer_message(core, address, &request->head, version,
@@ -462,7 +462,7 @@ static void on_read(struct paxos_core *core, struct paxos_desk *desk,
 	    answer_of_alive(core, desk, address, request)) {
 		return;
 	}
-	if (paxos_read(&desk->view, core->store, core->now_ns, core->config.node,
+	if (paxos_read(&desk->view, core->store, core->now_ns, &desk->looks, core->config.node,
 	               (uint8_t)core->config.durability, request, desk->message, &size,
 	               &version) == PAXOS_READ_ANSWERED) {
 		if ((request->flags & PROTO_FLAG_STALE) != 0) {

@@ -51,6 +51,7 @@ struct paxos_waiting_read {
 
 struct paxos_desk {
 	struct paxos_lease_view view; /* for all workers */
+	struct paxos_looks looks;
 	struct assembly *assembly;
 	struct paxos_watches *watches;
 	uint8_t *message; /* PROTO_MESSAGE_SIZE_MAX */

@@ -15,6 +15,35 @@ static bool is_read(enum proto_verb verb)
 	       verb == PROTO_WALK || verb == PROTO_REV || verb == PROTO_SELF;
 }
 
+static uint32_t allow(struct paxos_looks *looks, uint64_t now_ns)
+{
+	if (looks->turn_ns != now_ns) {
+		*looks = (struct paxos_looks){.turn_ns = now_ns, .left = PAXOS_LOOKS_MAX};
+	}
+	return looks->left > PAXOS_LOOKS_MIN ? looks->left : PAXOS_LOOKS_MIN;
+}
+
+static void take(struct paxos_looks *looks, uint32_t taken)
+{
+	looks->left -= taken < looks->left ? taken : looks->left;
+}
+
+/* Says where to go on with a page that was cut. */
+static size_t mark_page(const struct store_cursor *cursor, uint32_t offset_left, uint8_t *page,
+                        size_t size, struct proto_answer *answer)
+{
+	struct proto_page_mark mark = {.offset = answer->count == 0 ? offset_left : 0};
+	size_t grown;
+
+	if (!store_cursor_cut(cursor, &mark.after)) {
+		return size;
+	}
+	answer->has_more = true;
+	grown = proto_page_put_mark(page, size, PAGE_SIZE, &mark);
+	must(grown != 0 || answer->count != 0);
+	return grown != 0 ? grown : size; /* then the last entry says it */
+}
+
 static void fill_page(const struct proto_request *request, struct store_cursor *cursor,
                       struct proto_answer *answer, uint8_t *page)
 {
@@ -33,7 +62,8 @@ static void fill_page(const struct proto_request *request, struct store_cursor *
 		};
 		size_t grown;
 
-		if (passed++ < request->offset) {
+		if (passed < request->offset) {
+			passed++;
 			continue;
 		}
 		if (request->verb == PROTO_LIST) {
@@ -50,6 +80,7 @@ static void fill_page(const struct proto_request *request, struct store_cursor *
 		size = grown;
 		answer->count++;
 	}
+	size = mark_page(cursor, request->offset - passed, page, size, answer);
 	answer->value = slice_make(page, size);
 }
 
@@ -64,6 +95,9 @@ static void read_page(struct store_view *view, const struct proto_request *reque
 	                         : store_walk_at(&cursor, view, request->path, request->after);
 	if (answer->answer != STORE_OK) {
 		return;
+	}
+	if (cursor.view.looks < PAXOS_LOOKS_MIN) {
+		cursor.view.looks = PAXOS_LOOKS_MIN; /* whatever the checks took */
 	}
 	fill_page(request, &cursor, answer, page);
 	*view = cursor.view;
@@ -96,6 +130,7 @@ static void read_view(struct store_view *view, const struct proto_request *reque
 			answer->session = file.owner;
 			answer->is_directory = file.is_directory;
 			answer->children = file.children;
+			answer->has_more = file.has_more;
 			answer->count = (uint32_t)file.value.size;
 		}
 		break;
@@ -121,24 +156,27 @@ static void read_view(struct store_view *view, const struct proto_request *reque
 	}
 }
 
-static void read_root(const struct store *store, const struct store_root *root,
-                      const struct proto_request *request, struct proto_answer *answer,
-                      uint8_t *page)
+/* Returns what is left of the looks. */
+static uint32_t read_root(const struct store *store, const struct store_root *root,
+                          const struct proto_request *request, uint32_t looks,
+                          struct proto_answer *answer, uint8_t *page)
 {
 	struct store_view view;
 
 	answer->answer = store_past(store, root, request->rev, &view);
+	view.looks = looks;
 	if (answer->answer == STORE_OK) {
 		read_view(&view, request, answer, page);
 	}
 	if (answer->answer == STORE_TOO_LATE) {
 		answer->revision = view.oldest;
 	}
+	return view.looks;
 }
 
 enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct store *store,
-                           uint64_t now_ns, uint8_t node, uint8_t durability,
-                           const struct proto_request *request, void *message,
+                           uint64_t now_ns, struct paxos_looks *looks, uint8_t node,
+                           uint8_t durability, const struct proto_request *request, void *message,
                            size_t *ret_message_size, uint64_t *ret_version)
 {
 	/* The law's order: the clock was read after the burst, the lease is loaded after that. */
@@ -147,6 +185,7 @@ enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct sto
 	struct proto_answer answer = {.verb = request->verb, .node = (uint8_t)(node + 1)};
 	/* A page is put together where the message will be, behind its fixed part. */
 	uint8_t *page = (uint8_t *)message + PROTO_ANSWER_OVERHEAD;
+	const uint32_t allowed = allow(looks, now_ns);
 	const struct store_root *root;
 
 	if (!is_read(request->verb)) {
@@ -165,7 +204,16 @@ enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct sto
 	answer.role = (uint8_t)atomic_load_explicit(&view->role, memory_order_relaxed);
 	answer.durability = durability;
 	answer.store_revision = store_root_revision(root);
-	read_root(store, root, request, &answer, page);
+	take(looks, allowed - read_root(store, root, request, allowed, &answer, page));
+	if (request->verb == PROTO_STAT && answer.has_more && allowed < PAXOS_LOOKS_STAT) {
+		answer = (struct proto_answer){.verb = answer.verb,
+		                               .answer = STORE_OVERLOADED,
+		                               .node = answer.node,
+		                               .leader = answer.leader,
+		                               .role = answer.role,
+		                               .durability = durability,
+		                               .store_revision = answer.store_revision};
+	}
 	*ret_version = proto_answer_version(&answer);
 	*ret_message_size = proto_answer_encode(&answer, message, PROTO_MESSAGE_SIZE_MAX);
 	must(*ret_message_size != 0);

@@ -51,9 +51,10 @@ static struct ctl_gateway_ask *new_ask(struct ctl_gateway_link *link,
 {
 	const size_t size = request->path.len > STORE_PATH_SIZE_MAX ? STORE_PATH_SIZE_MAX + 1
 	                                                            : request->path.len;
+	const bool is_listing = request->verb == DOOZER_WALK || request->verb == DOOZER_GETDIR;
 	/* A file's path behind the glob that finds it. */
-	struct ctl_gateway_ask *ask = calloc(
-		1, sizeof(*ask) + size + (request->verb == DOOZER_WALK ? STORE_PATH_SIZE_MAX : 0));
+	struct ctl_gateway_ask *ask =
+		calloc(1, sizeof(*ask) + size + (is_listing ? STORE_PATH_SIZE_MAX : 0));
 
 	if (ask == NULL) {
 		return NULL;
@@ -252,8 +253,9 @@ static int take_entry(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
 static bool is_same_listing(const struct ctl_gateway_cursor *cursor,
                             const struct ctl_gateway_ask *ask)
 {
-	return cursor != NULL && ask->has_rev && cursor->verb == ask->verb &&
-	       cursor->rev == ask->rev && slice_equal(cursor->path, path_of(ask));
+	return cursor != NULL && cursor->verb == ask->verb && cursor->is_named == ask->has_rev &&
+	       (!ask->has_rev || cursor->rev == ask->rev) &&
+	       slice_equal(cursor->path, path_of(ask));
 }
 
 /* A listing at a revision never changes: its page serves the offsets that follow. */
@@ -262,50 +264,113 @@ static void keep_page(struct ctl_gateway_link *link, const struct ctl_gateway_as
 {
 	struct ctl_gateway_cursor *cursor =
 		malloc(sizeof(*cursor) + ask->path_size + page->value.size);
-	struct proto_page_entry last;
+	struct proto_page_mark rest;
 
 	free(link->cursor);
 	link->cursor = NULL;
-	if (cursor == NULL || page->count == 0) {
+	if (cursor == NULL || ask->is_moved) {
 		free(cursor); /* it is asked for again */
 		return;
 	}
 	memcpy(cursor->memory, ask->path, ask->path_size);
 	memcpy(cursor->memory + ask->path_size, page->value.data, page->value.size);
 	cursor->verb = ask->verb;
+	cursor->is_named = ask->has_rev;
 	cursor->rev = ask->rev;
 	cursor->base = (uint32_t)ask->offset;
 	cursor->count = page->count;
 	cursor->has_more = page->has_more;
 	cursor->path = slice_make(cursor->memory, ask->path_size);
 	cursor->page = slice_make(cursor->memory + ask->path_size, page->value.size);
-	if (!entry_at(cursor->page, page->count - 1, &last)) {
+	if (!proto_page_rest(cursor->page, &rest) || rest.after.size > STORE_PATH_SIZE_MAX) {
 		free(cursor);
 		return;
 	}
-	cursor->last = last.name;
+	cursor->last = rest.after;
 	link->cursor = cursor;
 }
 
-/* Asks for the page that holds the offset. */
 static int ask_page(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask)
 {
-	const struct ctl_gateway_cursor *cursor = ask->link->cursor;
-	struct client_request request = {
+	const struct client_request request = {
 		.verb = ask->verb == DOOZER_WALK ? PROTO_WALK : PROTO_LIST,
 		.path = path_of(ask),
+		.after = slice_make(ask->file, ask->after_size),
 		.rev = ask->has_rev ? ask->rev : 0,
-		/* GETDIR of a negative offset: only what kind of thing stands there matters. */
-		.offset = ask->offset < 0 ? 0 : (uint32_t)ask->offset,
+		.offset = ask->left,
 		.limit = ask->has_rev ? PAGE_ENTRIES : 1,
 	};
 
-	if (is_same_listing(cursor, ask) && request.offset == cursor->base + cursor->count) {
-		request.after = cursor->last;
-		request.offset = 0;
-	}
 	ask->stage = CTL_ASK_PAGE;
 	return submit(gateway, ask, &request);
+}
+
+static void go_behind(struct ctl_gateway_ask *ask, struct slice after, uint32_t left)
+{
+	must(after.size <= STORE_PATH_SIZE_MAX);
+	if (after.size != 0) {
+		memcpy(ask->file, after.data, after.size);
+	}
+	ask->after_size = (uint16_t)after.size;
+	ask->left = left;
+}
+
+/* The whole listing, up to the offset. */
+static void go_to_offset(struct ctl_gateway_ask *ask)
+{
+	/* GETDIR of a negative offset: only what kind of thing stands there matters. */
+	go_behind(ask, (struct slice){0}, ask->offset < 0 ? 0 : (uint32_t)ask->offset);
+	ask->is_resumed = ask->is_moved = false;
+	ask->rev = ask->has_rev ? ask->rev : 0;
+}
+
+/* Asks for the page that holds the offset. */
+static int begin_listing(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask)
+{
+	const struct ctl_gateway_cursor *cursor = ask->link->cursor;
+
+	go_to_offset(ask);
+	if (is_same_listing(cursor, ask) && ask->left == cursor->base + cursor->count) {
+		go_behind(ask, cursor->last, 0);
+		ask->is_resumed = true;
+		ask->rev = cursor->rev;
+	}
+	return ask_page(gateway, ask);
+}
+
+/*
+ * A server looks at a bounded number of files for each page: it may have ended before the offset.
+ * True if another page is under way.
+ */
+static bool has_next_page(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
+                          const struct proto_answer *page)
+{
+	struct proto_page_mark rest;
+
+	if (page->count != 0 || !page->has_more || !proto_page_rest(page->value, &rest) ||
+	    rest.after.size > STORE_PATH_SIZE_MAX ||
+	    slice_equal(rest.after, slice_make(ask->file, ask->after_size))) {
+		return false;
+	}
+	go_behind(ask, rest.after, rest.offset);
+	must(ask_page(gateway, ask) == 0); /* one has just ended, so there is room for another */
+	return true;
+}
+
+/* Of a listing that names no revision. True if it is begun anew. */
+static bool has_moved(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
+                      const struct proto_answer *page)
+{
+	if (!ask->has_rev && page->store_revision != ask->rev) {
+		ask->is_moved = ask->rev != 0;
+		ask->rev = page->store_revision; /* the file is read as the page saw it */
+		if (ask->is_resumed) {
+			go_to_offset(ask);
+			must(ask_page(gateway, ask) == 0);
+			return true;
+		}
+	}
+	return false;
 }
 
 static void on_page(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
@@ -317,15 +382,15 @@ static void on_page(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
 		refuse(ask, ask->verb == DOOZER_WALK ? DOOZER_RANGE : DOOZER_NOENT, NULL);
 		return;
 	}
+	if (ask->offset >= 0 &&
+	    (has_moved(gateway, ask, page) || has_next_page(gateway, ask, page))) {
+		return;
+	}
 	if (ask->offset < 0 || !entry_at(page->value, 0, &entry)) {
 		refuse(ask, DOOZER_RANGE, NULL);
 		return;
 	}
-	if (ask->has_rev) {
-		keep_page(ask->link, ask, page);
-	} else {
-		ask->rev = page->store_revision; /* the file is read as the page saw it */
-	}
+	keep_page(ask->link, ask, page);
 	/* One request has just ended, so there is room for another. */
 	must(take_entry(gateway, ask, &entry) == 0);
 }
@@ -345,7 +410,7 @@ static int begin_read(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask)
 		ask->stage = CTL_ASK_REQUEST;
 		return submit(gateway, ask, &request);
 	}
-	if (is_same_listing(cursor, ask) && ask->offset >= 0 &&
+	if (ask->has_rev && is_same_listing(cursor, ask) && ask->offset >= 0 &&
 	    (uint32_t)ask->offset >= cursor->base) {
 		const uint32_t skip = (uint32_t)ask->offset - cursor->base;
 
@@ -357,7 +422,7 @@ static int begin_read(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask)
 			return 0;
 		}
 	}
-	return ask_page(gateway, ask);
+	return begin_listing(gateway, ask);
 }
 
 /* --- watches --------------------------------------------------------------------------------- */

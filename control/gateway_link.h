@@ -21,13 +21,17 @@
 #include "control/gateway_types.h"
 #include "store/limits.h"
 
-/* A listing that goes on: a page of it, at one revision. */
+/*
+ * A listing that goes on: a page of it, at one revision. If that was not named, the next is good
+ * only if the store still stands there.
+ */
 struct ctl_gateway_cursor {
 	int32_t verb;
+	bool is_named; /* the revision */
 	store_rev_t rev;
 	uint32_t base, count; /* offsets it holds: base to base + count - 1 */
 	bool has_more;
-	struct slice path, page, last; /* in `memory`; last: the last name on the page */
+	struct slice path, page, last; /* in `memory`; last: behind which the next page begins */
 	uint8_t memory[];
 };
 
@@ -82,10 +86,13 @@ struct ctl_gateway_ask {
 	bool is_opening; /* its watch was not answered yet */
 	int32_t tag, verb, offset;
 	store_rev_t rev;
-	store_rev_t found; /* WALK: of the file */
+	bool is_resumed; /* WALK, GETDIR: a page behind the one that is kept */
+	bool is_moved;   /* the store's revision has changed from page to page */
+	uint32_t left;   /* of the offset, to be passed over */
 	uint64_t watch;
-	uint16_t path_size, file_size;
-	uint8_t *file; /* WALK: its path; behind `path` */
+	uint16_t path_size, after_size, file_size;
+	uint8_t *file; /* WALK: its path; until it is known, as of GETDIR, behind which path the
+	                * listing goes on, after_size; behind `path` */
 	uint8_t path[];
 };
 

@@ -194,7 +194,7 @@ static void submit(struct ctl_keeper *keeper, const struct client_request *reque
 
 static void read_more(struct ctl_keeper *keeper);
 
-/* Takes a whole page in, or none of it. The path of the last entry is the next `after`. */
+/* Takes a whole page in, or none of it. */
 static bool take_page(struct ctl_keeper *keeper, struct slice page)
 {
 	struct ctl_tree *tree = keeper->next;
@@ -227,7 +227,7 @@ static void walk(struct ctl_keeper *keeper, struct slice after);
 static void on_walked(void *context, const struct client_result *result)
 {
 	struct ctl_keeper *keeper = context;
-	const struct ctl_tree *tree = keeper->next;
+	struct proto_page_mark rest;
 
 	keeper->outstanding--;
 	if (result->outcome != CLIENT_DONE || !take_page(keeper, result->answer.value)) {
@@ -238,8 +238,8 @@ static void on_walked(void *context, const struct client_result *result)
 	if (keeper->revision == 0) {
 		keeper->revision = result->answer.store_revision;
 	}
-	if (result->answer.has_more && tree->count != 0) {
-		walk(keeper, slice_text(tree->files[tree->count - 1].path));
+	if (result->answer.has_more && proto_page_rest(result->answer.value, &rest)) {
+		walk(keeper, rest.after);
 		return;
 	}
 	keeper->glob++;

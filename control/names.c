@@ -303,12 +303,26 @@ static void add_file(struct ctl_tree *tree, const char *path, size_t size)
 	}
 }
 
+static void on_found(void *context, const struct coffer_result *result);
+
+/* A page of the servers' names, behind the path `after`. */
+static void ask_names(struct ctl_names *names, const char *after)
+{
+	char glob[CTL_TREE_PATH_SIZE];
+
+	(void)snprintf(glob, sizeof(glob), "/ctl/ns/%.63s/*", names->facts.name);
+	submit(names, &(struct coffer_request){.verb = COFFER_FIND, .path = glob, .after = after},
+	       on_found);
+}
+
 /* The paths of the servers' names; with the two others they are read one by one. */
 static void on_found(void *context, const struct coffer_result *result)
 {
 	struct ctl_names *names = context;
 	struct coffer_entry entry;
+	char after[COFFER_PATH_SIZE_MAX + 1];
 	size_t position = 0;
+	uint32_t offset;
 	int r = 0;
 
 	if (!take_end(names)) {
@@ -319,6 +333,15 @@ static void on_found(void *context, const struct coffer_result *result)
 		add_file(names->tree, entry.name, entry.name_size);
 	}
 	names->has_failed |= r < 0;
+	if (!names->has_failed && result->has_more) {
+		names->has_failed = coffer_page_rest(result, after, &offset) < 0;
+		if (!names->has_failed) {
+			ask_names(names, after);
+		}
+		if (!names->has_failed) {
+			return;
+		}
+	}
 	read_more(names);
 }
 
@@ -341,8 +364,7 @@ static void start_turn(struct ctl_names *names)
 	add_file(names->tree, "/ctl/name", strlen("/ctl/name"));
 	(void)snprintf(path, sizeof(path), "/ctl/boot/%.63s", names->facts.name);
 	add_file(names->tree, path, strlen(path));
-	(void)snprintf(path, sizeof(path), "/ctl/ns/%.63s/*", names->facts.name);
-	submit(names, &(struct coffer_request){.verb = COFFER_FIND, .path = path}, on_found);
+	ask_names(names, NULL);
 	if (names->has_failed) {
 		end_turn(names);
 	}

@@ -148,6 +148,7 @@ static bool read_page(struct ctl_web_browser *browser, const struct proto_answer
 {
 	struct proto_page_entry entry;
 	struct slice page = answer->value;
+	struct proto_page_mark rest;
 	json_t *files = json_array();
 	bool bad = false;
 
@@ -155,12 +156,18 @@ static bool read_page(struct ctl_web_browser *browser, const struct proto_answer
 		(void)json_array_append_new(
 			files, json_stringn((const char *)entry.name.data, entry.name.size));
 		(void)json_array_append_new(files, json_integer(entry.revision));
-		memcpy(browser->after, entry.name.data, entry.name.size);
-		browser->after_size = entry.name.size;
+	}
+	if (answer->has_more) {
+		bad |= !proto_page_rest(answer->value, &rest) ||
+		       rest.after.size > sizeof(browser->after);
 	}
 	if (bad) {
 		json_decref(files);
 		return false;
+	}
+	if (answer->has_more) {
+		memcpy(browser->after, rest.after.data, rest.after.size);
+		browser->after_size = rest.after.size;
 	}
 	browser->more = answer->has_more;
 	browser->page = json_pack("{s:s, s:b, s:b, s:I, s:o}", "say", "page", "first",
@@ -220,6 +227,7 @@ static void answer_question(struct ctl_web_browser *browser, const struct questi
 		(void)json_object_set_new(object, "is_directory",
 		                          json_boolean(answer->is_directory));
 		(void)json_object_set_new(object, "children", json_integer(answer->children));
+		(void)json_object_set_new(object, "more", json_boolean(answer->has_more));
 		(void)json_object_set_new(object, "size", json_integer(answer->count));
 	}
 	say_answer(browser, question->id, result->outcome == CLIENT_DONE, object);

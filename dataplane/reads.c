@@ -120,8 +120,9 @@ bool dp_reads_answer(struct dp_reads *reads, uint64_t now_ns, const struct dp_pa
 		                  &(struct paxos_watch_post){.send = post_page, .context = &post});
 		return true;
 	}
-	if (paxos_read(reads->view, reads->store, now_ns, reads->node, reads->durability, &request,
-	               reads->message, &size, &version) != PAXOS_READ_ANSWERED) {
+	if (paxos_read(reads->view, reads->store, now_ns, &reads->looks, reads->node,
+	               reads->durability, &request, reads->message, &size,
+	               &version) != PAXOS_READ_ANSWERED) {
 		return false;
 	}
 	send(reads, &request.head, version, slice_make(reads->message, size),

@@ -27,6 +27,7 @@ struct dp_reads {
 	const struct store_keys *keys; /* borrowed */
 	uint64_t cluster;
 	uint8_t node, durability;
+	struct paxos_looks looks;
 	struct paxos_watches *watches; /* owned; NULL at worker 0, whose replica has its own */
 	uint8_t message[PROTO_MESSAGE_SIZE_MAX];
 	uint8_t datagram[STORE_DATAGRAM_SIZE_MAX];

@@ -23,6 +23,13 @@ static bool starts_with(struct slice text, const uint8_t *start, size_t size)
 	return text.size >= size && memcmp(text.data, start, size) == 0;
 }
 
+static void set_path(struct store_cursor *cursor, struct slice path)
+{
+	must(path.size <= STORE_PATH_SIZE_MAX);
+	memcpy(cursor->path, path.data, path.size);
+	cursor->path_size = (uint16_t)path.size;
+}
+
 static void set_key(struct store_cursor *cursor, struct slice path, uint8_t behind)
 {
 	must(path.size < sizeof(cursor->key));
@@ -36,7 +43,12 @@ static void begin(struct store_cursor *cursor, const struct store_view *view, st
 {
 	must(pattern.size <= sizeof(cursor->pattern));
 	cursor->view = *view;
+	if (cursor->view.looks == 0) {
+		cursor->view.looks = 1; /* checks before it took all; so it gets on */
+	}
 	cursor->is_list = is_list;
+	cursor->is_cut = false;
+	cursor->path_size = 0;
 	cursor->pattern_size = (uint16_t)pattern.size;
 	memcpy(cursor->pattern, pattern.data, pattern.size);
 }
@@ -53,20 +65,42 @@ static enum store_answer check_directory(struct store_view *view, struct slice p
 	return answer == STORE_IS_DIRECTORY ? STORE_OK : answer;
 }
 
+/* A name, or a path with a slash behind it. */
+static enum store_answer check_after(struct slice path, struct slice after)
+{
+	uint8_t whole[STORE_PATH_SIZE_MAX + 1];
+	size_t size = path.size;
+
+	if (after.size == 0) {
+		return STORE_OK;
+	}
+	if (after.data[after.size - 1] != '/') {
+		return store_file_form(store_path_check_name(after));
+	}
+	if (path.size + after.size > STORE_PATH_SIZE_MAX + 1) {
+		return STORE_TOO_LARGE;
+	}
+	memcpy(whole, path.data, path.size);
+	size -= store_path_is_root(path) ? 1 : 0;
+	whole[size++] = '/';
+	memcpy(whole + size, after.data, after.size - 1);
+	return store_file_form(store_path_check(slice_make(whole, size + after.size - 1)));
+}
+
 enum store_answer store_list_at(struct store_cursor *cursor, struct store_view *view,
                                 struct slice path, struct slice after)
 {
 	enum store_answer answer = check_directory(view, path);
 	size_t size = path.size;
+	bool is_name;
 
-	if (answer == STORE_OK && after.size != 0) {
-		answer = store_file_form(store_path_check_name(after));
-	}
+	answer = answer == STORE_OK ? check_after(path, after) : answer;
 	if (answer != STORE_OK) {
 		return answer;
 	}
 	size += store_path_is_root(path) ? 0 : 1;
-	if (size + after.size > STORE_PATH_SIZE_MAX) {
+	is_name = after.size != 0 && after.data[after.size - 1] != '/';
+	if (size + after.size > STORE_PATH_SIZE_MAX + (is_name ? 0 : 1)) {
 		return STORE_TOO_LARGE;
 	}
 	begin(cursor, view, path, true);
@@ -77,7 +111,7 @@ enum store_answer store_list_at(struct store_cursor *cursor, struct store_view *
 	if (after.size != 0) {
 		memcpy(cursor->key + size, after.data, after.size);
 		cursor->key[size + after.size] = STORE_TREE_SEEK_AFTER;
-		cursor->key_size = (uint16_t)(size + after.size + 1);
+		cursor->key_size = (uint16_t)(size + after.size + (is_name ? 1 : 0));
 	}
 	return STORE_OK;
 }
@@ -131,6 +165,22 @@ static bool end(struct store_cursor *cursor)
 	return false;
 }
 
+/* The end; or, if only looks are wanted, where it goes on. */
+static bool stop(struct store_cursor *cursor, const struct store_history *history, size_t common)
+{
+	const struct slice passed = history->passed;
+
+	cursor->is_cut = store_history_is_cut(history) &&
+	                 (passed.size == 0 || starts_with(passed, cursor->pattern, common));
+	if (cursor->is_cut && passed.size != 0) {
+		set_path(cursor, passed);
+		if (cursor->is_list) {
+			cursor->path[cursor->path_size++] = '/';
+		}
+	}
+	return end(cursor);
+}
+
 static bool next_of_list(struct store_cursor *cursor, struct store_file *ret_file)
 {
 	struct store_history history;
@@ -138,8 +188,11 @@ static bool next_of_list(struct store_cursor *cursor, struct store_file *ret_fil
 	struct slice path;
 
 	store_history_seek(&history, &cursor->view, slice_make(cursor->key, cursor->key_size));
-	if (!store_history_next(&history, ret_file) ||
-	    !starts_with(ret_file->path, cursor->pattern, cursor->pattern_size)) {
+	if (!store_history_next(&history, ret_file)) {
+		return stop(cursor, &history, cursor->pattern_size);
+	}
+	store_view_take(&cursor->view, STORE_LOOKS_SEARCH);
+	if (!starts_with(ret_file->path, cursor->pattern, cursor->pattern_size)) {
 		return end(cursor);
 	}
 	path = ret_file->path;
@@ -149,11 +202,16 @@ static bool next_of_list(struct store_cursor *cursor, struct store_file *ret_fil
 		*ret_file = (struct store_file){.is_directory = true};
 	}
 	must(path.size > cursor->pattern_size);
-	must(path.size <= sizeof(cursor->path));
-	memcpy(cursor->path, path.data, path.size);
+	set_path(cursor, path);
 	ret_file->path = slice_make(cursor->path, path.size);
 	set_key(cursor, path, STORE_TREE_SEEK_AFTER);
 	return true;
+}
+
+/* A glob takes looks by what it costs to hold it against a path. */
+static uint32_t looks_of_match(size_t glob_size, size_t path_size)
+{
+	return (uint32_t)((glob_size / 64 * path_size) >> 4);
 }
 
 static bool next_of_walk(struct store_cursor *cursor, struct store_file *ret_file)
@@ -167,18 +225,21 @@ static bool next_of_walk(struct store_cursor *cursor, struct store_file *ret_fil
 	while (store_history_next(&history, &file)) {
 		/* What begins with the literal part stands together, so the first other ends it. */
 		if (!starts_with(file.path, glob.data, literal)) {
-			break;
+			return end(cursor);
 		}
+		store_view_take(&cursor->view, looks_of_match(glob.size, file.path.size));
 		if (store_glob_match(glob, file.path)) {
 			*ret_file = file;
+			set_path(cursor, file.path);
 			set_key(cursor, file.path, '/');
+			store_view_take(&cursor->view, STORE_LOOKS_SEARCH);
 			return true;
 		}
 		if (literal == glob.size) {
-			break;
+			return end(cursor);
 		}
 	}
-	return end(cursor);
+	return stop(cursor, &history, literal);
 }
 
 bool store_cursor_next(struct store_cursor *cursor, struct store_file *ret_file)
@@ -188,4 +249,16 @@ bool store_cursor_next(struct store_cursor *cursor, struct store_file *ret_file)
 		return false;
 	}
 	return cursor->is_list ? next_of_list(cursor, ret_file) : next_of_walk(cursor, ret_file);
+}
+
+bool store_cursor_cut(const struct store_cursor *cursor, struct slice *ret_after)
+{
+	const size_t front = cursor->is_list ? cursor->pattern_size : 0;
+
+	if (!cursor->is_cut) {
+		return false;
+	}
+	must(cursor->path_size > front);
+	*ret_after = slice_make(cursor->path + front, cursor->path_size - front);
+	return true;
 }

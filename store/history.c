@@ -13,7 +13,7 @@ static bool is_present(const struct store_view *view)
 
 struct store_view store_present(const struct store_root *root)
 {
-	return (struct store_view){.root = root, .rev = root->state.revision};
+	return (struct store_view){.root = root, .rev = root->state.revision, .looks = UINT32_MAX};
 }
 
 enum store_answer store_past(const struct store *store, const struct store_root *root,
@@ -72,6 +72,7 @@ static bool undo(struct store_view *view, store_rev_t last, struct store_file *r
 			return false;
 		}
 		must(event->earlier < last);
+		store_view_take(view, 1);
 		last = event->earlier;
 	}
 	if (event->former_revision == 0) {
@@ -106,6 +107,7 @@ static bool find(struct store_view *view, struct slice path, struct store_file *
 void store_history_seek(struct store_history *history, struct store_view *view, struct slice key)
 {
 	history->view = view;
+	history->passed = (struct slice){0};
 	store_tree_seek(view->root->state.files, key, &history->files);
 	history->file = store_tree_next(&history->files);
 	history->lost = NULL;
@@ -127,7 +129,7 @@ bool store_history_next(struct store_history *history, struct store_file *ret_fi
 {
 	struct store_view *view = history->view;
 
-	while (history->file != NULL || history->lost != NULL) {
+	while (view->looks != 0 && (history->file != NULL || history->lost != NULL)) {
 		const bool is_file = is_file_next(history);
 		const struct store_item *item = is_file ? history->file : history->lost;
 
@@ -136,6 +138,8 @@ bool store_history_next(struct store_history *history, struct store_file *ret_fi
 		} else {
 			history->lost = store_tree_next(&history->gone);
 		}
+		view->looks--;
+		history->passed = store_item_key(item);
 		if (item->revision > view->rev) {
 			if (undo(view, item->revision, ret_file)) {
 				return true;
@@ -167,11 +171,17 @@ static bool stands_below(struct store_view *view, struct slice directory)
 {
 	uint8_t key[STORE_PATH_SIZE_MAX + 1];
 	const size_t size = open_directory(key, directory);
+	struct store_view all = *view;
 	struct store_history history;
 	struct store_file file;
+	bool is_found;
 
-	store_history_seek(&history, view, slice_make(key, size));
-	return store_history_next(&history, &file) && store_path_is_below(file.path, directory);
+	all.looks = UINT32_MAX;
+	store_history_seek(&history, &all, slice_make(key, size));
+	is_found = store_history_next(&history, &file) && store_path_is_below(file.path, directory);
+	view->oldest = all.oldest;
+	store_view_take(view, UINT32_MAX - all.looks);
+	return is_found;
 }
 
 /* True if a proper ancestor is a file. */
@@ -223,30 +233,33 @@ enum store_answer store_get_at(struct store_view *view, struct slice path,
 	return answer;
 }
 
-/* How many names stand directly in a directory. Costs a search for each directory in it. */
-static uint32_t children(struct store_view *view, struct slice directory)
+/* Counts the names directly in a directory, as far as looks go: a search for each directory. */
+static void count_children(struct store_view *view, struct slice directory,
+                           struct store_file *directory_file)
 {
 	uint8_t key[STORE_PATH_SIZE_MAX + 2];
 	const size_t start = open_directory(key, directory);
 	struct store_history history;
 	struct store_file file;
-	uint32_t count = 0;
 
 	store_history_seek(&history, view, slice_make(key, start));
 	while (store_history_next(&history, &file) && store_path_is_below(file.path, directory)) {
 		const uint8_t *rest = file.path.data + start;
 		const uint8_t *end = memchr(rest, '/', file.path.size - start);
 
-		count++;
+		directory_file->children++;
 		if (end != NULL) {
 			const size_t size = (size_t)(end - file.path.data);
 
 			memcpy(key, file.path.data, size);
 			key[size] = STORE_TREE_SEEK_AFTER;
+			store_view_take(view, STORE_LOOKS_SEARCH);
 			store_history_seek(&history, view, slice_make(key, size + 1));
 		}
 	}
-	return count;
+	directory_file->has_more =
+		store_history_is_cut(&history) &&
+		(history.passed.size == 0 || store_path_is_below(history.passed, directory));
 }
 
 enum store_answer store_stat_at(struct store_view *view, struct slice path,
@@ -255,11 +268,8 @@ enum store_answer store_stat_at(struct store_view *view, struct slice path,
 	const enum store_answer answer = store_get_at(view, path, ret_file);
 
 	if (answer == STORE_IS_DIRECTORY) {
-		*ret_file = (struct store_file){
-			.path = path,
-			.is_directory = true,
-			.children = children(view, path),
-		};
+		*ret_file = (struct store_file){.path = path, .is_directory = true};
+		count_children(view, path, ret_file);
 		return store_view_is_lost(view) ? STORE_TOO_LATE : STORE_OK;
 	}
 	return answer;

@@ -31,10 +31,25 @@ struct store_history {
 	struct store_view *view; /* borrowed */
 	struct store_place files, gone;
 	const struct store_item *file, *lost; /* that stand there, or NULL */
+	struct slice passed; /* path that was looked at last; empty: none since the seek */
 };
 
 /* Stands before the first file at or behind `key`. */
 void store_history_seek(struct store_history *history, struct store_view *view, struct slice key);
 
-/* The file that stands there, and one step on. False at the end, or if the view is lost. */
+/*
+ * The file that stands there, and one step on. False at the end, if the view is lost, or if it has
+ * no looks left.
+ */
 bool store_history_next(struct store_history *history, struct store_file *ret_file);
+
+/* True if it was for want of looks that the last step was none. */
+static inline bool store_history_is_cut(const struct store_history *history)
+{
+	return history->view->looks == 0 && (history->file != NULL || history->lost != NULL);
+}
+
+static inline void store_view_take(struct store_view *view, uint32_t looks)
+{
+	view->looks -= looks < view->looks ? looks : view->looks;
+}

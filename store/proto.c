@@ -2,6 +2,7 @@
 #include "store/proto.h"
 
 #include "store/base/check.h"
+#include "store/base/crc32c.h"
 #include "store/base/hash.h"
 #include "store/base/wire.h"
 
@@ -11,7 +12,8 @@ enum {
 	FLAGS_RESULT = 2, /* bits by which those of a result are shifted */
 	FLAGS_ALL = FLAG_HAS_MORE | FLAG_IS_DIRECTORY |
 	            (STORE_RESULT_ELSE | STORE_RESULT_QUEUED | STORE_RESULT_IF) << FLAGS_RESULT,
-	OFFSET_FIRST_UNANSWERED = 8, /* in a request's message */
+	OFFSET_FIRST_UNANSWERED = 8,                  /* in a request's message */
+	ITEM_SIZE_MAX = 11 + STORE_PATH_SIZE_MAX + 1, /* of a page of names */
 };
 
 /* --- requests ----------------------------------------------------------------------------- */
@@ -292,6 +294,14 @@ uint64_t proto_answer_version(const struct proto_answer *answer)
 {
 	if (answer->verb == PROTO_WATCH) {
 		return hash_pair((uint64_t)answer->from, (uint64_t)answer->revision);
+	}
+	if (answer->has_more && has_page(answer->verb)) {
+		/* Such a page may end elsewhere the next time; its last item says where. */
+		const size_t size = answer->value.size;
+		const size_t tail = size < ITEM_SIZE_MAX ? size : ITEM_SIZE_MAX;
+		const uint32_t crc = crc32c(0, slice_make(answer->value.data + size - tail, tail));
+
+		return hash_pair((uint64_t)answer->store_revision, (uint64_t)size << 32 | crc);
 	}
 	return (uint64_t)(answer->verb == PROTO_GET ? answer->revision : answer->store_revision);
 }

@@ -5,50 +5,116 @@
 #include "store/base/wire.h"
 
 enum {
-	ENTRY_OVERHEAD = 11, /* revision, is_directory, size of the name */
+	ENTRY_OVERHEAD = 11, /* revision, kind, size of the name */
+	KIND_FILE = 0,
+	KIND_DIRECTORY = 1,
+	KIND_MARK = 2,
 };
 
-size_t proto_page_put(void *memory, size_t size, size_t size_max,
-                      const struct proto_page_entry *entry)
+/* Any item of a page of names: an entry, or a mark. */
+struct item {
+	uint64_t number; /* revision, or what is left of an offset */
+	uint8_t kind;
+	struct slice name;
+};
+
+static size_t put_item(void *memory, size_t size, size_t size_max, const struct item *item)
 {
 	struct wire_writer writer;
 
 	must(size <= size_max);
-	must(entry->name.size >= 1 && entry->name.size <= UINT16_MAX);
-	must(entry->revision >= 0);
-	if (size_max - size < ENTRY_OVERHEAD + entry->name.size) {
+	must(item->name.size >= 1 && item->name.size <= UINT16_MAX);
+	if (size_max - size < ENTRY_OVERHEAD + item->name.size) {
 		return 0;
 	}
 	writer = wire_writer_make((uint8_t *)memory + size, size_max - size);
-	wire_put_u64(&writer, (uint64_t)entry->revision);
-	wire_put_u8(&writer, entry->is_directory ? 1 : 0);
-	wire_put_u16(&writer, (uint16_t)entry->name.size);
-	wire_put(&writer, entry->name);
+	wire_put_u64(&writer, item->number);
+	wire_put_u8(&writer, item->kind);
+	wire_put_u16(&writer, (uint16_t)item->name.size);
+	wire_put(&writer, item->name);
 	must(wire_written_ok(&writer));
 	return size + wire_written(&writer).size;
 }
 
-bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, bool *bad)
+/* False: it makes no sense. */
+static bool take_item(struct slice *page, struct item *ret_item)
 {
 	struct wire_reader reader = wire_reader_make(*page);
-	store_rev_t revision;
-	uint8_t is_directory;
-	struct slice name;
 
-	if (page->size == 0) {
+	ret_item->number = wire_u64(&reader);
+	ret_item->kind = wire_u8(&reader);
+	ret_item->name = wire_bytes(&reader, wire_u16(&reader));
+	*page = slice_make(reader.next, wire_left(&reader));
+	if (!wire_ok(&reader) || ret_item->name.size == 0) {
 		return false;
 	}
-	revision = (store_rev_t)wire_u64(&reader);
-	is_directory = wire_u8(&reader);
-	name = wire_bytes(&reader, wire_u16(&reader));
-	if (!wire_ok(&reader) || revision < 0 || is_directory > 1 || name.size == 0) {
+	if (ret_item->kind == KIND_MARK) {
+		return ret_item->number <= UINT32_MAX && page->size == 0;
+	}
+	return ret_item->kind <= KIND_DIRECTORY && ret_item->number <= INT64_MAX;
+}
+
+size_t proto_page_put(void *memory, size_t size, size_t size_max,
+                      const struct proto_page_entry *entry)
+{
+	const struct item item = {
+		.number = (uint64_t)entry->revision,
+		.kind = entry->is_directory ? KIND_DIRECTORY : KIND_FILE,
+		.name = entry->name,
+	};
+
+	must(entry->revision >= 0);
+	return put_item(memory, size, size_max, &item);
+}
+
+size_t proto_page_put_mark(void *memory, size_t size, size_t size_max,
+                           const struct proto_page_mark *mark)
+{
+	const struct item item = {.number = mark->offset, .kind = KIND_MARK, .name = mark->after};
+
+	return put_item(memory, size, size_max, &item);
+}
+
+bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, bool *bad)
+{
+	struct slice rest = *page;
+	struct item item;
+
+	if (rest.size == 0) {
+		return false;
+	}
+	if (!take_item(&rest, &item)) {
 		*bad = true;
 		return false;
 	}
-	ret_entry->revision = revision;
-	ret_entry->is_directory = is_directory == 1;
-	ret_entry->name = name;
-	*page = slice_make(reader.next, wire_left(&reader));
+	if (item.kind == KIND_MARK) {
+		return false;
+	}
+	*ret_entry = (struct proto_page_entry){
+		.revision = (store_rev_t)item.number,
+		.is_directory = item.kind == KIND_DIRECTORY,
+		.name = item.name,
+	};
+	*page = rest;
+	return true;
+}
+
+bool proto_page_rest(struct slice page, struct proto_page_mark *ret_mark)
+{
+	struct item item;
+
+	if (page.size == 0) {
+		return false;
+	}
+	do {
+		if (!take_item(&page, &item)) {
+			return false;
+		}
+	} while (page.size != 0);
+	*ret_mark = (struct proto_page_mark){
+		.after = item.name,
+		.offset = item.kind == KIND_MARK ? (uint32_t)item.number : 0,
+	};
 	return true;
 }
 

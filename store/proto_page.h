@@ -4,7 +4,7 @@
 /*
  * proto_page.h - what stands in the value of a LIST, a WALK, a WATCH or a SESSIONS
  *
- *      LIST, WALK   count x (revision i64, is_directory u8, name size u16, name)
+ *      LIST, WALK   count x (revision i64, kind u8, name size u16, name), perhaps a mark
  *      WATCH        count x (revision i64, previous i64, kind u8, cause u8, path size u16, path,
  *                            value size u32, value)
  *      SESSIONS     count x (id u64, ttl u32, left u32, owned u32), times in ms
@@ -27,8 +27,26 @@ struct proto_page_entry {
 /* Appends an entry to a page in `memory`. Returns the new size, or 0 if it does not fit. */
 size_t proto_page_put(void *memory, size_t size, size_t size_max,
                       const struct proto_page_entry *entry);
-/* Takes the next entry off a page. False at the end; *bad is set if the bytes make no sense. */
+/*
+ * Takes the next entry off a page. False at the end, or at a mark; *bad is set if the bytes make no
+ * sense.
+ */
 bool proto_page_next(struct slice *page, struct proto_page_entry *ret_entry, bool *bad);
+
+/*
+ * A mark ends a page that is not the last, if it is not the last entry behind which the next page
+ * begins, or if some of the offset is left. It is no entry.
+ */
+struct proto_page_mark {
+	struct slice after; /* of the request for the next page */
+	uint32_t offset;    /* likewise */
+};
+
+/* As proto_page_put(). */
+size_t proto_page_put_mark(void *memory, size_t size, size_t size_max,
+                           const struct proto_page_mark *mark);
+/* Where a page that is not the last goes on, with or without a mark. False: it makes no sense. */
+bool proto_page_rest(struct slice page, struct proto_page_mark *ret_mark);
 
 /* An event as a watch brings it. */
 struct proto_event {

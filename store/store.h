@@ -55,6 +55,7 @@ struct store_file {
 	uint64_t owner; /* session with which it goes; STORE_OWNER_DELAYED (node.h); 0: nobody's */
 	bool is_directory;
 	uint32_t children; /* of a directory: how many entries; only from store_stat() */
+	bool has_more;     /* children: there may be more, there was no looking further */
 };
 
 /* What a store of this configuration may take at most: of the allocator, and all of it. */
@@ -169,6 +170,17 @@ struct store_view {
 	const struct store_events *events; /* private */
 	store_rev_t rev;
 	store_rev_t oldest; /* revision that can be read, as far as known */
+	uint32_t looks;     /* how much may still be looked at, see below */
+};
+
+/*
+ * Looks bound what one read costs: STAT's count of children, and cursors, stop when none is left.
+ * Each file, each path that is gone and each event undone takes one, and a search, or a long glob,
+ * a few; some 50 ns each. There is no bound unless the caller sets `looks`, to 1 or more. What else
+ * is read takes looks, but does not stop.
+ */
+enum {
+	STORE_LOOKS_SEARCH = 4, /* for a search */
 };
 
 /* A root as it stands. It is never lost. */
@@ -201,6 +213,10 @@ enum store_answer store_stat_at(struct store_view *view, struct slice path,
  * Both answer OK, or BAD_PATH, BAD_GLOB, TOO_LARGE, NOT_FOUND, NOT_DIRECTORY; a list at a view
  * TOO_LATE, too. The view is copied.
  * store_cursor_next() gives each in turn (for a list: `path` is the full path of the entry).
+ *
+ * When view.looks are used up it gives nothing more, and store_cursor_cut() tells the `after` with
+ * which another cursor goes on at the same revision. That of a list is a name; or a path below the
+ * directory with a slash behind it: it stopped among files of a name that was not given yet.
  */
 struct store_cursor {
 	struct store_view view;
@@ -209,7 +225,9 @@ struct store_cursor {
 	bool is_list;
 	uint8_t key[STORE_PATH_SIZE_MAX + 2]; /* next to look at; private */
 	uint16_t key_size;
-	uint8_t path[STORE_PATH_SIZE_MAX]; /* of the last entry given; private */
+	uint8_t path[STORE_PATH_SIZE_MAX + 1]; /* last one looked at; private */
+	uint16_t path_size;
+	bool is_cut;
 };
 
 enum store_answer store_list(struct store_cursor *cursor, const struct store_root *root,
@@ -225,6 +243,9 @@ enum store_answer store_walk_at(struct store_cursor *cursor, const struct store_
  * the next call.
  */
 bool store_cursor_next(struct store_cursor *cursor, struct store_file *ret_file);
+
+/* True if it ended for want of looks. `ret_after` borrows from the cursor. */
+bool store_cursor_cut(const struct store_cursor *cursor, struct slice *ret_after);
 
 /* --- events -------------------------------------------------------------------------------- */
 

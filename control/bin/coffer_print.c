@@ -153,7 +153,8 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 		break;
 	case COFFER_STAT:
 		if (result->is_directory) {
-			(void)printf("directory children %u\n", result->children);
+			(void)printf("directory children %u%s\n", result->children,
+			             result->has_more ? " or more" : "");
 		} else {
 			(void)printf("file revision %lld size %u\n", (long long)result->revision,
 			             result->count);
@@ -206,8 +207,9 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 		return get_object(printer, result);
 	case COFFER_STAT:
 		if (result->is_directory) {
-			return json_pack("{s:s?, s:s, s:I}", "path", printer->path, "type",
-			                 "directory", "children", (json_int_t)result->children);
+			return json_pack("{s:s?, s:s, s:I, s:b}", "path", printer->path, "type",
+			                 "directory", "children", (json_int_t)result->children,
+			                 "more", result->has_more);
 		}
 		return json_pack("{s:s?, s:s, s:I, s:I}", "path", printer->path, "type", "file",
 		                 "revision", revision, "size", (json_int_t)result->count);

@@ -24,18 +24,6 @@ static void begin(const struct cli *cli, enum coffer_verb verb, struct coffer_re
 	ret_printer->separator = (options->given & CLI_TAKES_NULL) != 0 ? '\0' : '\n';
 }
 
-int cli_ls(struct cli *cli)
-{
-	struct coffer_request request;
-	struct ctl_printer printer;
-	struct coffer_result result;
-	int r;
-
-	begin(cli, COFFER_LIST, &request, &printer);
-	r = coffer_each(cli->coffer, &request, ctl_printer_entry, &printer, NULL, &result);
-	return cli_finish(cli, &printer, r, &result);
-}
-
 int cli_pin(struct cli *cli, struct coffer_request *request, struct coffer_result *result)
 {
 	struct coffer_request rev = {
@@ -52,19 +40,30 @@ int cli_pin(struct cli *cli, struct coffer_request *request, struct coffer_resul
 	return r;
 }
 
-int cli_walk(struct cli *cli)
+/* All that a LIST or FIND gives. */
+static int give_all(struct cli *cli, enum coffer_verb verb)
 {
 	struct coffer_request request;
 	struct ctl_printer printer;
 	struct coffer_result result;
 	int r;
 
-	begin(cli, COFFER_FIND, &request, &printer);
+	begin(cli, verb, &request, &printer);
 	r = cli_pin(cli, &request, &result);
 	if (r == COFFER_DONE) {
 		r = coffer_each(cli->coffer, &request, ctl_printer_entry, &printer, NULL, &result);
 	}
 	return cli_finish(cli, &printer, r, &result);
+}
+
+int cli_ls(struct cli *cli)
+{
+	return give_all(cli, COFFER_LIST);
+}
+
+int cli_walk(struct cli *cli)
+{
+	return give_all(cli, COFFER_FIND);
 }
 
 /* --- find --------------------------------------------------------------------------------- */

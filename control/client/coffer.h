@@ -262,9 +262,9 @@ struct coffer_result {
 	const void *value;      /* GET: the value; LIST, FIND: a page, see coffer_page_next() */
 	size_t value_size;
 	bool is_directory;   /* STAT */
-	uint32_t children;   /* STAT of a directory */
+	uint32_t children;   /* STAT of a directory; if has_more, there are at least as many */
 	uint32_t count;      /* STAT of a file: its size; LIST, FIND: entries in the page */
-	bool has_more;       /* LIST, FIND: ask again with `after` = the last name */
+	bool has_more;       /* LIST, FIND: the page is not the last, see coffer_page_rest() */
 	uint8_t node;        /* who answered, from 1 */
 	uint8_t leader;      /* who leads as far as that server knows; 0: not known */
 	uint8_t role;        /* enum coffer_role of who answered */
@@ -294,6 +294,16 @@ struct coffer_entry {
  */
 int coffer_page_next(const struct coffer_result *result, size_t *position,
                      struct coffer_entry *ret_entry);
+
+/*
+ * Where a page that is not the last goes on: `after` and `offset` of the next request. A server
+ * looks at a bounded number of files for each request, so a page may have few entries, or none, and
+ * not be the last.
+ *
+ * Returns 0, or -EBADMSG if it is the last, or makes no sense.
+ */
+int coffer_page_rest(const struct coffer_result *result, char after[COFFER_PATH_SIZE_MAX + 1],
+                     uint32_t *ret_offset);
 
 /* --- without waiting ------------------------------------------------------------------------ */
 

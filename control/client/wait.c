@@ -152,9 +152,25 @@ int coffer_page_next(const struct coffer_result *result, size_t *position,
 	return 1;
 }
 
-/* Gives the entries of one page, and keeps the last name in `last` to go on behind it. */
+int coffer_page_rest(const struct coffer_result *result, char after[COFFER_PATH_SIZE_MAX + 1],
+                     uint32_t *ret_offset)
+{
+	struct proto_page_mark mark;
+
+	if (!result->has_more ||
+	    !proto_page_rest(slice_make(result->value, result->value_size), &mark) ||
+	    mark.after.size > COFFER_PATH_SIZE_MAX) {
+		return -EBADMSG;
+	}
+	memcpy(after, mark.after.data, mark.after.size);
+	after[mark.after.size] = '\0';
+	*ret_offset = mark.offset;
+	return 0;
+}
+
+/* Gives the entries of one page. 1: it was ended. */
 static int give_page(const struct coffer_result *page, coffer_entry_fn *each, void *context,
-                     char *last, size_t last_size, int *ret_stopped)
+                     int *ret_stopped)
 {
 	struct coffer_entry entry;
 	size_t position = 0;
@@ -165,11 +181,6 @@ static int give_page(const struct coffer_result *page, coffer_entry_fn *each, vo
 		if (r <= 0) {
 			return r;
 		}
-		if (entry.name_size >= last_size) {
-			return -EBADMSG;
-		}
-		memcpy(last, entry.name, entry.name_size);
-		last[entry.name_size] = '\0';
 		r = each(context, &entry);
 		if (r != 0) {
 			if (ret_stopped != NULL) {
@@ -197,15 +208,13 @@ int coffer_each(struct coffer *coffer, const struct coffer_request *request, cof
 		if (outcome != COFFER_DONE) {
 			break;
 		}
-		memcpy(before, last, sizeof(last));
-		r = give_page(&page, each, context, last, sizeof(last), ret_stopped);
-		if (r < 0) {
-			return r;
-		}
-		if (r > 0 || !page.has_more) {
+		r = give_page(&page, each, context, ret_stopped);
+		if (r > 0 || (r == 0 && !page.has_more)) {
 			break;
 		}
-		if (strcmp(before, last) == 0) {
+		memcpy(before, last, sizeof(last));
+		r = r == 0 ? coffer_page_rest(&page, last, &next.offset) : r;
+		if (r < 0 || strcmp(before, last) == 0) {
 			return -EBADMSG; /* it would go round for ever */
 		}
 		next.after = last;

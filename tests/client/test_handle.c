@@ -250,6 +250,56 @@ static void test_long_directories_come_page_by_page(void **state)
 	coffer_close(coffer);
 }
 
+enum {
+	WIDE = 6000 /* more than a server looks at for one request */
+};
+
+static void test_what_matches_little_comes_in_steps(void **state)
+{
+	struct coffer *coffer = open_handle(tiny_cluster_servers(cluster), 10000);
+	struct coffer_request request = {.verb = COFFER_FIND, .path = "/wide/*last"};
+	char path[32], after[COFFER_PATH_SIZE_MAX + 1];
+	struct names names = {0};
+	struct coffer_result result;
+	struct coffer_entry entry;
+	size_t position = 0;
+	uint32_t offset;
+
+	(void)state;
+	for (unsigned i = 0; i <= WIDE; i++) {
+		(void)snprintf(path, sizeof(path), "/wide/%05u%s", i, i == WIDE ? "last" : "");
+		assert_int_equal(coffer_set(coffer, path, "x", 1, COFFER_ANY, NULL), COFFER_DONE);
+	}
+	assert_int_equal(coffer_call(coffer, &request, &result), COFFER_DONE);
+	assert_true(result.has_more);
+	assert_int_equal(result.count, 0);
+	assert_int_equal(coffer_page_next(&result, &position, &entry), 0);
+	assert_int_equal(coffer_page_rest(&result, after, &offset), 0);
+	assert_int_equal(strncmp(after, "/wide/0", 7), 0);
+	assert_int_equal(offset, 0);
+	assert_int_equal(coffer_each(coffer, &request, collect, &names, NULL, &result),
+	                 COFFER_DONE);
+	assert_int_equal(names.count, 1);
+	assert_int_equal(coffer_page_rest(&result, after, &offset), -EBADMSG);
+
+	/* An offset is passed over once, however many pages that takes. */
+	for (unsigned i = 0; i < 2; i++) {
+		request = (struct coffer_request){.verb = i == 0 ? COFFER_LIST : COFFER_FIND,
+		                                  .path = i == 0 ? "/wide" : "/wide/**",
+		                                  .offset = WIDE - 9};
+		names = (struct names){0};
+		assert_int_equal(coffer_each(coffer, &request, collect, &names, NULL, &result),
+		                 COFFER_DONE);
+		assert_int_equal(names.count, 10);
+	}
+	assert_int_equal(coffer_stat(coffer, "/wide", &result), COFFER_DONE);
+	assert_true(result.has_more);
+	assert_in_range(result.children, 1000, WIDE);
+	assert_int_equal(coffer_stat(coffer, "/", &result), COFFER_DONE);
+	assert_false(result.has_more);
+	coffer_close(coffer);
+}
+
 /* --- many at once ------------------------------------------------------------------------- */
 
 enum {
@@ -569,6 +619,7 @@ int main(void)
 		BESIDE(test_session_outlives_its_process, start),
 		BESIDE(test_sessions_are_called, start),
 		BESIDE(test_long_directories_come_page_by_page, start),
+		BESIDE(test_what_matches_little_comes_in_steps, start),
 		BESIDE(test_losses_are_made_good_and_nothing_happens_twice, start_lossy),
 		BESIDE(test_writes_go_on_when_the_leader_falls_silent, start),
 		BESIDE(test_no_quorum_is_told_from_may_have_happened, start),

@@ -21,7 +21,13 @@ static void try_names(const uint8_t *data, size_t size)
 		out = proto_page_put(memory, out, sizeof(memory), &entry);
 		must(out == size - left);
 	}
-	must(bad || page.size == 0);
+	if (!bad && page.size != 0) {
+		struct proto_page_mark mark;
+
+		must(proto_page_rest(slice_make(data, size), &mark));
+		out = proto_page_put_mark(memory, out, sizeof(memory), &mark);
+		must(out == size);
+	}
 	must(out == 0 || memcmp(memory, data, out) == 0);
 }
 

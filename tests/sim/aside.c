@@ -29,6 +29,7 @@ bool aside_read(struct stage *stage, const struct paxos_replica *replica, const 
                 struct slice bytes)
 {
 	static uint8_t message[PROTO_MESSAGE_SIZE_MAX];
+	struct paxos_looks looks = {.turn_ns = local_ns}; /* a busy turn: pages are short */
 	uint8_t datagram[STORE_DATAGRAM_SIZE_MAX];
 	struct proto_request request;
 	struct proto_head head;
@@ -36,7 +37,7 @@ bool aside_read(struct stage *stage, const struct paxos_replica *replica, const 
 	size_t size = 0;
 
 	if (!open_request(bytes, &request) ||
-	    paxos_read(paxos_replica_lease_view(replica), store, local_ns, (uint8_t)node,
+	    paxos_read(paxos_replica_lease_view(replica), store, local_ns, &looks, (uint8_t)node,
 	               (uint8_t)durability, &request, message, &size,
 	               &version) != PAXOS_READ_ANSWERED) {
 		return false;

@@ -315,7 +315,9 @@ static void check_walk(struct ledger *ledger, uint64_t now_ns, uint64_t number)
 	uint64_t sum = 0;
 
 	for (uint32_t key = 0; key <= ledger->key_count; key++) {
-		const store_rev_t stood = standing(ledger, key, read_at(ledger, o));
+		const store_rev_t stood = (o->covered >> key & 1) != 0
+		                                  ? standing(ledger, key, read_at(ledger, o))
+		                                  : 0;
 
 		sum += stood != 0 ? weight(key, stood) : 0;
 	}
@@ -412,19 +414,42 @@ static uint32_t key_of(const struct ledger *ledger, struct slice path)
 	return slice_equal(path, ledger_sum()) ? ledger->key_count : LEDGER_KEYS_MAX;
 }
 
-/* The files of a walk: in order, ours, and all on one page. */
+/* The keys up to where a page goes on; all, if it is the last. False: it makes no sense. */
+static bool cover(struct ledger *ledger, struct ledger_operation *o,
+                  const struct proto_answer *answer)
+{
+	struct proto_page_mark rest = {0};
+
+	if (answer->has_more && !proto_page_rest(answer->value, &rest)) {
+		return false;
+	}
+	ledger->cut += answer->has_more;
+	for (uint32_t key = 0; key <= ledger->key_count; key++) {
+		char memory[LEDGER_PATH_MAX];
+		const struct slice path =
+			key == ledger->key_count ? ledger_sum() : ledger_path(ledger, key, memory);
+
+		if (!answer->has_more || store_path_compare(path, rest.after) <= 0) {
+			o->covered |= (uint64_t)1 << key;
+		}
+	}
+	return true;
+}
+
+/* The files of a walk: in order, ours, and not behind where it goes on. */
 static void read_walk(struct ledger *ledger, uint64_t now_ns, uint64_t number,
                       const struct proto_answer *answer)
 {
 	struct ledger_operation *o = &ledger->operations[number];
 	struct slice page = answer->value, before = {0};
 	struct proto_page_entry entry;
-	bool is_bad = answer->has_more;
+	bool is_bad = !cover(ledger, o, answer);
 
 	while (proto_page_next(&page, &entry, &is_bad)) {
 		const uint32_t key = key_of(ledger, entry.name);
 
-		is_bad |= key == LEDGER_KEYS_MAX || entry.is_directory ||
+		is_bad |= key == LEDGER_KEYS_MAX || (o->covered >> key & 1) == 0 ||
+		          entry.is_directory ||
 		          (before.size != 0 && store_path_compare(before, entry.name) >= 0);
 		o->read_value += weight(key, entry.revision);
 		before = entry.name;

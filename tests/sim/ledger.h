@@ -15,7 +15,8 @@
  *   - an acknowledged write stands in the log with its key and its value, and nobody else was
  *     given its revision;
  *   - what a read, or a refused condition, saw is what stood at the revision it names; a read at
- *     a former revision, what stood then; a walk, every file that did, and no other;
+ *     a former revision, what stood then; a walk, every file that did as far as its page goes, and no
+ *     other;
  *   - nobody sees a part of an entry: the store's revision in an answer is the last of one, and a
  *     read at a revision amid one is answered as at its last;
  *   - a transaction has all of a list's effects, in one entry, or none; what was refused was false;
@@ -95,6 +96,7 @@ struct ledger_operation {
 	store_rev_t answer_rev, answer_store_rev;
 	uint64_t read_operation; /* GET, PAST: who wrote what was read */
 	uint64_t read_value;     /* WALK: sum over the files it found */
+	uint64_t covered; /* WALK: bits of the keys that its page came by; the sum's is last */
 	struct ledger_list list; /* TXN */
 	bool ran_else;
 	unsigned refused_at;      /* TXN: which compare or operation */
@@ -128,6 +130,7 @@ struct ledger {
 	uint64_t duplicates;     /* entries of a request that had run before */
 	uint64_t past, too_late; /* reads at a former revision, and refused */
 	uint64_t amid;           /* of these, amid an entry */
+	uint64_t cut;            /* walks whose page was not the last */
 	uint64_t txns, elses;    /* that were done, and otherwise */
 	uint64_t open;           /* operations called and not returned */
 	struct {

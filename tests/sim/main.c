@@ -59,7 +59,7 @@ static const struct {
 	{TALLY_ELSES, 1000},          {TALLY_READS_AMID, 1000},     {TALLY_LOCKED, 3000},
 	{TALLY_PASSED_ON, 800},       {TALLY_RESTED, 200},          {TALLY_LOCKERS_LOST, 250},
 	{TALLY_GUARDED, 3000},        {TALLY_ACTS, 3000},           {TALLY_FENCED, 100},
-	{TALLY_REVOKED, 20},
+	{TALLY_REVOKED, 20},          {TALLY_WALKS_CUT, 500},
 };
 
 /* --- one seed -------------------------------------------------------------------------------- */

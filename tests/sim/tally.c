@@ -31,6 +31,7 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_READS_PAST] = "reads of the past",
 	[TALLY_TOO_LATE] = "and too late",
 	[TALLY_READS_AMID] = "and amid an entry",
+	[TALLY_WALKS_CUT] = "walks cut",
 	[TALLY_TXNS] = "transactions",
 	[TALLY_ELSES] = "and otherwise",
 	[TALLY_WATCH_PAGES] = "watch pages",
@@ -214,6 +215,7 @@ void tally_world(const struct world *world, struct tally *ret_tally)
 	counts[TALLY_READS_PAST] = ledger->past;
 	counts[TALLY_TOO_LATE] = ledger->too_late;
 	counts[TALLY_READS_AMID] = ledger->amid;
+	counts[TALLY_WALKS_CUT] = ledger->cut;
 	counts[TALLY_TXNS] = ledger->txns;
 	counts[TALLY_ELSES] = ledger->elses;
 	tally_watches(world, counts);

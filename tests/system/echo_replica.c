@@ -167,13 +167,14 @@ const struct paxos_watch_counters *paxos_replica_watches(const struct paxos_repl
 
 /* Answers nothing: every datagram is the replica's. */
 enum paxos_read paxos_read(const struct paxos_lease_view *view, const struct store *store,
-                           uint64_t now_ns, uint8_t node, uint8_t durability,
-                           const struct proto_request *request, void *message,
+                           uint64_t now_ns, struct paxos_looks *looks, uint8_t node,
+                           uint8_t durability, const struct proto_request *request, void *message,
                            size_t *ret_message_size, uint64_t *ret_version)
 {
 	(void)view;
 	(void)store;
 	(void)now_ns;
+	(void)looks;
 	(void)node;
 	(void)durability;
 	(void)request;

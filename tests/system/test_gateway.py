@@ -339,6 +339,59 @@ def test_listing_goes_on_at_its_revision(tools):
     cluster.down()
 
 
+def write_files(connection, paths):
+    """A hundred at a time."""
+    for at in range(0, len(paths), 100):
+        some = paths[at:at + 100]
+        connection.send(b"".join(request("SET", tag=n, path=path, value=path, rev=0)
+                                 for n, path in enumerate(some)))
+        for _ in some:
+            check("rev" in answer(connection.read()[4:]), "a write")
+
+
+def test_large_listings_come_in_steps(tools):
+    """More files than a server looks at for one request; others write meanwhile."""
+    cluster = Kernel(tools, 3, relayed=False).up()
+    writer = Connection(address_of(cluster, 1))
+    count = 10000
+    write_files(writer, [f"/d/{n:05}" for n in range(count)] + ["/d/last"])
+    rev = writer.call("REV")["rev"]
+    reader = Connection(address_of(cluster, 2))
+    for named in ({}, {"rev": rev}):
+        def walk(glob, offset):
+            return reader.call("WALK", path=glob, offset=offset, **named)
+
+        def getdir(offset):
+            return reader.call("GETDIR", path="/d", offset=offset, **named)
+
+        check(walk("/**/last", 0)["value"] == b"/d/last", "the one that matches", named)
+        check(walk("/d/*a*", 1)["err_code"] == 8, "RANGE", named)
+        check(walk("/d/x*", 0)["err_code"] == 8, "RANGE of none", named)
+        check(getdir(count)["path"] == b"last", "the last name", named)
+        check(getdir(count + 1)["err_code"] == 8, "RANGE behind it", named)
+        check(getdir(2**31 - 1)["err_code"] == 8, "RANGE far behind it", named)
+        for offset in (count - 3, count - 2, count - 1, 7, 8, 8, 9):  # on, and anywhere
+            check(getdir(offset)["path"] == b"%05d" % offset, "a name", offset, named)
+            check(walk("/d/**", offset)["value"] == b"/d/%05d" % offset, "a file", offset, named)
+
+    # Without a revision an offset counts in what stands when it is asked for.
+    check(reader.call("GETDIR", path="/d", offset=4)["path"] == b"00004", "a name")
+    check("err_code" not in writer.call("DEL", path="/d/00001", rev=-1), "an earlier one goes")
+    check(reader.call("GETDIR", path="/d", offset=5)["path"] == b"00006", "counted anew")
+    check(reader.call("GETDIR", path="/d", offset=6)["path"] == b"00007", "and on")
+
+    walkers = [Connection(address_of(cluster, n % 3 + 1), 60) for n in range(30)]
+    for walker in walkers:
+        walker.send(b"".join(request("WALK", tag=n, path="/**x" + "*" * 400 + "y", offset=n)
+                             for n in range(20)))
+    for n in range(200):
+        check("rev" in writer.call("SET", path="/w", value=str(n), rev=-1), "a write beside", n)
+    for walker in walkers:
+        for _ in range(20):
+            check(answer(walker.read()[4:])["err_code"] == 8, "each comes to its end")
+    cluster.down()
+
+
 def test_garbage_and_borders(tools):
     cluster = one_server(tools)
     address = address_of(cluster)
@@ -502,6 +555,7 @@ if __name__ == "__main__":
                  test_secrets_as_captured, test_what_crashed_doozer_does_not,
                  test_who_is_no_member_yet_only_reads, test_globs_match_as_captured,
                  test_every_difference_is_written_down, test_listing_goes_on_at_its_revision,
+                 test_large_listings_come_in_steps,
                  test_garbage_and_borders, test_many_waits_and_a_closed_connection_drops_them,
                  test_who_never_reads_is_closed_and_others_go_on,
                  test_who_stops_reading_is_closed_in_time,

@@ -136,8 +136,40 @@ static unsigned expected_names(const struct copy *copy, const char *directory, c
 	return count;
 }
 
+/*
+ * The next of a cursor with `looks` at a time; as often as it is cut another one goes on. Counts how
+ * often.
+ */
+static unsigned cuts;
+
+static bool next_with(struct store_cursor *cursor, uint32_t looks, struct store_file *ret_file)
+{
+	while (!store_cursor_next(cursor, ret_file)) {
+		uint8_t memory[STORE_PATH_SIZE_MAX + 1];
+		struct store_view view = cursor->view;
+		struct slice after, pattern;
+
+		if (!store_cursor_cut(cursor, &after)) {
+			return false;
+		}
+		cuts++;
+		memcpy(memory, after.data, after.size);
+		after.data = memory;
+		pattern = slice_make(cursor->pattern, cursor->pattern_size);
+		if (cursor->is_list && pattern.size > 1) {
+			pattern.size--;
+		}
+		view.looks = UINT32_MAX;
+		assert_int_equal(cursor->is_list ? store_list_at(cursor, &view, pattern, after)
+		                                 : store_walk_at(cursor, &view, pattern, after),
+		                 STORE_OK);
+		cursor->view.looks = looks;
+	}
+	return true;
+}
+
 static unsigned check_list(struct store_view *view, const struct copy *copy, const char *directory,
-                           const char *after)
+                           const char *after, uint32_t looks)
 {
 	const size_t start = strcmp(directory, "/") == 0 ? 1 : strlen(directory) + 1;
 	char names[PATHS][32];
@@ -149,21 +181,22 @@ static unsigned check_list(struct store_view *view, const struct copy *copy, con
 
 	assert_int_equal(store_list_at(&cursor, view, slice_text(directory), slice_text(after)),
 	                 STORE_OK);
+	cursor.view.looks = looks;
 	for (unsigned i = 0; i < count; i++) {
-		assert_true(store_cursor_next(&cursor, &file));
+		assert_true(next_with(&cursor, looks, &file));
 		assert_true(file.path.size > start);
 		assert_true(slice_equal(slice_make(file.path.data + start, file.path.size - start),
 		                        slice_text(names[i])));
 		assert_int_equal(file.is_directory, is_directory[i]);
 		assert_true(file.revision == revs[i]);
 	}
-	assert_false(store_cursor_next(&cursor, &file));
+	assert_false(next_with(&cursor, looks, &file));
 	assert_false(store_view_is_lost(&cursor.view));
 	return count;
 }
 
 static void check_walk(const struct store_view *view, const struct copy *copy, const char *glob,
-                       const char *after)
+                       const char *after, uint32_t looks)
 {
 	struct store_cursor cursor;
 	struct store_file file;
@@ -171,6 +204,7 @@ static void check_walk(const struct store_view *view, const struct copy *copy, c
 
 	assert_int_equal(store_walk_at(&cursor, view, slice_text(glob), slice_text(after)),
 	                 STORE_OK);
+	cursor.view.looks = looks;
 	for (unsigned i = 0; i < PATHS; i++) {
 		if (copy->revs[i] == 0 ||
 		    !store_glob_match(slice_text(glob), slice_text(paths[i])) ||
@@ -178,12 +212,12 @@ static void check_walk(const struct store_view *view, const struct copy *copy, c
 		     store_path_compare(slice_text(paths[i]), slice_text(after)) <= 0)) {
 			continue;
 		}
-		assert_true(store_cursor_next(&cursor, &file));
+		assert_true(next_with(&cursor, looks, &file));
 		assert_true(slice_equal(file.path, slice_text(paths[i])));
 		assert_true(file.revision == copy->revs[i]);
 		assert_true(slice_equal(file.value, value_of(copy->revs[i], memory)));
 	}
-	assert_false(store_cursor_next(&cursor, &file));
+	assert_false(next_with(&cursor, looks, &file));
 	assert_false(store_view_is_lost(&cursor.view));
 }
 
@@ -206,6 +240,21 @@ static void check_pass(struct store_view *view, const struct copy *copy, const c
 	assert_false(store_history_next(&history, &file));
 }
 
+/* With few looks a count may be too low, but says so. */
+static void check_count(const struct store_view *view, const char *path, unsigned count)
+{
+	struct store_file file;
+
+	for (uint32_t looks = 1; looks < 4 * PATHS; looks += 3) {
+		struct store_view few = *view;
+
+		few.looks = looks;
+		assert_int_equal(store_stat_at(&few, slice_text(path), &file), STORE_OK);
+		assert_true(file.has_more ? file.children <= count : file.children == count);
+		cuts += file.has_more;
+	}
+}
+
 static void check_path(struct store_view *view, const struct copy *copy, const char *path)
 {
 	store_rev_t rev = 0;
@@ -221,11 +270,13 @@ static void check_path(struct store_view *view, const struct copy *copy, const c
 		assert_true(slice_equal(file.value, value_of(rev, memory)));
 	}
 	if (answer == STORE_IS_DIRECTORY) {
-		const unsigned count = check_list(view, copy, path, "");
+		const unsigned count = check_list(view, copy, path, "", UINT32_MAX);
 
 		assert_int_equal(store_stat_at(view, slice_text(path), &file), STORE_OK);
 		assert_true(file.is_directory);
 		assert_int_equal(file.children, count);
+		assert_false(file.has_more);
+		check_count(view, path, count);
 		return;
 	}
 	assert_int_equal(store_stat_at(view, slice_text(path), &file), answer);
@@ -245,19 +296,21 @@ static void check_state(struct world *world, store_rev_t rev)
 
 	for (unsigned i = 0; i < PATHS; i++) {
 		check_path(&view, copy, paths[i]);
-		check_walk(&view, copy, globs[i % GLOBS], paths[i]);
+		check_walk(&view, copy, globs[i % GLOBS], paths[i], UINT32_MAX);
 		check_pass(&view, copy, paths[i]);
 	}
 	for (unsigned i = 0; i < OTHERS; i++) {
 		check_path(&view, copy, others[i]);
 	}
 	for (unsigned i = 0; i < GLOBS; i++) {
-		check_walk(&view, copy, globs[i], "");
+		check_walk(&view, copy, globs[i], "", UINT32_MAX);
+		check_walk(&view, copy, globs[i], "", 1 + i % 3);
 	}
 	for (unsigned i = 0; i < sizeof(afters) / sizeof(afters[0]); i++) {
-		(void)check_list(&view, copy, "/", afters[i]);
+		(void)check_list(&view, copy, "/", afters[i], UINT32_MAX);
+		(void)check_list(&view, copy, "/", afters[i], 1 + i % 8);
 		if (what(copy, "/a", &ignored) == STORE_IS_DIRECTORY) {
-			(void)check_list(&view, copy, "/a", afters[i]);
+			(void)check_list(&view, copy, "/a", afters[i], 1 + i % 8);
 		}
 	}
 	assert_int_equal(store_get_at(&view, slice_text("a"), &(struct store_file){0}),
@@ -404,6 +457,7 @@ static void test_every_kept_revision_reads_as_it_was(void **state)
 		assert_true(world.checked > 500 && world.too_late > 20);
 		end(&world);
 	}
+	assert_true(cuts > 100000);
 }
 
 static void test_ring_bounded_in_bytes_keeps_fewer(void **state)

@@ -44,6 +44,51 @@ static void test_page_gives_its_entries_in_order(void **state)
 	assert_true(bad);
 }
 
+static void test_a_page_tells_where_it_goes_on(void **state)
+{
+	const struct proto_page_entry a = {.revision = 5, .name = slice_text("a")};
+	const struct proto_page_mark mark = {.after = slice_text("b/c/"), .offset = UINT32_MAX};
+	struct proto_page_mark rest;
+	struct proto_page_entry out;
+	struct slice page;
+	bool bad = false;
+	size_t size;
+
+	(void)state;
+	assert_false(proto_page_rest(slice_make(memory, 0), &rest));
+	size = proto_page_put(memory, 0, 64, &a);
+	assert_true(proto_page_rest(slice_make(memory, size), &rest));
+	assert_true(slice_equal(rest.after, a.name));
+	assert_int_equal(rest.offset, 0);
+
+	assert_int_equal(proto_page_put_mark(memory, size, size + 14, &mark), 0);
+	assert_int_equal(proto_page_put_mark(memory, size, size + 15, &mark), size + 15);
+	page = slice_make(memory, size + 15);
+	assert_true(proto_page_rest(page, &rest));
+	assert_true(slice_equal(rest.after, mark.after));
+	assert_int_equal(rest.offset, UINT32_MAX);
+	assert_true(proto_page_next(&page, &out, &bad));
+	assert_false(proto_page_next(&page, &out, &bad)); /* it is no entry */
+	assert_false(bad);
+
+	/* Nothing stands behind a mark; no kind is beyond it; an offset has 32 bits. */
+	page = slice_make(memory, proto_page_put(memory, size + 15, 64, &a));
+	assert_false(proto_page_rest(page, &rest));
+	page = slice_make(memory + size, page.size - size);
+	assert_false(proto_page_next(&page, &out, &bad));
+	assert_true(bad);
+	bad = false;
+	page = slice_make(memory, size + 15);
+	memory[size + 8] = 3;
+	assert_false(proto_page_rest(page, &rest));
+	memory[size + 8] = 2;
+	memory[size + 4] = 1;
+	assert_false(proto_page_rest(page, &rest));
+	assert_true(proto_page_next(&page, &out, &bad));
+	assert_false(proto_page_next(&page, &out, &bad));
+	assert_true(bad);
+}
+
 static void test_events_come_back_in_order(void **state)
 {
 	const struct proto_event set = {.revision = 5,
@@ -163,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_page_gives_its_entries_in_order),
+		cmocka_unit_test(test_a_page_tells_where_it_goes_on),
 		cmocka_unit_test(test_events_come_back_in_order),
 		cmocka_unit_test(test_an_event_that_makes_no_sense),
 		cmocka_unit_test(test_sessions_come_back_in_order),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   a worker answers a read under a lease that runs, or where stale is allowed and not older
- *         than what the client has seen; everything else it passes on. The answer is the store's.
- * Method: one small store; each verb, and each side of each border.
+ *         than what the client has seen; everything else it passes on. The answer is the store's,
+ *         at a bounded cost, whatever is asked for.
+ * Method: one small store; each verb, and each side of each border. A directory of many files.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +25,9 @@ enum {
 
 static struct fixture fixture;
 static struct paxos_lease_view view;
+static struct paxos_looks looks;
+static store_rev_t stands_at;
+static uint64_t asked_version;
 static uint8_t message[PROTO_MESSAGE_SIZE_MAX];
 
 static int begin(void **state)
@@ -33,6 +37,8 @@ static int begin(void **state)
 	assert_int_equal(fixture_set(&fixture, "/a/x", "one").answer, STORE_OK);
 	assert_int_equal(fixture_set(&fixture, "/a/y/z", "two").answer, STORE_OK);
 	store_publish(fixture.store);
+	stands_at = 2;
+	looks = (struct paxos_looks){0};
 	view = (struct paxos_lease_view){
 		.lease_end_ns = LEASE_END_NS, .leader = 2, .role = PAXOS_LEADER};
 	return 0;
@@ -51,7 +57,7 @@ static bool ask(const struct proto_request *request, uint64_t now_ns,
 	uint64_t version;
 	size_t size;
 
-	if (paxos_read(&view, fixture.store, now_ns, 4, PAXOS_DISK, request, message, &size,
+	if (paxos_read(&view, fixture.store, now_ns, &looks, 4, PAXOS_DISK, request, message, &size,
 	               &version) != PAXOS_READ_ANSWERED) {
 		return false;
 	}
@@ -61,7 +67,8 @@ static bool ask(const struct proto_request *request, uint64_t now_ns,
 	assert_int_equal(ret_answer->leader, 2);
 	assert_int_equal(ret_answer->role, PAXOS_LEADER);
 	assert_int_equal(ret_answer->durability, PAXOS_DISK);
-	assert_int_equal(ret_answer->store_revision, 2);
+	assert_int_equal(ret_answer->store_revision, stands_at);
+	asked_version = version;
 	return true;
 }
 
@@ -159,6 +166,151 @@ static void test_former_revision_is_read_as_it_was(void **state)
 	assert_int_equal(answer.answer, STORE_TOO_EARLY);
 }
 
+enum {
+	FILES = 20000
+};
+
+/* Many files in one directory, and each fiftieth is one of another kind. */
+static void fill(void)
+{
+	char path[32];
+
+	for (unsigned i = 0; i < FILES; i++) {
+		(void)snprintf(path, sizeof(path), "/many/%06u%s", i, i % 50 == 49 ? "-x" : "");
+		assert_int_equal(fixture_set(&fixture, path, "").answer, STORE_OK);
+	}
+	store_publish(fixture.store);
+	stands_at += FILES;
+}
+
+/* Asks page by page, each in a turn of its own, as a client does. Returns how many entries came. */
+static unsigned ask_on(struct proto_request *request, uint64_t *now_ns, unsigned *pages,
+                       uint32_t turn_left)
+{
+	static uint8_t after[STORE_PATH_SIZE_MAX + 1];
+	struct proto_page_mark rest;
+	struct proto_answer answer;
+	unsigned count = 0;
+
+	request->after.size = 0;
+	*pages = 0;
+	do {
+		looks = (struct paxos_looks){.turn_ns = ++*now_ns, .left = turn_left};
+		assert_true(ask(request, *now_ns, &answer));
+		assert_int_equal(answer.answer, STORE_OK);
+		count += answer.count;
+		++*pages;
+		if (answer.has_more) {
+			assert_true(proto_page_rest(answer.value, &rest));
+			assert_true(rest.after.size > request->after.size ||
+			            memcmp(rest.after.data, after, rest.after.size) > 0);
+			memcpy(after, rest.after.data, rest.after.size);
+			request->after = slice_make(after, rest.after.size);
+			request->offset = rest.offset;
+		}
+	} while (answer.has_more);
+	return count;
+}
+
+static void test_a_page_looks_at_no_more_than_it_may(void **state)
+{
+	struct proto_request request = {.verb = PROTO_WALK, .path = slice_text("/many/*-x")};
+	struct proto_answer answer;
+	uint64_t now_ns = 1;
+	unsigned pages;
+
+	(void)state;
+	fill();
+	view.lease_end_ns = UINT64_MAX;
+	assert_int_equal(ask_on(&request, &now_ns, &pages, PAXOS_LOOKS_MAX), FILES / 50);
+	assert_in_range(pages, FILES / PAXOS_LOOKS_MAX, FILES / PAXOS_LOOKS_MAX + 2);
+	/* In a turn that others have used up each still gets on. */
+	assert_int_equal(ask_on(&request, &now_ns, &pages, 0), FILES / 50);
+	assert_in_range(pages, FILES / PAXOS_LOOKS_MIN, FILES / PAXOS_LOOKS_MIN * 5 / 4);
+	request.path = slice_text("/**/nothing");
+	assert_int_equal(ask_on(&request, &now_ns, &pages, 0), 0);
+	assert_in_range(pages, FILES / PAXOS_LOOKS_MIN, FILES / PAXOS_LOOKS_MIN + 2);
+
+	/* What is asked in one turn shares what that has. */
+	request.after.size = 0;
+	now_ns++;
+	assert_true(ask(&request, now_ns, &answer));
+	assert_int_equal(looks.left, 0);
+	assert_true(ask(&request, now_ns, &answer));
+	assert_int_equal(answer.count, 0);
+	assert_true(answer.has_more);
+}
+
+static void test_an_offset_is_passed_over_in_steps(void **state)
+{
+	struct proto_request request = {.verb = PROTO_LIST, .path = slice_text("/many")};
+	uint64_t now_ns = 1;
+	unsigned pages;
+
+	(void)state;
+	fill();
+	view.lease_end_ns = UINT64_MAX;
+	for (unsigned i = 0; i < 2; i++) {
+		request.verb = i == 0 ? PROTO_LIST : PROTO_WALK;
+		request.path = slice_text(i == 0 ? "/many" : "/many/**");
+		request.offset = FILES - 7;
+		assert_int_equal(ask_on(&request, &now_ns, &pages, PAXOS_LOOKS_MAX), 7);
+		assert_in_range(pages, FILES / PAXOS_LOOKS_MAX,
+		                FILES * (STORE_LOOKS_SEARCH + 1) / PAXOS_LOOKS_MAX + 2);
+		request.offset = FILES;
+		assert_int_equal(ask_on(&request, &now_ns, &pages, 0), 0);
+		request.offset = UINT32_MAX;
+		assert_int_equal(ask_on(&request, &now_ns, &pages, 0), 0);
+		request.offset = 0;
+		assert_int_equal(ask_on(&request, &now_ns, &pages, 0), FILES);
+	}
+}
+
+/* Else a client could put pieces of both together. */
+static void test_pages_cut_elsewhere_are_other_versions(void **state)
+{
+	struct proto_request request = {.verb = PROTO_LIST, .path = slice_text("/many")};
+	struct proto_answer answer;
+	uint64_t versions[3];
+
+	(void)state;
+	fill();
+	for (unsigned i = 0; i < 3; i++) {
+		looks = (struct paxos_looks){.turn_ns = 1, .left = 1000 + 500 * (i / 2)};
+		assert_true(ask(&request, 1, &answer));
+		assert_true(answer.has_more);
+		versions[i] = asked_version;
+	}
+	assert_true(versions[0] == versions[1]);
+	assert_true(versions[0] != versions[2]);
+	request.path = slice_text("/a");
+	assert_true(ask(&request, 1, &answer));
+	assert_true(asked_version == (uint64_t)stands_at);
+}
+
+static void test_stat_counts_as_far_as_it_may(void **state)
+{
+	struct proto_request request = {.verb = PROTO_STAT, .path = slice_text("/many")};
+	struct proto_answer answer;
+
+	(void)state;
+	fill();
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_OK);
+	assert_true(answer.has_more);
+	assert_int_equal(answer.children, PAXOS_LOOKS_MAX);
+	/* Not now: a count that is too low says nothing. */
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_OVERLOADED);
+	assert_int_equal(answer.children, 0);
+	assert_false(answer.has_more);
+	request.path = slice_text("/a");
+	assert_true(ask(&request, 1, &answer));
+	assert_int_equal(answer.answer, STORE_OK);
+	assert_int_equal(answer.children, 2);
+	assert_false(answer.has_more);
+}
+
 static void test_too_late_tells_the_oldest(void **state)
 {
 	struct proto_request request = {.verb = PROTO_LIST, .rev = 1, .path = slice_text("/a")};
@@ -230,6 +382,10 @@ int main(void)
 		WITH_STORE(test_answers_are_the_stores),
 		WITH_STORE(test_pages_go_on_where_they_end),
 		WITH_STORE(test_former_revision_is_read_as_it_was),
+		WITH_STORE(test_a_page_looks_at_no_more_than_it_may),
+		WITH_STORE(test_an_offset_is_passed_over_in_steps),
+		WITH_STORE(test_pages_cut_elsewhere_are_other_versions),
+		WITH_STORE(test_stat_counts_as_far_as_it_may),
 		WITH_STORE(test_too_late_tells_the_oldest),
 		WITH_STORE(test_lease_allows_to_its_end),
 		WITH_STORE(test_stale_is_never_older_than_what_was_seen),
