@@ -8,6 +8,7 @@
  *      gateway_bytes.c  bytes in and out; frames
  *      gateway_verbs.c  taking requests: rights, form, what is answered at once
  *      gateway_asks.c   what the cluster is asked, and its answers
+ *      gateway_lists.c  likewise, of listings
  *
  * What a closed link has asked goes on as an orphan until it comes back.
  */
@@ -176,12 +177,38 @@ void ctl_gateway_forget(struct ctl_gateway_link *link);
 /* Frees the orphans, when the client inside is closed. */
 void ctl_gateway_free_orphans(struct ctl_gateway *gateway);
 
+/* Answers an ask, or tells an error with a detail or NULL, and ends it. */
+void ctl_gateway_answer(struct ctl_gateway_ask *ask, Doozer__Response *response);
+void ctl_gateway_refuse(struct ctl_gateway_ask *ask, enum ctl_doozer_error error,
+                        const char *detail);
+
+/* Asks the cluster for it. Returns as ctl_inside_submit(). */
+int ctl_gateway_submit(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
+                       const struct client_request *request);
+
+static inline struct slice ctl_gateway_path_of(const struct ctl_gateway_ask *ask)
+{
+	return slice_make(ask->path, ask->path_size);
+}
+
 /* A server has answered its watch, or it is over. */
 static inline void ctl_gateway_end_opening(struct ctl_gateway_ask *ask)
 {
 	ask->gateway->opening -= ask->is_opening ? 1 : 0;
 	ask->is_opening = false;
 }
+
+/* --- gateway_lists.c -------------------------------------------------------------------------- */
+
+/* Begins a WALK or GETDIR. Returns 0 or -EAGAIN. */
+int ctl_gateway_list(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask);
+
+/* Its page has come: OK, or the path is none. */
+void ctl_gateway_listed(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
+                        const struct proto_answer *page);
+
+/* The file that a WALK found was read. */
+void ctl_gateway_walked(struct ctl_gateway_ask *ask, const struct proto_answer *got);
 
 /* --- parts of a reply ------------------------------------------------------------------------- */
 
@@ -215,4 +242,16 @@ static inline void ctl_doozer_set_len(Doozer__Response *response, uint32_t len)
 {
 	response->has_len = true;
 	response->len = (int32_t)len;
+}
+
+/* As WAIT and WALK tell a file. */
+static inline void ctl_doozer_set_event(Doozer__Response *response, int32_t flags, store_rev_t rev,
+                                        struct slice path, struct slice value)
+{
+	response->has_flags = true;
+	response->flags = flags;
+	ctl_doozer_set_rev(response, rev);
+	response->has_path = true;
+	response->path = ctl_doozer_bytes(path);
+	ctl_doozer_set_value(response, value);
 }

@@ -148,7 +148,7 @@ static bool read_page(struct ctl_web_browser *browser, const struct proto_answer
 {
 	struct proto_page_entry entry;
 	struct slice page = answer->value;
-	struct proto_page_mark rest;
+	struct proto_page_mark rest = {.after = slice_text("")};
 	json_t *files = json_array();
 	bool bad = false;
 
@@ -157,18 +157,13 @@ static bool read_page(struct ctl_web_browser *browser, const struct proto_answer
 			files, json_stringn((const char *)entry.name.data, entry.name.size));
 		(void)json_array_append_new(files, json_integer(entry.revision));
 	}
-	if (answer->has_more) {
-		bad |= !proto_page_rest(answer->value, &rest) ||
-		       rest.after.size > sizeof(browser->after);
-	}
-	if (bad) {
+	if (bad || (answer->has_more && (!proto_page_rest(answer->value, &rest) ||
+	                                 rest.after.size > sizeof(browser->after)))) {
 		json_decref(files);
 		return false;
 	}
-	if (answer->has_more) {
-		memcpy(browser->after, rest.after.data, rest.after.size);
-		browser->after_size = rest.after.size;
-	}
+	memcpy(browser->after, rest.after.data, rest.after.size);
+	browser->after_size = rest.after.size;
 	browser->more = answer->has_more;
 	browser->page = json_pack("{s:s, s:b, s:b, s:I, s:o}", "say", "page", "first",
 	                          browser->is_first, "more", browser->more, "revision",

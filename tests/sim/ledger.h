@@ -15,8 +15,8 @@
  *   - an acknowledged write stands in the log with its key and its value, and nobody else was
  *     given its revision;
  *   - what a read, or a refused condition, saw is what stood at the revision it names; a read at
- *     a former revision, what stood then; a walk, every file that did as far as its page goes, and no
- *     other;
+ *     a former revision, what stood then; a walk, every file that did, as far
+ *     as its page goes, and no other;
  *   - nobody sees a part of an entry: the store's revision in an answer is the last of one, and a
  *     read at a revision amid one is answered as at its last;
  *   - a transaction has all of a list's effects, in one entry, or none; what was refused was false;

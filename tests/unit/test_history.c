@@ -137,8 +137,8 @@ static unsigned expected_names(const struct copy *copy, const char *directory, c
 }
 
 /*
- * The next of a cursor with `looks` at a time; as often as it is cut another one goes on. Counts how
- * often.
+ * The next of a cursor with `looks` at a time; as often as it is cut another one goes on, and it
+ * is counted.
  */
 static unsigned cuts;
 
