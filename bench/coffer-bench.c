@@ -18,6 +18,7 @@
 #include "bench/load.h"
 #include "bench/locks.h"
 #include "bench/option.h"
+#include "bench/pulse.h"
 #include "bench/report.h"
 #include "bench/stages.h"
 #include "store/client.h"
@@ -53,6 +54,7 @@ enum option_key {
 	OPTION_WATCHES,
 	OPTION_LOCKS,
 	OPTION_DEATHS,
+	OPTION_SESSIONS,
 	OPTION_JSON,
 };
 
@@ -88,6 +90,8 @@ static const struct argp_option options[] = {
 	{"watches", OPTION_WATCHES, "N", 0, "watch: how many wait for each write (default 100)", 0},
 	{"locks", OPTION_LOCKS, "N", 0,
          "lock: how many there are where there are many (default 10000)", 0},
+	{"sessions", OPTION_SESSIONS, "N", 0,
+         "lock: how many keep-alives are counted of (default 256)", 0},
 	{"deaths", OPTION_DEATHS, "N", 0,
          "lock: how many holders fall silent for each time to live (default 10)", 0},
 	{"json", OPTION_JSON, NULL, 0, "print one JSON object", 0},
@@ -123,7 +127,7 @@ struct arguments {
 	struct floor_config floor;
 	struct disk_config disk; /* folder NULL: not measured */
 	const char *servers, *links;
-	unsigned watches, locks, deaths;
+	unsigned watches, locks, sessions, deaths;
 	bool json;
 };
 
@@ -266,6 +270,10 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		break;
 	case OPTION_LOCKS:
 		arguments->locks = option_count(state, "locks", argument, 1, LOCKS_MAX);
+		break;
+	case OPTION_SESSIONS:
+		arguments->sessions =
+			option_count(state, "sessions", argument, 1, PULSE_SESSIONS_MAX);
 		break;
 	case OPTION_DEATHS:
 		arguments->deaths = option_count(state, "deaths", argument, 0, 10000);
@@ -471,6 +479,7 @@ static int run_locks(struct arguments *arguments)
 	struct locks_config config = {
 		.players = load->clients < 2 ? 16 : load->clients,
 		.locks = arguments->locks,
+		.sessions = arguments->sessions,
 		.deaths = arguments->deaths,
 		.seconds = load->seconds,
 		.warm_up_seconds = load->warm_up_seconds,
@@ -573,6 +582,7 @@ int main(int argc, char **argv)
 		.disk = {.processes = 3, .seconds = 1},
 		.watches = 100,
 		.locks = 10000,
+		.sessions = 256,
 		.deaths = 10,
 	};
 

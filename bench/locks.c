@@ -18,7 +18,6 @@ enum {
 	NAME_SIZE = 40,
 	OUTSTANDING = 32, /* of each player of `many` */
 	TTLS = 5,
-	PULSES = 256, /* sessions that keep-alives are counted of */
 };
 
 #define PATIENCE_NS ((uint64_t)60000000000u)
@@ -402,7 +401,7 @@ static int run_many(struct locks *locks, json_t *report)
 static int run_pulse(struct locks *locks, json_t *report)
 {
 	const struct pulse_config config = {
-		.sessions = PULSES,
+		.sessions = locks->config->sessions,
 		.seconds = locks->config->seconds,
 		.warm_up_seconds = locks->config->warm_up_seconds,
 		.post = locks->config->post,

@@ -24,10 +24,11 @@ enum {
 };
 
 struct locks_config {
-	unsigned players; /* who want the one lock, from 2 */
-	unsigned locks;   /* of `many` */
-	unsigned deaths;  /* of each time to live */
-	double seconds;   /* of each part but death */
+	unsigned players;  /* who want the one lock, from 2 */
+	unsigned locks;    /* of `many` */
+	unsigned sessions; /* of `keep_alive`, 1 to PULSE_SESSIONS_MAX */
+	unsigned deaths;   /* of each time to live */
+	double seconds;    /* of each part but death */
 	double warm_up_seconds;
 	uint64_t timeout_ns, seed;
 	struct post_config post;

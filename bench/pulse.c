@@ -15,6 +15,8 @@ enum {
 	TURN_MAX = 128,
 	TTL_MS = 10000,
 	REPEAT_NS = 1000 * 1000 * 1000,
+	LOOK_NS = REPEAT_NS / 10,
+	WINDOW = 256, /* under way */
 };
 
 #define PATIENCE_NS ((uint64_t)20000000000u)
@@ -24,6 +26,7 @@ struct session {
 	uint64_t secret;
 	uint64_t number; /* of the request under way */
 	uint64_t sent_ns;
+	bool is_asked; /* and has not answered */
 };
 
 struct pulse {
@@ -31,7 +34,8 @@ struct pulse {
 	struct post *post;
 	struct session *sessions;
 	uint64_t base; /* numbers are base + the session's index + a multiple of all sessions */
-	unsigned open, server;
+	unsigned open, begun, next, server;
+	uint64_t look_ns;
 	bool is_over; /* nothing more is sent */
 	uint64_t count_from_ns, count_to_ns, answered, refused, repeated;
 	struct hist hist;
@@ -50,12 +54,23 @@ static void ask(struct pulse *pulse, unsigned index, enum proto_verb verb)
 
 	session->number += pulse->config->sessions;
 	session->sent_ns = report_now_ns();
+	session->is_asked = true;
 	head.number = verb == PROTO_CLOSE ? 1 : session->number;
 	must(size > 0);
 	size = proto_segment_encode(&head, STORE_DATAGRAM_REQUEST, 0, 0, slice_make(message, size),
 	                            datagram);
 	store_rights_seal(&pulse->config->post.key, datagram, size);
 	post_put(pulse->post, pulse->server, slice_make(datagram, size));
+}
+
+static void ask_next(struct pulse *pulse)
+{
+	const unsigned index = pulse->next++ % pulse->config->sessions;
+
+	/* One that is lost has its turn when it is sent again. */
+	if (!pulse->sessions[index].is_asked) {
+		ask(pulse, index, PROTO_ALIVE);
+	}
 }
 
 static void on_refusal(struct pulse *pulse, const struct proto_answer *answer)
@@ -83,8 +98,9 @@ static void on_answer(struct pulse *pulse, unsigned index, const struct proto_an
 		pulse->answered++;
 		hist_add(&pulse->hist, now_ns - session->sent_ns);
 	}
-	if (!pulse->is_over) {
-		ask(pulse, index, PROTO_ALIVE);
+	session->is_asked = false;
+	if (answer->verb == PROTO_ALIVE && !pulse->is_over) {
+		ask_next(pulse);
 	}
 }
 
@@ -108,8 +124,22 @@ static void hear(struct pulse *pulse, struct slice bytes)
 	}
 }
 
+static void repeat(struct pulse *pulse, uint64_t now_ns)
+{
+	pulse->look_ns = now_ns + LOOK_NS;
+	for (unsigned i = 0; i < pulse->begun && !pulse->is_over; i++) {
+		const struct session *session = &pulse->sessions[i];
+
+		if (session->is_asked && now_ns - session->sent_ns >= REPEAT_NS) {
+			pulse->repeated++;
+			ask(pulse, i, session->id == 0 ? PROTO_OPEN : PROTO_ALIVE);
+		}
+	}
+}
+
 static void turn(struct pulse *pulse)
 {
+	const uint64_t now_ns = report_now_ns();
 	struct slice bytes;
 	unsigned server, done = 0;
 
@@ -117,16 +147,8 @@ static void turn(struct pulse *pulse)
 		hear(pulse, bytes);
 		done++;
 	}
-	if (done == 0) {
-		const uint64_t now_ns = report_now_ns();
-
-		for (unsigned i = 0; i < pulse->config->sessions && !pulse->is_over; i++) {
-			if (now_ns - pulse->sessions[i].sent_ns >= REPEAT_NS) {
-				pulse->repeated++;
-				ask(pulse, i,
-				    pulse->sessions[i].id == 0 ? PROTO_OPEN : PROTO_ALIVE);
-			}
-		}
+	if (now_ns >= pulse->look_ns) {
+		repeat(pulse, now_ns);
 	}
 	post_flush(pulse->post);
 	if (done == 0) {
@@ -134,26 +156,41 @@ static void turn(struct pulse *pulse)
 	}
 }
 
+static void begin_one(struct pulse *pulse)
+{
+	const unsigned i = pulse->begun++;
+	uint64_t secret;
+
+	must(getrandom(&secret, sizeof(secret), 0) == (ssize_t)sizeof(secret));
+	pulse->sessions[i] = (struct session){
+		.secret = secret | 1,
+		.number = pulse->base + i,
+	};
+	ask(pulse, i, PROTO_OPEN);
+}
+
+/* Opens all sessions, and asks the first of them. */
 static int begin(struct pulse *pulse)
 {
 	const unsigned count = pulse->config->sessions;
-	const uint64_t end_ns = report_now_ns() + PATIENCE_NS;
-	uint64_t secret;
+	uint64_t end_ns = report_now_ns() + PATIENCE_NS;
+	unsigned open = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		must(getrandom(&secret, sizeof(secret), 0) == (ssize_t)sizeof(secret));
-		pulse->sessions[i] = (struct session){
-			.secret = secret | 1,
-			.number = pulse->base + i,
-		};
-		ask(pulse, i, PROTO_OPEN);
-		turn(pulse);
-	}
 	while (pulse->open < count) {
+		while (pulse->begun < count && pulse->begun - pulse->open < WINDOW) {
+			begin_one(pulse);
+		}
+		turn(pulse);
+		if (pulse->open != open) {
+			open = pulse->open;
+			end_ns = report_now_ns() + PATIENCE_NS;
+		}
 		if (report_now_ns() > end_ns) {
 			return -ENETUNREACH;
 		}
-		turn(pulse);
+	}
+	for (unsigned i = 0; i < WINDOW && i < count; i++) {
+		ask_next(pulse);
 	}
 	return 0;
 }

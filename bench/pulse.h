@@ -4,8 +4,9 @@
 /*
  * pulse.h - keep-alives: how many of them a cluster answers each second
  *
- * Each session has one under way, all the time: the next is sent when the last was answered, or was
- * not for a second. Without store/client, which would send one each third of the time to live.
+ * Sessions take turns, with at most 256 under way: the next is sent when one was answered. What is
+ * not answered for a second is sent again. Without store/client, which would send one each third of
+ * the time to live.
  *
  * Threads: one.
  */
@@ -16,7 +17,7 @@
 #include "bench/post.h"
 
 enum {
-	PULSE_SESSIONS_MAX = 4096,
+	PULSE_SESSIONS_MAX = 131072,
 };
 
 struct pulse_config {
