@@ -17,6 +17,7 @@
 
 struct cli {
 	struct coffer *coffer; /* borrowed */
+	bool in_shell;
 	struct cli_options options;
 };
 

@@ -41,8 +41,8 @@ bool cli_interrupted(void)
 	return was;
 }
 
-/* Waits for the handle. The signal is let in while it waits only, so none is missed. */
-static bool wait_ready(struct coffer *coffer, int timeout_ms)
+/* The signal is let in while it waits only, so none is missed. */
+bool cli_wait_ready(struct coffer *coffer, int timeout_ms)
 {
 	const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
 	                                 .tv_nsec = timeout_ms % 1000 * (long)MS_NS};
@@ -148,7 +148,7 @@ int cli_follow(struct cli_follow *follow)
 		if (follow->code != CLI_GO_ON) {
 			break;
 		}
-		if (!wait_ready(coffer, wait_ms == INT_MAX ? -1 : wait_ms)) {
+		if (!cli_wait_ready(coffer, wait_ms == INT_MAX ? -1 : wait_ms)) {
 			follow->code = CLI_INTERRUPT;
 			break;
 		}

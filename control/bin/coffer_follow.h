@@ -42,3 +42,6 @@ void cli_interrupt_catch(void);
 
 /* True, once, if there was a Ctrl-C. */
 bool cli_interrupted(void);
+
+/* Waits for the handle, -1: without limit. False, once, if there was a Ctrl-C. */
+bool cli_wait_ready(struct coffer *coffer, int timeout_ms);

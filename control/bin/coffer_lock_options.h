@@ -18,6 +18,17 @@
 enum {
 	CLI_LOCK_FENCE = 1, /* --if-lock */
 	CLI_LOCK_BREAK = 2, /* --break, --token, --reason */
+	CLI_LOCK_CLAIM = 4, /* --shared, --permits, --data */
+	CLI_LOCK_HOLD = 8,  /* --ttl, --wait, --try, --delay, --priority, --on-lost, --margin; and
+	                     * the verb may be followed by a command */
+	CLI_LOCK_LOOK = 16, /* --observe, --show */
+};
+
+/* What becomes of the command when its lock ends. */
+enum cli_on_lost {
+	CLI_LOST_TERM = 0, /* SIGTERM, and SIGKILL when it is over */
+	CLI_LOST_KILL,     /* SIGKILL */
+	CLI_LOST_RUN,      /* another command is run */
 };
 
 struct cli_lock_options {
@@ -27,6 +38,12 @@ struct cli_lock_options {
 	bool breaks;
 	int64_t token;      /* 0: none was given */
 	const char *reason; /* NULL: none was given */
+	struct coffer_claim claim;
+	uint32_t ttl_ms, wait_ms; /* 0: none was given */
+	uint32_t margin_ms;       /* 0: none was given */
+	enum cli_on_lost on_lost;
+	const char *on_lost_command; /* CLI_LOST_RUN */
+	bool observes, shows;
 };
 
 /* A child of the whole, whose input is the struct. A fault is said, and ends the parsing. */

@@ -63,10 +63,55 @@ static void free_paths(struct paths *paths)
 	free(paths->texts);
 }
 
+/* --- sessions --------------------------------------------------------------------------------- */
+
+/* How long each session lives if it is not heard of again, by id. */
+struct lives {
+	struct coffer_session_entry *entries; /* owned */
+	size_t count, room;
+};
+
+static int add_session(void *context, const struct coffer_session_entry *entry)
+{
+	struct lives *lives = context;
+	const size_t room = lives->room != 0 ? 2 * lives->room : 64;
+	struct coffer_session_entry *entries = lives->entries;
+
+	if (lives->count == lives->room) {
+		entries = realloc(entries, room * sizeof(*entries));
+		if (entries == NULL) {
+			return -1; /* fewer are told */
+		}
+		lives->entries = entries;
+		lives->room = room;
+	}
+	entries[lives->count++] = *entry;
+	return 0;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const uint64_t first = ((const struct coffer_session_entry *)a)->id;
+	const uint64_t second = ((const struct coffer_session_entry *)b)->id;
+
+	return first < second ? -1 : first > second;
+}
+
+/* NULL: it is not known. */
+static const struct coffer_session_entry *find_session(const struct lives *lives, uint64_t id)
+{
+	const struct coffer_session_entry key = {.id = id};
+
+	return lives->count == 0
+	               ? NULL
+	               : bsearch(&key, lives->entries, lives->count, sizeof(key), compare_ids);
+}
+
 /* --- one lock, as JSON ------------------------------------------------------------------------ */
 
 struct view {
 	struct cli *cli;
+	const struct lives *lives;
 	json_t *lock; /* that is put together; owned; NULL: none */
 };
 
@@ -75,8 +120,10 @@ static const char *limit_text(uint32_t limit)
 	return limit == 0 ? "shared" : limit == 1 ? "exclusive" : "permits";
 }
 
-static json_t *claim_object(const struct store_claim *claim, const char *what, store_rev_t number)
+static json_t *claim_object(const struct view *view, const struct store_claim *claim,
+                            const char *what, store_rev_t number)
 {
+	const struct coffer_session_entry *session = find_session(view->lives, claim->session);
 	json_t *object =
 		json_pack("{s:I, s:I, s:s, s:I, s:I, s:I}", "session", (json_int_t)claim->session,
 	                  what, (json_int_t)number, "kind", limit_text(claim->limit), "count",
@@ -85,6 +132,9 @@ static json_t *claim_object(const struct store_claim *claim, const char *what, s
 
 	if (object != NULL && claim->limit > 1) {
 		(void)json_object_set_new(object, "permits", json_integer(claim->limit));
+	}
+	if (object != NULL && session != NULL) {
+		(void)json_object_set_new(object, "left_ms", json_integer(session->left_ms));
 	}
 	if (object != NULL && claim->until_ns != 0) {
 		(void)json_object_set_new(object, "rests", json_true());
@@ -103,9 +153,10 @@ static int priority_of(const char *path)
 }
 
 /* Adds what a file says to the lock. False: it is nonsense, or there is no memory. */
-static bool add_file(json_t *lock, const char *path, const struct coffer_result *file)
+static bool add_file(const struct view *view, const char *path, const struct coffer_result *file)
 {
 	const struct slice value = slice_make(file->value, file->value_size);
+	json_t *lock = view->lock;
 	enum store_claim_kind kind;
 	struct store_claim claim;
 	store_rev_t number;
@@ -123,7 +174,8 @@ static bool add_file(json_t *lock, const char *path, const struct coffer_result 
 	if (!store_claim_read(value, &claim)) {
 		return false;
 	}
-	object = claim_object(&claim, kind == STORE_CLAIM_HOLDER ? "token" : "ticket", number);
+	object =
+		claim_object(view, &claim, kind == STORE_CLAIM_HOLDER ? "token" : "ticket", number);
 	if (object != NULL && kind == STORE_CLAIM_WAITER) {
 		(void)json_object_set_new(object, "priority", json_integer(priority_of(path)));
 	}
@@ -170,6 +222,9 @@ static void print_claim(const char *what, const char *number, const json_t *clai
 		(void)printf(" delay %lldms", (long long)number_of(claim, "delay_ms"));
 	}
 	(void)printf(" ttl %lldms", (long long)number_of(claim, "ttl_ms"));
+	if (json_object_get(claim, "left_ms") != NULL) {
+		(void)printf(" left %lldms", (long long)number_of(claim, "left_ms"));
+	}
 	print_value("data", claim);
 	(void)putchar('\n');
 }
@@ -236,14 +291,14 @@ static int show_file(struct view *view, const char *path, const struct coffer_re
 		view->lock = json_pack("{s:s%, s:[], s:[]}", "lock", name.data, (int)name.size,
 		                       "holders", "waiters");
 	}
-	return view->lock != NULL && add_file(view->lock, path, file)
-	               ? CLI_DONE
-	               : cli_conclude_error(-EBADMSG);
+	return view->lock != NULL && add_file(view, path, file) ? CLI_DONE
+	                                                        : cli_conclude_error(-EBADMSG);
 }
 
-static int show_all(struct cli *cli, const struct paths *paths, struct coffer_request *request)
+static int show_all(struct cli *cli, const struct paths *paths, const struct lives *lives,
+                    struct coffer_request *request)
 {
-	struct view view = {.cli = cli};
+	struct view view = {.cli = cli, .lives = lives};
 	struct ctl_printer printer;
 	struct coffer_result result;
 	int code = CLI_DONE;
@@ -277,6 +332,7 @@ static int show(struct cli *cli)
 		.timeout_ms = options->timeout_ms,
 	};
 	struct paths paths = {0};
+	struct lives lives = {0};
 	struct ctl_printer printer;
 	struct coffer_result result;
 	int r;
@@ -290,10 +346,15 @@ static int show(struct cli *cli)
 	if (paths.is_full) {
 		r = -ENOMEM;
 	}
+	/* Only the leader knows how long; without it, and of the past, that is not told. */
+	if (r == COFFER_DONE && paths.count != 0 && options->rev == 0 && !options->is_stale) {
+		(void)coffer_sessions(cli->coffer, add_session, &lives, NULL);
+	}
 	ctl_printer_init(&printer, options->is_json, COFFER_FIND, names);
-	r = r == COFFER_DONE ? show_all(cli, &paths, &request)
+	r = r == COFFER_DONE ? show_all(cli, &paths, &lives, &request)
 	                     : cli_finish(cli, &printer, r, &result);
 	free_paths(&paths);
+	free(lives.entries);
 	return r;
 }
 

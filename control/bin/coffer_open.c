@@ -97,6 +97,9 @@ int cli_open(struct cli *cli)
 	} else if (place.secret[0] != '\0') {
 		options.secret = place.secret;
 	}
+	if (given->lock.ttl_ms != 0) {
+		options.ttl_ms = given->lock.ttl_ms;
+	}
 	r = coffer_open(&cli->coffer, place.servers, &options);
 	return r < 0 ? fail_open(given, r) : CLI_DONE;
 }

@@ -43,6 +43,9 @@ static const char DOC[] =
 	"  log [GLOB]          prints the changes that are kept, up to now\n"
 	"  sync DIR GLOB       keeps a folder equal to the files that match\n"
 	"  locks [GLOB]        who holds which lock, and who waits; or breaks one\n"
+	"  lock NAME [-- COMMAND...]  holds a lock while a command runs\n"
+	"  elect NAME VALUE [-- COMMAND...]  leads while a command runs; or who leads?\n"
+	"  session list | show ID | kill ID  tells of sessions, or ends one\n"
 	"  rev                 prints the store's revision\n"
 	"  nop                 goes through agreement, changes nothing\n"
 	"  self                tells who answers, and who leads\n"
@@ -51,8 +54,9 @@ static const char DOC[] =
 	"file. `--` ends the options.\n"
 	"\n"
 	"Exit codes: 0 done; 1 condition false, or not there; 2 wrong use; 3 no quorum, or nobody "
-	"reached; 4 refused; 5 deadline passed, outcome unknown; 6 no event in time; 7 the command "
-	"failed.";
+	"reached; 4 refused; 5 deadline passed, outcome unknown; 6 no event in time, or the lock "
+	"was "
+	"lost; 7 the command of --exec failed. lock and elect: that of their command.";
 
 static const struct argp_option OPTIONS[] = {
 	{"output", 'o', "text|json", 0, "How to print (text)", 0},
@@ -104,6 +108,10 @@ static error_t parse_argument(struct argp_state *state, const char *argument)
 	} else {
 		if (options->argument_count < CLI_ARGUMENTS_MAX) {
 			options->arguments[options->argument_count] = argument;
+		}
+		if (state->quoted != 0 && state->next > state->quoted && options->command == NULL) {
+			options->command = state->argv + state->quoted;
+			options->before_command = options->argument_count;
 		}
 		options->argument_count++; /* what is too much, the verb tells */
 	}
@@ -205,10 +213,11 @@ int cli_options_parse(struct cli_options *options, int count, char **words, bool
 	const struct argp argp = {OPTIONS, parse, "VERB [ARGUMENT...]", DOC, children, NULL, NULL};
 	struct parsing parsing = {.options = options};
 	const struct cli_options former = *options;
+	/* In their order, so that it is seen which stand behind `--`. */
+	const unsigned flags = ARGP_IN_ORDER | (is_shell ? ARGP_NO_EXIT : 0);
 
 	argp_err_exit_status = CLI_USAGE;
-	if (argp_parse(&argp, count, words, is_shell ? ARGP_NO_EXIT : 0, NULL, &parsing) != 0 ||
-	    parsing.is_bad) {
+	if (argp_parse(&argp, count, words, flags, NULL, &parsing) != 0 || parsing.is_bad) {
 		return CLI_USAGE;
 	}
 	if (is_shell && (options->servers != former.servers || options->secret != former.secret ||

@@ -20,6 +20,7 @@ enum cli_exit {
 	CLI_REFUSED = 4,    /* the servers said no */
 	CLI_UNKNOWN = 5,    /* a write may have happened */
 	CLI_NO_EVENT = 6,   /* wait: none in time */
+	CLI_LOST = 6,       /* lock, elect: the lock was lost */
 	CLI_COMMAND = 7,    /* the command of --exec failed, and --stop was given */
 	CLI_INTERRUPT = 130 /* in the shell: Ctrl-C */
 };
@@ -48,6 +49,8 @@ struct cli_options {
 	const char *verb;    /* NULL: none was named */
 	const char *arguments[CLI_ARGUMENTS_MAX];
 	unsigned argument_count; /* more than CLI_ARGUMENTS_MAX: the rest was not kept */
+	char **command;          /* arguments behind `--`, and NULL; NULL: there are none */
+	unsigned before_command; /* arguments */
 	unsigned given;          /* CLI_TAKES_... */
 	bool is_json, input_is_json, is_stale, stops;
 	int64_t if_rev;

@@ -123,6 +123,7 @@ int cli_shell(struct cli *cli)
 	if (file != NULL) {
 		(void)read_history(file); /* the first time there is none */
 	}
+	cli->in_shell = true;
 	cli_complete_begin(cli);
 	cli_interrupt_catch();
 	while (goes_on) {

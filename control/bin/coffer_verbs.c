@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "control/bin/coffer_ask.h"
+#include "control/bin/coffer_elect.h"
+#include "control/bin/coffer_hold.h"
 #include "control/bin/coffer_locks.h"
+#include "control/bin/coffer_session.h"
 #include "control/bin/coffer_sync.h"
 #include "control/bin/coffer_tree.h"
 #include "control/bin/coffer_txn.h"
@@ -27,12 +30,15 @@ static const struct cli_verb VERBS[] = {
 	{"log", 0, 1, CLI_TAKES_FROM, 0, cli_log},
 	{"sync", 2, 2, CLI_TAKES_EXEC | CLI_TAKES_ONCE, 0, cli_sync},
 	{"locks", 0, 1, CLI_TAKES_REV, CLI_LOCK_BREAK, cli_locks},
+	{"lock", 1, 1, 0, CLI_LOCK_CLAIM | CLI_LOCK_HOLD, cli_lock},
+	{"elect", 1, 2, 0, CLI_LOCK_HOLD | CLI_LOCK_LOOK, cli_elect},
+	{"session", 1, 2, 0, 0, cli_session},
 	{"rev", 0, 0, 0, 0, cli_rev},
 	{"nop", 0, 0, 0, 0, cli_nop},
 	{"self", 0, 0, 0, 0, cli_self},
 };
 
-static const struct {
+static const struct not_taken {
 	unsigned takes;
 	const char *why;
 } NOT_TAKEN[] = {
@@ -40,6 +46,14 @@ static const struct {
 	{CLI_TAKES_FROM, "takes no --from"},     {CLI_TAKES_EXEC, "takes no --exec, no --stop"},
 	{CLI_TAKES_NULL, "takes no --null"},     {CLI_TAKES_ONCE, "takes no --once"},
 	{CLI_TAKES_INPUT, "takes no --input"},   {CLI_TAKES_SEQUENCE, "takes no --sequence"},
+};
+
+static const struct not_taken LOCK_NOT_TAKEN[] = {
+	{CLI_LOCK_FENCE, "takes no --if-lock"},
+	{CLI_LOCK_BREAK, "takes no --break, --token, --reason"},
+	{CLI_LOCK_CLAIM, "takes no --shared, --permits, --data"},
+	{CLI_LOCK_HOLD, "takes none of the options of lock"},
+	{CLI_LOCK_LOOK, "takes no --observe, no --show"},
 };
 
 const struct cli_verb *cli_verb_at(size_t index)
@@ -61,16 +75,15 @@ static const char *misuse(const struct cli_verb *verb, const struct cli_options 
 			return NOT_TAKEN[i].why;
 		}
 	}
-	if ((options->lock.given & ~verb->lock_takes & CLI_LOCK_FENCE) != 0) {
-		return "takes no --if-lock";
-	}
-	if ((options->lock.given & ~verb->lock_takes & CLI_LOCK_BREAK) != 0) {
-		return "takes no --break, --token, --reason";
+	for (size_t i = 0; i < sizeof(LOCK_NOT_TAKEN) / sizeof(LOCK_NOT_TAKEN[0]); i++) {
+		if ((options->lock.given & ~verb->lock_takes & LOCK_NOT_TAKEN[i].takes) != 0) {
+			return LOCK_NOT_TAKEN[i].why;
+		}
 	}
 	return options->stops && options->exec == NULL ? "--stop is for --exec" : NULL;
 }
 
-const struct cli_verb *cli_verb_find(const struct cli_options *options)
+const struct cli_verb *cli_verb_find(struct cli_options *options)
 {
 	const struct cli_verb *verb;
 	const char *why;
@@ -82,6 +95,9 @@ const struct cli_verb *cli_verb_find(const struct cli_options *options)
 	for (size_t i = 0; (verb = cli_verb_at(i)) != NULL; i++) {
 		if (strcmp(verb->name, options->verb) != 0) {
 			continue;
+		}
+		if (options->command != NULL && (verb->lock_takes & CLI_LOCK_HOLD) != 0) {
+			options->argument_count = options->before_command;
 		}
 		why = misuse(verb, options);
 		if (why != NULL) {

@@ -17,8 +17,11 @@ struct cli_verb {
 	int (*run)(struct cli *cli);
 };
 
-/* The verb that `options` names, or NULL: then it was said why. */
-const struct cli_verb *cli_verb_find(const struct cli_options *options);
+/*
+ * The verb that `options` names, or NULL: then it was said why. If it runs a command, words of
+ * that are no arguments any more.
+ */
+const struct cli_verb *cli_verb_find(struct cli_options *options);
 
 /* The verb number `index`, or NULL. */
 const struct cli_verb *cli_verb_at(size_t index);

@@ -7,10 +7,12 @@ Method: the program itself, against three servers over kernel UDP; a shell on a 
 import base64
 import json
 import re
+import signal
+import subprocess
 
 import harness
 from cluster import Kernel
-from harness import check
+from harness import check, wait_for
 from shell import Shell, Terminal, number
 
 
@@ -223,12 +225,13 @@ def listing(shell, first, second, token):
     three = locks["/f/three"]["holders"][0]
     check(three["permits"] == 3 and three["value_base64"] == "/w==", "permits", three)
     text = shell.run("locks", "f/*").decode()
+    rest = r"ttl 10000ms left \d+ms"
     check(re.fullmatch(
-        r"/f/l\n  holder session \d+ token \d+ exclusive ttl 10000ms data holder\n"
-        r"  waiter session \d+ ticket \d+ exclusive priority 7 delay 500ms ttl 10000ms\n"
-        r"/f/shared\n  holder session \d+ token \d+ shared ttl 10000ms\n"
-        r"  holder session \d+ token \d+ shared count 2 ttl 10000ms data \"two words\"\n"
-        r"/f/three\n  holder session \d+ token \d+ permits 3 ttl 10000ms data_base64 /w==\n",
+        rf"/f/l\n  holder session \d+ token \d+ exclusive {rest} data holder\n"
+        rf"  waiter session \d+ ticket \d+ exclusive priority 7 delay 500ms {rest}\n"
+        rf"/f/shared\n  holder session \d+ token \d+ shared {rest}\n"
+        rf"  holder session \d+ token \d+ shared count 2 {rest} data \"two words\"\n"
+        rf"/f/three\n  holder session \d+ token \d+ permits 3 {rest} data_base64 /w==\n",
         text), "for people", text)
     check(len(shell.json("locks")) == 3 and shell.run("locks", "/none/**") == b"", "by glob")
     shell.run("locks", "//", expect=4)
@@ -268,12 +271,290 @@ def test_fences_and_listing(tools):
     listing(shell, first, second, token)
     first.end()
     second.end()
-    harness.wait_for("locks go with their sessions", lambda: not any(
+    wait_for("locks go with their sessions", lambda: not any(
         lock["holders"] for lock in [shell.json("locks", name) for name in ("f/l", "f/shared")]
         if lock))
     cluster.wait_level()
     cluster.down()
 
 
+
+class Job:
+    """A `coffer` that goes on, as in a terminal of its own."""
+
+    count = 0
+
+    def __init__(self, shell, *arguments):
+        Job.count += 1
+        self.folder = shell.cluster.folder
+        self.output = self.folder / f"job{Job.count}.out"
+        self.errors = self.folder / f"job{Job.count}.err"
+        with open(self.output, "wb") as output, open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen(
+                [shell.tools.coffer, *map(str, arguments)], env=shell.environment, stdout=output,
+                stderr=errors, stdin=subprocess.DEVNULL, cwd=self.folder,
+                preexec_fn=harness.die_with_parent)
+        shell.tools.undo.append(self.process.kill)
+
+    def said(self):
+        return self.output.read_text()
+
+    def expect(self, wanted):
+        wait_for(f"{wanted!r} is said", lambda: wanted in self.said())
+        return self.said()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self, code):
+        try:
+            self.process.wait(harness.LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise harness.Failed(f"job did not end: {self.said()}") from None
+        check(self.process.returncode == code, "exit code of a job", self.process.returncode, code,
+              self.said(), self.errors.read_text())
+        return self.said()
+
+
+# Tells what it hears, and goes on until it is told to end.
+LISTENER = ('trap "echo term; exit 9" TERM; trap "echo usr1" USR1; trap "echo int; exit 5" INT; '
+            'echo ready; while :; do sleep 0.01; done')
+DEAF = 'trap "echo deaf" TERM; echo ready; while :; do sleep 0.01; done'
+
+
+def commands(shell):
+    """What a command gets, and how it ends."""
+    words = ("lock", "demo", "--", "sh", "-c")
+    text = shell.run(*words, 'echo "$COFFER_LOCK $COFFER_TOKEN $COFFER_SESSION '
+                     '$COFFER_EXPIRES_NS $#" "$@"', "sh", "two words", "-x", "--").decode()
+    check(re.fullmatch(r"/demo [1-9]\d* [1-9]\d* [1-9]\d* 3 two words -x --\n", text),
+          "environment and arguments", text)
+    tokens = [int(shell.run(*words, "echo $COFFER_TOKEN")) for _ in range(2)]
+    check(tokens[1] > tokens[0], "tokens grow", tokens)
+    for code in (0, 3, 6):
+        shell.run(*words, f"exit {code}", expect=code, is_theirs=True)
+    shell.run(*words, "kill -9 $$", expect=137, is_theirs=True)
+    shell.run("lock", "demo", "--", "/no/such/program", expect=127)
+    shell.run("lock", "demo", "--", "/etc/passwd", expect=126)
+    check(shell.json("locks") == [], "all was given back")
+    # A fence, from inside, without another word.
+    shell.run(*words, f"{shell.tools.coffer} set /fenced in --if-lock demo:$COFFER_TOKEN")
+    shell.run("set", "/fenced", "late", "--if-lock", f"demo:{tokens[1]}", expect=1)
+    check(shell.run("get", "/fenced") == b"in", "who is late writes nothing")
+    for wrong in (("lock",), ("lock", "--", "true"), ("lock", "a", "b", "--", "true"),
+                  ("lock", "a", "--shared", "--permits", "3"), ("lock", "a", "--ttl", "soon"),
+                  ("lock", "a", "--ttl", "1s", "--margin", "600ms"), ("lock", "a", "--wait", "-1"),
+                  ("lock", "a", "--priority", "256"), ("lock", "a", "--on-lost", "run:"),
+                  ("lock", "a", "--permits", "0"), ("lock", "a", "--observe"),
+                  ("elect", "a"), ("elect", "a", "b", "--show"), ("elect", "a", "--show", "--try"),
+                  ("elect", "a", "b", "--shared"), ("elect", "--observe", "--show", "a"),
+                  ("get", "/a", "--ttl", "1s"), ("lock", "a" * 475, "--", "true")):
+        shell.run(*wrong, expect=2)
+    shell.run("lock", "a/.b", "--", "true", expect=4)
+
+
+def two_terminals(shell):
+    """The second waits; whoever is killed by -9 takes its command along, and the lock goes on."""
+    first = Job(shell, "lock", "demo", "--ttl", "1s", "--data", "first", "--", "sh", "-c", LISTENER)
+    first.expect("ready\n")
+    shell.run("lock", "demo", "--try", "--", "true", expect=1)
+    failed = shell.json("lock", "demo", "--wait", "300ms", "--", "true", expect=1)
+    check(failed["answer"] == "the lock is held", "others have it", failed)
+    second = Job(shell, "lock", "demo", "--ttl", "1s", "--", "sh", "-c", LISTENER)
+    third = Job(shell, "lock", "demo", "--ttl", "1s", "--priority", "9", "--", "sh", "-c",
+                "echo third")
+    wait_for("both wait", lambda: len(shell.json("locks", "demo")["waiters"]) == 2)
+    lock = shell.json("locks", "demo")
+    check([w["priority"] for w in lock["waiters"]] == [9, 0] and
+          lock["holders"][0]["value"] == "first" and 0 < lock["holders"][0]["left_ms"] <= 1000,
+          "who holds, who waits", lock)
+    first.signal(signal.SIGKILL)
+    first.end(-signal.SIGKILL)
+    first.expect("term\n")
+    third.end(0)
+    second.expect("ready\n")
+    check(len(shell.json("locks", "demo")["holders"]) == 1, "one holder")
+    fourth = Job(shell, "lock", "demo", "--", "true")
+    wait_for("it waits", lambda: len(shell.json("locks", "demo")["waiters"]) == 1)
+    fourth.signal(signal.SIGINT)
+    fourth.end(130)
+    wait_for("and does no more", lambda: shell.json("locks", "demo")["waiters"] == [])
+    second.signal(signal.SIGUSR1)
+    second.expect("usr1\n")
+    second.signal(signal.SIGINT)
+    second.expect("int\n")
+    second.end(5)
+    check(shell.run("locks") == b"", "nobody has it")
+
+
+def on_a_terminal(shell):
+    """The command has it: it can read, Ctrl-C is its own, and Ctrl-Z does not make it hang."""
+    terminal = Terminal(shell, "lock", "tty", "--", "sh", "-c", 'trap "echo INT; exit 4" INT; '
+                        'echo ready; while :; do if read x; then echo "got $x"; fi; done')
+    terminal.expect(b"ready\r\n")
+    terminal.type(b"one\n")
+    terminal.expect(b"got one\r\n")
+    terminal.type(b"\x1a")
+    terminal.expect(b"^Z")
+    terminal.type(b"two\n")
+    terminal.expect(b"got two\r\n")
+    check(terminal.end(b"\x03") == 4, "its exit code")
+
+
+def kinds(shell):
+    """Shared and permits run beside each other; without a command it is held until a signal."""
+    jobs = [Job(shell, "lock", "k/s", "--shared", "--", "sh", "-c", LISTENER) for _ in range(3)]
+    jobs += [Job(shell, "lock", "k/p", "--permits", "2", "--", "sh", "-c", LISTENER)
+             for _ in range(2)]
+    for job in jobs:
+        job.expect("ready\n")
+    shell.run("lock", "k/s", "--try", "--", "true", expect=1)
+    shell.run("lock", "k/p", "--permits", "2", "--try", "--", "true", expect=1)
+    shell.run("lock", "k/s", "--shared", "--try", "--", "true")
+    for job in jobs:
+        job.signal(signal.SIGTERM)
+        job.end(9)
+    job = Job(shell, "lock", "k/n", "--delay", "30s")
+    token = int(job.expect("\n"))
+    check(shell.json("locks", "k/n")["holders"][0]["token"] == token, "the token is printed")
+    job.signal(signal.SIGTERM)
+    job.end(0)
+    shell.run("lock", "k/n", "--try", "--", "true")
+    job = Job(shell, "-o", "json", "lock", "k/n", "--delay", "30s", "--ttl", "500ms")
+    told = json.loads(job.expect("\n"))
+    check(told["lock"] == "/k/n" and told["token"] > token and told["session"] > 0 and
+          told["expires_ns"] > 0, "in JSON", told)
+    job.signal(signal.SIGKILL)
+    job.end(-signal.SIGKILL)
+    wait_for("it rests", lambda: b"  rests session" in shell.run("locks", "k/n"))
+    shell.run("lock", "k/n", "--try", "--", "true", expect=1)
+    shell.run("locks", "--break", "k/n", "--reason", "no need to rest")
+
+
+def lost(shell):
+    """The lock is broken, or slept through: the command is told, and the exit code is 6."""
+    told = shell.cluster.folder / "told"
+    for number_of, (how, script, wanted, broken) in enumerate((
+            ("term", LISTENER, "term\n", True), ("kill", LISTENER, "", True),
+            ("term", DEAF, "deaf\n", True), ("term", LISTENER, "term\n", False),
+            ("kill", DEAF, "", False))):
+        name = f"lost/{number_of}"
+        job = Job(shell, "lock", name, "--ttl", "1s", "--on-lost", how, "--", "sh", "-c", script)
+        job.expect("ready\n")
+        if broken:
+            shell.run("locks", "--break", name, "--reason", "a test")
+        else:
+            job.signal(signal.SIGSTOP)
+            wait_for("others have it", lambda n=name: shell.tools.run(
+                [shell.tools.coffer, "lock", n, "--try", "--", "true"],
+                env=shell.environment).returncode == 0)
+            check(job.process.poll() is None and job.said() == "ready\n", "while it sleeps")
+            job.signal(signal.SIGCONT)
+        said = job.end(6)
+        check(said == "ready\n" + wanted or wanted == "deaf\n" and wanted in said,
+              "the command is told", how, said)
+        check("the lock is lost" in job.errors.read_text(), "and so is who looks")
+    job = Job(shell, "lock", "lost/run", "--on-lost",
+              f"run:echo $COFFER_LOCK $COFFER_PID > {told}; kill -USR1 $COFFER_PID", "--", "sh",
+              "-c", LISTENER)
+    job.expect("ready\n")
+    shell.run("locks", "--break", "lost/run", "--reason", "a test")
+    job.expect("usr1\n")
+    check(re.fullmatch(r"/lost/run \d+\n", told.read_text()), "run: is run", told.read_text())
+    check(job.process.poll() is None, "and the command goes on")
+    job.signal(signal.SIGTERM)
+    job.end(6)
+    job = Job(shell, "lock", "lost/alone")
+    job.expect("\n")
+    shell.run("locks", "--break", "lost/alone", "--reason", "a test")
+    job.end(6)
+
+
+def elections(shell):
+    check(shell.run("elect", "--show", "e", expect=1) == b"nobody\n", "nobody leads")
+    onlooker = Job(shell, "elect", "--observe", "e")
+    stream = Job(shell, "-o", "json", "elect", "e", "--observe")
+    onlooker.expect("nobody\n")
+    leader = Job(shell, "elect", "e", "host a", "--ttl", "2s")
+    term = int(leader.expect("\n"))
+    onlooker.expect('value "host a"\n')
+    text = shell.run("elect", "--show", "e").decode()
+    check(re.fullmatch(rf'term {term} session \d+ valid \d+ms value "host a"\n', text), "show",
+          text)
+    told = shell.json("elect", "--show", "e")
+    check(told["term"] == term and told["value"] == "host a" and told["ttl_ms"] == 2000 and
+          0 < told["valid_ms"] <= 2000 and told["rests"] is False, "in JSON", told)
+    second = Job(shell, "elect", "e", "host b", "--", "sh", "-c", LISTENER)
+    wait_for("it waits", lambda: len(shell.json("locks", "e")["waiters"]) == 1)
+    leader.signal(signal.SIGTERM)
+    leader.end(0)
+    second.expect("ready\n")
+    said = onlooker.expect('value "host b"\n')
+    check(len(re.findall(r"^term ", said, re.M)) == 2, "each change once", said)
+    second.signal(signal.SIGTERM)
+    second.end(9)
+    for job in (onlooker, stream):
+        wait_for("nobody leads", lambda j=job: re.search(
+            r"(nobody|\"term\": 0, .*)\n$", j.said()))
+    told = [line for line in map(json.loads, stream.said().splitlines()) if line["new"]]
+    check([line["value"] for line in told if line["term"]] == ["host a", "host b"] and
+          told[0]["term"] == 0, "in JSON, too", told)
+    for job in (onlooker, stream):
+        job.signal(signal.SIGTERM)
+        job.end(-signal.SIGTERM)
+
+
+def sessions(shell):
+    job = Job(shell, "-o", "json", "lock", "s/l", "--ttl", "3s")
+    mine = json.loads(job.expect("\n"))["session"]
+    one = shell.json("session", "show", mine)
+    check(one["session"] == mine and one["ttl_ms"] == 3000 and 0 < one["left_ms"] <= 3000 and
+          one["owns"] == 1, "show", one)
+    listed = shell.json("session", "list")
+    listed = listed if isinstance(listed, list) else [listed]
+    check(mine in [o["session"] for o in listed], "list", listed)
+    text = shell.run("session", "list").decode()
+    check(re.search(rf"^session {mine} ttl 3000ms left \d+ms owns 1$", text, re.M), "text", text)
+    shell.run("session", "kill", mine)
+    job.end(6)
+    shell.run("session", "show", mine, expect=1)
+    shell.run("session", "kill", mine, expect=1)
+    for wrong in ((), ("list", "3"), ("show",), ("show", "x"), ("frob", "3"), ("kill", "0")):
+        shell.run("session", *wrong, expect=2)
+
+
+def test_commands_under_locks(tools):
+    cluster = Kernel(tools, 3, relayed=False).up()
+    for part in (commands, two_terminals, on_a_terminal, kinds, lost, elections, sessions):
+        part(Shell(cluster))
+    cluster.wait_level()
+    cluster.down()
+
+
+def test_lock_while_the_leader_dies(tools):
+    """A failover costs nobody the lock; a majority that is gone ends it before its time is over."""
+    cluster = Kernel(tools, 3, relayed=False).up()
+    shell = Shell(cluster)
+    job = Job(shell, "lock", "demo", "--ttl", "4s", "--", "sh", "-c", LISTENER)
+    job.expect("ready\n")
+    leader = cluster.leader()
+    cluster.kill(leader)
+    cluster.leader(but=[leader])
+    cluster.start(leader)
+    cluster.wait_level()
+    check(job.process.poll() is None and job.said() == "ready\n", "the lock outlives the leader")
+    for number_of in cluster.followers():
+        cluster.stop(number_of)
+    said = job.end(6)
+    check(said == "ready\nterm\n" and "ends soon" in job.errors.read_text(),
+          "told before the end", said, job.errors.read_text())
+    for number_of in cluster.nodes:
+        cluster.go_on(number_of)
+    cluster.wait_level()
+    shell.run("lock", "demo", "--", "true")
+    cluster.down()
+
+
 if __name__ == "__main__":
-    harness.run([test_transactions, test_fences_and_listing])
+    harness.run([test_transactions, test_fences_and_listing, test_commands_under_locks,
+                 test_lock_while_the_leader_dies])

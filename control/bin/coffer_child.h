@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * coffer_child.h - the command that `coffer lock` and `coffer elect` run
+ *
+ *      watch --> start --> turn, turn ... --> an exit code
+ *
+ * No shell stands between, and no thread: signals come by a descriptor. The command has a process
+ * group of its own, and the terminal, if `coffer` had it; signals to `coffer` are passed on to the
+ * group. If `coffer` is killed the command gets SIGTERM (or SIGKILL).
+ */
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum {
+	CLI_CHILD_VARIABLES = 5
+};
+
+struct cli_child {
+	int signal_fd;
+	pid_t pid; /* 0: none runs */
+	bool has_terminal;
+	sigset_t former; /* signals that were blocked before */
+};
+
+/* A variable of the environment. */
+struct cli_variable {
+	const char *name;
+	char value[512];
+};
+
+/* From now on signals come by signal_fd. Returns 0 or a negative errno. */
+int cli_child_watch(struct cli_child *child);
+
+/*
+ * Runs the words. death: the signal when `coffer` dies. What cannot be run ends with 126 or 127,
+ * as in a shell, and says why. Returns 0 or a negative errno.
+ */
+int cli_child_start(struct cli_child *child, char **words,
+                    const struct cli_variable variables[CLI_CHILD_VARIABLES], int death);
+
+/* Runs a line by /bin/sh, and does not wait for it. */
+void cli_child_run(const struct cli_child *child, const char *line,
+                   const struct cli_variable variables[CLI_CHILD_VARIABLES]);
+
+/* A signal to the command's group; one that is stopped goes on, and sees it. */
+void cli_child_tell(const struct cli_child *child, int number);
+
+/*
+ * Takes signals that came. ret_number: the last that asks `coffer` to end where there is no command
+ * to pass it on to, else untouched. Returns the command's exit code once it has ended (128 + the
+ * signal that ended it), else -1.
+ */
+int cli_child_turn(struct cli_child *child, int *ret_number);
+
+/* Signals are as before. */
+void cli_child_unwatch(struct cli_child *child);

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/bin/coffer_hold.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/bin/coffer_child.h"
+#include "control/bin/coffer_words.h"
+#include "control/client/coffer_lock.h"
+
+enum {
+	GO_ON = -1,
+	TTL_MS = 10000, /* coffer_options_default() */
+	MARGINS = 4,    /* in a time to live; keep-alives come each third of it */
+	SIGNALLED = 128,
+};
+
+#define MS_NS UINT64_C(1000000)
+
+struct hold {
+	struct cli *cli;
+	char name[COFFER_LOCK_NAME_SIZE_MAX + 1];
+	uint32_t margin_ms;
+	struct coffer_lock *lock; /* owned */
+	struct cli_child child;
+	struct coffer_lock_news news; /* the last */
+	bool is_begun;                /* the command was started, or the token printed */
+	bool is_told;                 /* the command, that the lock ends */
+	bool is_lost;
+	uint64_t kill_ns; /* when the command is killed; 0: it is not */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 * MS_NS + (uint64_t)now.tv_nsec;
+}
+
+static void on_lock(void *context, struct coffer_lock *lock, const struct coffer_lock_news *news)
+{
+	struct hold *hold = context;
+
+	(void)lock;
+	hold->news = *news;
+	hold->is_lost = hold->is_lost || news->kind == COFFER_LOCK_LOST;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static void make_variables(const struct hold *hold,
+                           struct cli_variable variables[CLI_CHILD_VARIABLES])
+{
+	const long long numbers[] = {
+		(long long)hold->news.token,
+		(long long)coffer_session(hold->cli->coffer, NULL),
+		(long long)coffer_lock_expires_ns(hold->lock),
+		(long long)hold->child.pid,
+	};
+	static const char *const names[] = {"COFFER_TOKEN", "COFFER_SESSION", "COFFER_EXPIRES_NS",
+	                                    "COFFER_PID"};
+
+	variables[0].name = "COFFER_LOCK";
+	(void)snprintf(variables[0].value, sizeof(variables[0].value), "%s", hold->name);
+	for (unsigned i = 1; i < CLI_CHILD_VARIABLES; i++) {
+		variables[i].name = numbers[i - 1] != 0 || i < 4 ? names[i - 1] : NULL;
+		(void)snprintf(variables[i].value, sizeof(variables[i].value), "%lld",
+		               numbers[i - 1]);
+	}
+}
+
+static bool print_token(const struct hold *hold)
+{
+	if (!hold->cli->options.is_json) {
+		(void)printf("%lld\n", (long long)hold->news.token);
+		return fflush(stdout) == 0;
+	}
+	return ctl_print_object(json_pack("{s:s?, s:I, s:I, s:I}", "lock", hold->name, "token",
+	                                  (json_int_t)hold->news.token, "session",
+	                                  (json_int_t)coffer_session(hold->cli->coffer, NULL),
+	                                  "expires_ns",
+	                                  (json_int_t)coffer_lock_expires_ns(hold->lock))) &&
+	       fflush(stdout) == 0;
+}
+
+/* The lock is held. */
+static int begin(struct hold *hold)
+{
+	const struct cli_options *options = &hold->cli->options;
+	struct cli_variable variables[CLI_CHILD_VARIABLES];
+	int r;
+
+	hold->is_begun = true;
+	if (options->command == NULL) {
+		return print_token(hold) ? GO_ON : cli_fail_output();
+	}
+	make_variables(hold, variables);
+	r = cli_child_start(&hold->child, options->command, variables,
+	                    options->lock.on_lost == CLI_LOST_KILL ? SIGKILL : SIGTERM);
+	return r < 0 ? cli_conclude_error(r) : GO_ON;
+}
+
+static void say_ends(const struct hold *hold)
+{
+	const char *why = "the servers are not reached in time";
+
+	if (hold->is_lost && hold->news.cause == COFFER_CAUSE_REVOKED) {
+		why = "it was broken, or the session killed";
+	} else if (hold->is_lost && hold->news.cause == COFFER_CAUSE_EXPIRED) {
+		why = "its time is over";
+	}
+	(void)fprintf(stderr, "coffer: %s: the lock %s: %s\n", hold->name,
+	              hold->is_lost ? "is lost" : "ends soon", why);
+}
+
+/* The lock is lost, or will be in a moment. */
+static void tell(struct hold *hold)
+{
+	const struct cli_lock_options *options = &hold->cli->options.lock;
+	struct cli_variable variables[CLI_CHILD_VARIABLES];
+
+	hold->is_told = true;
+	say_ends(hold);
+	if (options->on_lost == CLI_LOST_TERM) {
+		cli_child_tell(&hold->child, SIGTERM);
+		hold->kill_ns =
+			hold->is_lost ? now_ns() + hold->margin_ms * MS_NS : hold->news.expires_ns;
+	} else if (options->on_lost == CLI_LOST_KILL) {
+		cli_child_tell(&hold->child, SIGKILL);
+	} else {
+		make_variables(hold, variables);
+		cli_child_run(&hold->child, options->on_lost_command, variables);
+	}
+}
+
+/* --- the turn --------------------------------------------------------------------------------- */
+
+static int say_refused(const struct hold *hold)
+{
+	const bool is_silent = hold->news.answer == COFFER_NO_QUORUM;
+	const struct coffer_result result = {
+		.outcome = is_silent ? COFFER_UNREACHED : COFFER_REFUSED,
+		.answer = hold->news.answer,
+	};
+	struct ctl_printer printer;
+
+	ctl_printer_init(&printer, hold->cli->options.is_json, COFFER_NOP, hold->name);
+	return cli_finish(hold->cli, &printer, (int)result.outcome, &result);
+}
+
+/* The command has ended; its exit code, if it had the lock until then. */
+static int end_command(const struct hold *hold, int code)
+{
+	const bool was_stopped = hold->is_told && hold->cli->options.lock.on_lost != CLI_LOST_RUN;
+
+	if (!hold->is_lost && !was_stopped && coffer_lock_token(hold->lock) != 0) {
+		return code;
+	}
+	if (!hold->is_told) {
+		(void)fprintf(stderr, "coffer: %s: the lock was lost before the command ended\n",
+		              hold->name);
+	}
+	return CLI_LOST;
+}
+
+/* A signal came that there is no command for. */
+static int end_by_signal(const struct hold *hold, int number)
+{
+	return hold->is_begun ? CLI_DONE : SIGNALLED + number;
+}
+
+/* What is to be done now. Returns an exit code, or GO_ON. */
+static int act(struct hold *hold)
+{
+	const bool has_command = hold->child.pid != 0;
+
+	if (hold->news.kind == COFFER_LOCK_REFUSED) {
+		return say_refused(hold);
+	}
+	if (hold->is_lost && !has_command) {
+		say_ends(hold);
+		return CLI_LOST;
+	}
+	if (hold->news.kind == COFFER_LOCK_HELD && !hold->is_begun) {
+		return begin(hold);
+	}
+	if (has_command && !hold->is_told &&
+	    (hold->is_lost || hold->news.kind == COFFER_LOCK_WARNING)) {
+		tell(hold);
+	}
+	if (hold->kill_ns != 0 && now_ns() >= hold->kill_ns) {
+		/* It may be sure for longer, after all. */
+		hold->kill_ns = hold->is_lost ? 0 : coffer_lock_expires_ns(hold->lock);
+		if (hold->kill_ns <= now_ns()) {
+			cli_child_tell(&hold->child, SIGKILL);
+			hold->kill_ns = 0;
+		}
+	}
+	return GO_ON;
+}
+
+static int wait_ms(const struct hold *hold)
+{
+	const uint64_t now = now_ns();
+
+	if (hold->kill_ns == 0) {
+		return -1;
+	}
+	return hold->kill_ns <= now ? 0 : (int)((hold->kill_ns - now) / MS_NS) + 1;
+}
+
+static int turn(struct hold *hold)
+{
+	struct coffer *coffer = hold->cli->coffer;
+	int number = 0;
+	int ended;
+	int code = GO_ON;
+
+	while (code == GO_ON) {
+		struct pollfd ready[] = {{.fd = coffer_fd(coffer), .events = POLLIN},
+		                         {.fd = hold->child.signal_fd, .events = POLLIN}};
+
+		(void)poll(ready, 2, wait_ms(hold)); /* whatever it says, look */
+		(void)coffer_process(coffer);
+		ended = cli_child_turn(&hold->child, &number);
+		if (ended >= 0) {
+			code = end_command(hold, ended);
+		} else if (number != 0) {
+			code = end_by_signal(hold, number);
+		} else {
+			code = act(hold);
+		}
+	}
+	return code;
+}
+
+/* Gives it back, waits for that, and tells if that was in vain. */
+static void give_back(struct hold *hold)
+{
+	if (coffer_lock_token(hold->lock) == 0) {
+		coffer_lock_free(hold->lock);
+	} else if (coffer_unlock(hold->lock) != COFFER_DONE) {
+		(void)fprintf(
+			stderr,
+			"coffer: %s: no server took the lock back; it ends with its session\n",
+			hold->name);
+	}
+}
+
+int cli_hold(struct cli *cli, const struct coffer_claim *claim)
+{
+	const struct cli_lock_options *given = &cli->options.lock;
+	const uint32_t ttl_ms = given->ttl_ms != 0 ? given->ttl_ms : TTL_MS;
+	struct hold hold = {.cli = cli};
+	struct coffer_lock_options options = {.claim = *claim, .wait_ms = given->wait_ms};
+	int r;
+
+	hold.margin_ms = given->margin_ms != 0 ? given->margin_ms : ttl_ms / MARGINS;
+	options.margin_ms = hold.margin_ms;
+	if (cli->in_shell) {
+		return cli_fail_usage(cli->options.verb,
+		                      "not in the shell: its session is not that of "
+		                      "one command");
+	}
+	if (hold.margin_ms > ttl_ms / 2) {
+		return cli_fail_usage("--margin", "must be at most half of --ttl");
+	}
+	if (!cli_lock_name(cli->options.arguments[0], hold.name)) {
+		return cli_fail_usage(cli->options.verb, "the name is too long");
+	}
+	r = cli_child_watch(&hold.child);
+	if (r < 0) {
+		return cli_conclude_error(r);
+	}
+	r = coffer_lock(cli->coffer, hold.name, &options, on_lock, &hold, &hold.lock);
+	if (r < 0) {
+		cli_child_unwatch(&hold.child);
+		return cli_conclude_error(r);
+	}
+	r = turn(&hold);
+	give_back(&hold);
+	cli_child_unwatch(&hold.child);
+	return r;
+}
+
+int cli_lock(struct cli *cli)
+{
+	const struct coffer_claim *claim = &cli->options.lock.claim;
+
+	if (claim->is_shared && claim->permits != 0) {
+		return cli_fail_usage("lock", "--shared or --permits, not both");
+	}
+	return cli_hold(cli, claim);
+}
