@@ -38,13 +38,20 @@ try_library() {
   cd "$work/examples"
   for name in *.c; do
     name=${name%.c}
+    others=()
+    if grep -q '^#include <sqlite3.h>' "$name.c"; then
+      pkg-config --exists sqlite3 || continue # as the build: an example where there is SQLite
+      read -r -a others <<<"$(pkg-config --cflags --libs sqlite3)"
+    fi
     "${CC:-cc}" -std=c99 -D_POSIX_C_SOURCE=200809L -pedantic -Wall -Wextra -Werror \
-      "${flags[@]}" -o "$name" "$name.c" "${libraries[@]}" || fail "$name does not build"
+      "${flags[@]}" -o "$name" "$name.c" "${libraries[@]}" "${others[@]}" || fail "$name does not build"
     timeout 60 "$beside" "./$name" >"$name.out" || fail "$name: $(cat "$name.out")"
     [ -s "$name.out" ] || fail "$name says nothing"
   done
 
   echo '#include <coffer.h>
+    #include <coffer_lock.h>
+    #include <coffer_fence.h>
     int main() { return coffer_error_text(0) == nullptr; }' >header.cc
   "${CXX:-c++}" -pedantic -Wall -Wextra -Werror "${flags[@]}" -o header header.cc \
     "${libraries[@]}" || fail "the header is no C++"
