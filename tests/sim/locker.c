@@ -146,18 +146,22 @@ static void write_under_token(struct locker *locker, struct stage *stage)
 	ask(locker, stage, ERRAND_WRITE, &compare, &op);
 }
 
-static void operate(struct locker *locker, struct stage *stage)
+static void break_lock(struct locker *locker, struct stage *stage, unsigned lock)
 {
 	struct store_op op = plain_op;
 
-	if (prng_chance(&stage->prng, 1, 2)) {
-		op.verb = STORE_VERB_BREAK;
-		op.path = vault_lock((unsigned)prng_below(&stage->prng, VAULT_LOCKS));
-		op.value = slice_text("by an operator");
-	} else {
-		op.verb = STORE_VERB_KILL;
-		op.number = some_session(locker, stage);
-	}
+	op.verb = STORE_VERB_BREAK;
+	op.path = vault_lock(lock);
+	op.value = slice_text("by an operator");
+	ask(locker, stage, ERRAND_OPERATE, NULL, &op);
+}
+
+static void kill_session(struct locker *locker, struct stage *stage)
+{
+	struct store_op op = plain_op;
+
+	op.verb = STORE_VERB_KILL;
+	op.number = some_session(locker, stage);
 	ask(locker, stage, ERRAND_OPERATE, NULL, &op);
 }
 
@@ -387,6 +391,12 @@ static void settle(struct locker *locker, struct stage *stage)
 
 /* --- what it does ----------------------------------------------------------------------------- */
 
+/* A story tells it what to do. */
+static bool is_by_hand(const struct locker *locker)
+{
+	return locker->options->think_ns == 0;
+}
+
 bool locker_is_sure(const struct locker *locker, uint64_t now_ns)
 {
 	return locker->state == LOCKER_HOLDING && client_valid_until_ns(locker->client) > now_ns;
@@ -397,7 +407,7 @@ void locker_die(struct locker *locker, struct stage *stage)
 	end_life(locker);
 	locker->token = 0;
 	locker->deaths++;
-	locker->next_ns = locker->is_quiet || prng_chance(&stage->prng, 1, 4)
+	locker->next_ns = locker->is_quiet || is_by_hand(locker) || prng_chance(&stage->prng, 1, 4)
 	                          ? UINT64_MAX
 	                          : stage->now_ns + chance_exponential(&stage->prng,
 	                                                               locker->options->down_ns);
@@ -450,7 +460,7 @@ static bool comes_to_grief(struct locker *locker, struct stage *stage)
 {
 	const struct locker_options *options = locker->options;
 
-	if (locker->is_quiet) {
+	if (locker->is_quiet || is_by_hand(locker)) {
 		return false;
 	}
 	if (chance_ppm(&stage->prng, options->die_ppm)) {
@@ -470,7 +480,11 @@ static void begin(struct locker *locker, struct stage *stage)
 
 	locker->next_ns = stage->now_ns + chance_exponential(&stage->prng, options->think_ns);
 	if (chance_ppm(&stage->prng, options->operator_ppm)) {
-		operate(locker, stage);
+		if (prng_chance(&stage->prng, 1, 2)) {
+			break_lock(locker, stage, (unsigned)prng_below(&stage->prng, VAULT_LOCKS));
+		} else {
+			kill_session(locker, stage);
+		}
 		return;
 	}
 	locker->lock = (unsigned)prng_below(&stage->prng, VAULT_LOCKS);
@@ -483,23 +497,27 @@ static void begin(struct locker *locker, struct stage *stage)
 
 static void act(struct locker *locker, struct stage *stage)
 {
+	const bool is_free = !locker->is_quiet && !is_by_hand(locker);
+
 	switch (locker->state) {
 	case LOCKER_IDLE:
-		if (locker->is_quiet) {
+		if (!is_free) {
 			locker->next_ns = UINT64_MAX;
 		} else {
 			begin(locker, stage);
 		}
 		break;
 	case LOCKER_HOLDING:
-		if (locker->is_quiet || stage->now_ns >= locker->leave_ns) {
+		if (is_by_hand(locker)) {
+			locker->next_ns = UINT64_MAX;
+		} else if (locker->is_quiet || stage->now_ns >= locker->leave_ns) {
 			ask_unlock(locker, stage);
 		} else {
 			work(locker, stage);
 		}
 		break;
 	case LOCKER_WAITING:
-		if (locker->is_quiet) {
+		if (!is_free) {
 			locker->next_ns = UINT64_MAX; /* to the end */
 		} else {
 			ask_unlock(locker, stage);
@@ -524,10 +542,10 @@ void locker_init(struct locker *locker, unsigned index, const struct locker_opti
 {
 	*locker = (struct locker){.index = index, .options = options, .wake_ns = UINT64_MAX};
 	begin_life(locker, stage);
-	locker->is_quiet = options->think_ns == 0;
-	locker->next_ns = locker->is_quiet ? UINT64_MAX
-	                                   : stage->now_ns + chance_exponential(&stage->prng,
-	                                                                        options->think_ns);
+	locker->next_ns =
+		is_by_hand(locker)
+			? UINT64_MAX
+			: stage->now_ns + chance_exponential(&stage->prng, options->think_ns);
 	settle(locker, stage);
 }
 
@@ -590,5 +608,18 @@ void locker_take(struct locker *locker, struct stage *stage, unsigned lock, uint
 void locker_give(struct locker *locker, struct stage *stage)
 {
 	ask_unlock(locker, stage);
+	settle(locker, stage);
+}
+
+void locker_write(struct locker *locker, struct stage *stage)
+{
+	must(locker->state == LOCKER_HOLDING);
+	write_under_token(locker, stage);
+	settle(locker, stage);
+}
+
+void locker_break(struct locker *locker, struct stage *stage, unsigned lock)
+{
+	break_lock(locker, stage, lock);
 	settle(locker, stage);
 }

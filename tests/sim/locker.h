@@ -29,7 +29,7 @@ struct locker_options {
 	unsigned first;                /* end point of the first among the clients; filled in */
 	struct client_config client;   /* seed and secret are filled in */
 	struct watcher_config watcher; /* likewise */
-	uint64_t think_ns;             /* on average; 0: it is quiet, and does what it is told */
+	uint64_t think_ns;             /* on average; 0: it does what a story tells it, no more */
 	uint64_t hold_ns, patience_ns, work_ns;     /* likewise */
 	uint64_t nap_ns, freeze_ns, down_ns;        /* likewise */
 	uint64_t deadline_ns;                       /* of a request */
@@ -83,6 +83,8 @@ void locker_calm(struct locker *locker, struct stage *stage);
 /* By hand, for stories. */
 void locker_take(struct locker *locker, struct stage *stage, unsigned lock, uint32_t delay_ms);
 void locker_give(struct locker *locker, struct stage *stage);
+void locker_write(struct locker *locker, struct stage *stage); /* under its token */
+void locker_break(struct locker *locker, struct stage *stage, unsigned lock);
 void locker_die(struct locker *locker, struct stage *stage);
 void locker_freeze(struct locker *locker, struct stage *stage, uint64_t ns);
 
