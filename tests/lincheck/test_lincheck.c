@@ -245,16 +245,57 @@ static struct lincheck_operation act(struct world *w)
 	return o;
 }
 
+/* Mostly the present token, or the last one. */
+static uint64_t draw_token(struct world *w)
+{
+	return prng_chance(&w->prng, 3, 4) ? w->rev : prng_below(&w->prng, w->rev + 2);
+}
+
+/* The same of a lock: `present` says whether it is held, `rev` is the token. */
+static struct lincheck_operation act_on_lock(struct world *w)
+{
+	struct lincheck_operation o = {.key = slice_text("lock"), .has = LINCHECK_TOLD_OK};
+	const uint64_t what = prng_below(&w->prng, 10);
+
+	if (what < 4) {
+		o.kind = LINCHECK_ACQUIRE;
+		o.ok = !w->present;
+		if (prng_chance(&w->prng, 2, 3)) {
+			o.has |= o.ok ? LINCHECK_TOLD_TOKEN : LINCHECK_TOLD_HOLDER;
+		}
+		w->rev = o.ok ? w->rev + 1 + prng_below(&w->prng, 2) : w->rev;
+		o.told_token = o.holder = w->rev;
+		w->present = true;
+		return o;
+	}
+	o.has |= LINCHECK_HAS_TOKEN;
+	o.token = draw_token(w);
+	o.ok = w->present && o.token == w->rev;
+	if (what < 6) {
+		o.kind = LINCHECK_CHECK;
+		return o;
+	}
+	o.kind = LINCHECK_RELEASE;
+	if (what < 8 && o.ok) {
+		o.kind = LINCHECK_EXPIRE;
+		o.has = LINCHECK_HAS_TOKEN;
+	}
+	w->present = w->present && !o.ok;
+	return o;
+}
+
 /* Each operation runs at the moment 100 * i, somewhere between its call and its return. */
-static void make_world(struct world *w, uint64_t seed)
+static void make_world(struct world *w, uint64_t seed,
+                       struct lincheck_operation (*act_on)(struct world *))
 {
 	*w = (struct world){0};
 	prng_init(&w->prng, seed);
 	for (int64_t i = 0; i < OPS; i++) {
-		w->ops[i] = act(w);
+		w->ops[i] = act_on(w);
 		w->ops[i].call_ns = 100 * i - (int64_t)prng_below(&w->prng, 300);
 		w->ops[i].ret_ns = 100 * i + (int64_t)prng_below(&w->prng, 300);
-		if (w->ops[i].kind != LINCHECK_GET && prng_chance(&w->prng, 1, 6)) {
+		if (w->ops[i].kind != LINCHECK_GET && w->ops[i].kind != LINCHECK_CHECK &&
+		    prng_chance(&w->prng, 1, 6)) {
 			w->ops[i].unknown = true;
 		}
 	}
@@ -269,6 +310,11 @@ static void spoil_world(struct world *w)
 	} else if (o->kind == LINCHECK_GET) {
 		o->has = LINCHECK_TOLD_FOUND;
 		o->found = !o->found;
+	} else if ((o->has & (LINCHECK_TOLD_TOKEN | LINCHECK_TOLD_HOLDER)) != 0) {
+		o->told_token += 1 + prng_below(&w->prng, 2);
+		o->holder = o->told_token;
+	} else if (o->kind == LINCHECK_EXPIRE) {
+		o->token++;
 	} else if ((o->has & LINCHECK_TOLD_REV) != 0) {
 		o->rev += 1 + prng_below(&w->prng, 2);
 	} else if ((o->has & LINCHECK_TOLD_OK) != 0) {
@@ -291,6 +337,9 @@ static struct model_op plain_op(const struct lincheck_operation *o)
 		.found = o->found,
 		.expect_rev = o->expect_rev,
 		.rev = o->rev,
+		.token = o->token,
+		.told_token = o->told_token,
+		.holder = o->holder,
 	};
 }
 
@@ -337,16 +386,15 @@ static enum lincheck_verdict check_world(const struct world *w)
 	return verdict;
 }
 
-static void test_agrees_with_trying_every_order(void **state)
+static void try_worlds(struct lincheck_operation (*act_on)(struct world *))
 {
 	unsigned bad = 0;
 
-	(void)state;
 	for (uint64_t seed = 1; seed <= WORLDS; seed++) {
 		struct world w;
 		bool fits;
 
-		make_world(&w, seed);
+		make_world(&w, seed, act_on);
 		if (check_world(&w) != LINCHECK_TRUE) {
 			fail_msg("seed %ju: a true history is called false", (uintmax_t)seed);
 		}
@@ -358,6 +406,55 @@ static void test_agrees_with_trying_every_order(void **state)
 		}
 	}
 	assert_true(bad > WORLDS / 20);
+}
+
+static void test_agrees_with_trying_every_order(void **state)
+{
+	(void)state;
+	try_worlds(act);
+}
+
+static void test_agrees_with_trying_every_order_of_a_lock(void **state)
+{
+	(void)state;
+	try_worlds(act_on_lock);
+}
+
+/* A lease is kept if its lock was not another's before the time that its holder was told. */
+static void test_lease_is_an_expiry_that_may_come_late_but_not_early(void **state)
+{
+	struct lincheck_operation acquire = {.kind = LINCHECK_ACQUIRE,
+	                                     .key = slice_text("lock"),
+	                                     .has = LINCHECK_TOLD_OK | LINCHECK_TOLD_TOKEN,
+	                                     .ok = true,
+	                                     .told_token = 1,
+	                                     .call_ns = 0,
+	                                     .ret_ns = 10};
+	const struct lincheck_operation expire = {.kind = LINCHECK_EXPIRE,
+	                                          .key = slice_text("lock"),
+	                                          .has = LINCHECK_HAS_TOKEN,
+	                                          .token = 1,
+	                                          .call_ns = 1000, /* told: not before */
+	                                          .unknown = true};
+
+	(void)state;
+	for (int64_t ret_ns = 999; ret_ns <= 1000; ret_ns++) {
+		struct lincheck *lincheck = start();
+
+		acquire.told_token = 1;
+		acquire.call_ns = 0;
+		acquire.ret_ns = 10;
+		add(lincheck, acquire);
+		add(lincheck, expire);
+		assert_int_equal(verdict_of(lincheck), LINCHECK_TRUE);
+		acquire.told_token = 2;
+		acquire.call_ns = 20;
+		acquire.ret_ns = ret_ns;
+		add(lincheck, acquire);
+		assert_int_equal(verdict_of(lincheck),
+		                 ret_ns < 1000 ? LINCHECK_FALSE : LINCHECK_TRUE);
+		lincheck_free(lincheck);
+	}
 }
 
 /* One key, some clients, many operations, one answer in 50 lost; then one read too old. */
@@ -402,6 +499,8 @@ int main(void)
 		cmocka_unit_test(test_nonsense_is_refused),
 		cmocka_unit_test(test_bounds_end_in_unknown),
 		cmocka_unit_test(test_agrees_with_trying_every_order),
+		cmocka_unit_test(test_agrees_with_trying_every_order_of_a_lock),
+		cmocka_unit_test(test_lease_is_an_expiry_that_may_come_late_but_not_early),
 		cmocka_unit_test(test_long_history_is_checked_soon),
 	};
 
