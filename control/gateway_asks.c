@@ -82,7 +82,6 @@ static void end_ask(struct ctl_gateway_ask *ask)
 	struct ctl_gateway_link *link = ask->link;
 
 	leave_list(ask);
-	ctl_gateway_end_opening(ask);
 	if (link != NULL) {
 		link->ask_count--;
 		link->wait_count -= ask->verb == DOOZER_WAIT ? 1 : 0;
@@ -241,9 +240,7 @@ static void on_news(void *context, const struct watcher_effect *news)
 	enum ctl_doozer_error error;
 	const char *detail;
 
-	ctl_gateway_end_opening(ask);
 	if (news->kind == WATCHER_EFFECT_NOTE) {
-		ctl_gateway_go_on(gateway);
 		return;
 	}
 	if (ask->verb != DOOZER_WAIT) {
@@ -260,8 +257,8 @@ static void on_news(void *context, const struct watcher_effect *news)
 	ctl_gateway_go_on(gateway);
 }
 
-/* Watches for a WAIT, or until a revision comes. Returns 0 or -EAGAIN. */
-static int begin_watch(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask)
+/* Watches for a WAIT, or until a revision comes. */
+static void begin_watch(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask)
 {
 	const struct watcher_request request = {
 		.glob = ask->verb == DOOZER_WAIT ? ctl_gateway_path_of(ask) : slice_text("/**"),
@@ -269,18 +266,11 @@ static int begin_watch(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask)
 		.limit = 1,
 	};
 
-	if (gateway->opening == CTL_GATEWAY_OPENING_MAX) {
-		return -EAGAIN; /* a burst of datagrams would push those of the servers out */
-	}
 	ask->stage = CTL_ASK_WATCH;
 	if (ctl_inside_watch(gateway->inside, &request, on_news, ask, &ask->watch) < 0) {
 		ask->stage = CTL_ASK_REQUEST; /* there is no watch to be ended */
 		ctl_gateway_refuse(ask, DOOZER_OTHER, "too many waits at this server");
-		return 0;
 	}
-	ask->is_opening = true;
-	gateway->opening++;
-	return 0;
 }
 
 /* --- writes ---------------------------------------------------------------------------------- */
@@ -410,7 +400,8 @@ static int begin(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
 	ask->rev = ask->has_rev && ask->rev < 1 ? 1 : ask->rev;
 	if (ask->verb == DOOZER_WAIT ||
 	    (ask->has_rev && ask->rev > ctl_inside_seen(gateway->inside))) {
-		return begin_watch(gateway, ask);
+		begin_watch(gateway, ask);
+		return 0;
 	}
 	return begin_read(gateway, ask);
 }

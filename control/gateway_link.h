@@ -84,7 +84,6 @@ struct ctl_gateway_ask {
 	struct ctl_gateway_ask *turn;            /* next that waits for its turn */
 	enum ctl_gateway_stage stage;
 	bool has_tag, has_rev;
-	bool is_opening; /* its watch was not answered yet */
 	int32_t tag, verb, offset;
 	store_rev_t rev;
 	bool is_resumed; /* WALK, GETDIR: a page behind the one that is kept */
@@ -113,7 +112,6 @@ struct ctl_gateway {
 	struct ctl_gateway_link *turn_first, *turn_last;
 	struct ctl_gateway_ask *ask_first, *ask_last; /* wait for their turn */
 	struct ctl_gateway_ask *orphans;              /* under way, and nobody waits for them */
-	unsigned opening;                             /* asks that are */
 	uint64_t kept_bytes;
 	struct ctl_gateway_counters counters;
 	uint8_t in[CTL_DOOZER_FRAME_MAX];
@@ -189,13 +187,6 @@ int ctl_gateway_submit(struct ctl_gateway *gateway, struct ctl_gateway_ask *ask,
 static inline struct slice ctl_gateway_path_of(const struct ctl_gateway_ask *ask)
 {
 	return slice_make(ask->path, ask->path_size);
-}
-
-/* A server has answered its watch, or it is over. */
-static inline void ctl_gateway_end_opening(struct ctl_gateway_ask *ask)
-{
-	ask->gateway->opening -= ask->is_opening ? 1 : 0;
-	ask->is_opening = false;
 }
 
 /* --- gateway_lists.c -------------------------------------------------------------------------- */

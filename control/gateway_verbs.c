@@ -3,7 +3,6 @@
  * gateway_verbs.c - a request of a Doozer client: refused, answered at once, or put to the cluster
  */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "control/gateway_link.h"
@@ -137,23 +136,12 @@ static bool take_at_once(struct ctl_gateway_link *link, const Doozer__Request *r
 	return true;
 }
 
-/* True if its client has closed, though frames of it were still waiting. */
-static bool is_gone(const struct ctl_gateway_link *link)
-{
-	struct pollfd look = {.events = POLLRDHUP};
-
-	return uv_fileno((const uv_handle_t *)&link->tcp, &look.fd) == 0 && poll(&look, 1, 0) == 1;
-}
-
 bool ctl_gateway_take(struct ctl_gateway_link *link, const Doozer__Request *request)
 {
 	int r;
 
 	if (is_refused(link, request) || take_at_once(link, request)) {
 		return true;
-	}
-	if (request->verb == DOOZER_WAIT && is_gone(link)) {
-		return true; /* a search of the past that nobody would hear of */
 	}
 	r = ctl_gateway_ask(link, request);
 	if (r == -ENOMEM) {

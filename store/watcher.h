@@ -54,7 +54,7 @@ enum {
 	WATCHER_SERVERS_MAX = 16,
 	WATCHER_INDEX_BITS = 16,
 	WATCHER_WATCHES_MAX = 1 << WATCHER_INDEX_BITS,
-	WATCHER_WINDOW = 128, /* asks under way at one server */
+	WATCHER_WINDOW = 64, /* asks under way at one server */
 };
 
 struct watcher_config {
