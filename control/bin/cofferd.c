@@ -41,6 +41,7 @@
 #include "control/supervisor.h"
 #include "control/udp.h"
 #include "control/udp_worker.h"
+#include "control/wakeup.h"
 #include "dataplane/dataplane.h"
 #include "store/base/check.h"
 #include "store/store.h"
@@ -375,11 +376,13 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	loop.incarnation = server->boot.home.superblock.incarnation;
 	loop.is_member = server->boot.home.superblock.member;
 	r = r < 0 ? r : ctl_loop_open(&server->loop, &loop, ret_reason);
+	ctl_wakeup_soon(true); /* workers and journal */
 	if (r == 0 && is_disk(server)) {
 		r = ctl_journal_start(server->boot.journal, &server->mailbox, ret_reason);
 	}
 	r = r < 0 || order->name == NULL ? r : ctl_claim_settle(order->config, ret_reason);
 	r = r < 0 ? r : start_shell(server, ret_reason);
+	ctl_wakeup_soon(false);
 	if (r < 0) {
 		/* Its replica took no part: it promised nothing to anybody. */
 		withdraw(server, order);
