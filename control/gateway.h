@@ -9,7 +9,7 @@
  * control/DOOZER.md says where this differs from Doozer, and why. What a client may cost is
  * bounded: connections, bytes kept of each and of all, waits, handshakes that are not done, the
  * time for one, and the time without taking answers; whoever goes beyond is closed and counted. At
- * most CLIENT_REQUESTS_MAX requests of all connections are under way in the cluster; the
+ * most CTL_GATEWAY_WINDOW requests of all connections are under way in the cluster; the
  * connections beyond that are not read until it is their turn, so that a busy gateway costs the
  * replica no more than one busy client.
  *

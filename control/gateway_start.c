@@ -59,6 +59,7 @@ int ctl_gateway_start(struct ctl_gateway **ret_gateway, const struct ctl_gateway
 	if (config->gateway.is_none) {
 		return 0;
 	}
+	gateway.inside.window = CTL_GATEWAY_WINDOW;
 	gateway.inside.watches_max = CTL_GATEWAY_WATCHES_MAX;
 	gateway.listen = config->gateway;
 	gateway.connections_max = (unsigned)config->gateway_connections;

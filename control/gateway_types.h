@@ -13,8 +13,9 @@
 #include "control/inside.h"
 
 enum {
-	CTL_GATEWAY_WAITS_MAX = 1024,     /* of one connection */
-	CTL_GATEWAY_ASKS_MAX = 2048,      /* outstanding of one connection, waits too */
+	CTL_GATEWAY_WAITS_MAX = 1024, /* of one connection */
+	CTL_GATEWAY_ASKS_MAX = 2048,  /* outstanding of one connection, waits too */
+	CTL_GATEWAY_WINDOW = 16,      /* requests under way, and asks of watches at each server */
 	CTL_GATEWAY_WATCHES_MAX = 16384,  /* of all connections: waits, and reads that wait */
 	CTL_GATEWAY_KEPT_FREE = 4096,     /* bytes of a half frame that any may keep */
 	CTL_GATEWAY_KEPT_MAX = 64 << 20,  /* what is kept beyond that, of all together */

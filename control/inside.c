@@ -260,7 +260,9 @@ static int open_client(struct ctl_inside *inside)
 	}
 	client_config_default(&config);
 	config.servers = inside->server_count;
-	config.requests_max = CLIENT_REQUESTS_MAX;
+	if (inside->config.window != 0) {
+		config.requests_max = inside->config.window;
+	}
 	config.cluster = inside->config.config->cluster;
 	config.seed = chance[0];
 	config.secret = chance[1];
@@ -284,6 +286,9 @@ static int open_watcher(struct ctl_inside *inside)
 	watcher_config_default(&config);
 	config.servers = inside->server_count;
 	config.watches_max = inside->config.watches_max;
+	if (inside->config.window != 0) {
+		config.window = inside->config.window;
+	}
 	config.cluster = inside->config.config->cluster;
 	config.seed = chance[0];
 	config.secret = chance[1];

@@ -19,7 +19,7 @@
  * outcomes mean, what is asked again, and what a watch promises. Requests are linearizable unless
  * flagged PROTO_FLAG_STALE; writes go through one session of this client's own.
  *
- * A request that is not taken (-EAGAIN) is the caller's to keep: at most CLIENT_REQUESTS_MAX are
+ * A request that is not taken (-EAGAIN) is the caller's to keep: at most `window` are
  * outstanding. What is asked after an event was told is not older than that event.
  *
  * Callbacks come from the loop, never from inside a call of this module; they may call all of it
@@ -62,7 +62,8 @@ struct ctl_inside_config {
 	struct ctl_insides *insides;
 	const struct ctl_config *config; /* who the servers are at first */
 	unsigned watches_max;            /* 1 to WATCHER_WATCHES_MAX; touched when used */
-	uint64_t timeout_ns;             /* of a request that names no deadline; 0: the usual */
+	unsigned window; /* requests under way, and asks of watches at each server; 0: the usual */
+	uint64_t timeout_ns; /* of a request that names no deadline; 0: the usual */
 };
 
 /* How a request ended. */

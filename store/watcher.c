@@ -28,6 +28,7 @@ void watcher_config_default(struct watcher_config *config)
 {
 	*config = (struct watcher_config){
 		.watches_max = 1024,
+		.window = WATCHER_WINDOW,
 		.ttl_ms = 10000,
 		.age_max_ms = 3000,
 		.probe_ns = 500 * NS_PER_MS,
@@ -42,8 +43,9 @@ static bool config_is_good(const struct watcher_config *config)
 {
 	return config->servers >= 1 && config->servers <= WATCHER_SERVERS_MAX &&
 	       config->watches_max >= 1 && config->watches_max <= WATCHER_WATCHES_MAX &&
-	       config->ttl_ms >= 1 && config->probe_ns >= 1 && config->silent_ns >= 1 &&
-	       config->resend_min_ns >= 1 && config->resend_first_ns >= config->resend_min_ns &&
+	       config->window >= 1 && config->ttl_ms >= 1 && config->probe_ns >= 1 &&
+	       config->silent_ns >= 1 && config->resend_min_ns >= 1 &&
+	       config->resend_first_ns >= config->resend_min_ns &&
 	       config->resend_max_ns >= config->resend_first_ns;
 }
 
@@ -386,7 +388,7 @@ static struct watcher_slot *sendable(struct watcher *watcher, unsigned server)
 		return NULL;
 	}
 	slot = &watcher->slots[lane->queue.first];
-	return slot->intent == WATCHER_ASK && lane->asked >= WATCHER_WINDOW ? NULL : slot;
+	return slot->intent == WATCHER_ASK && lane->asked >= watcher->config.window ? NULL : slot;
 }
 
 /* To another server, if there is one that is worth it. */

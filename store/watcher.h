@@ -29,7 +29,7 @@
  * another when its own is silent, refuses, or has long been out of touch with the others; now and
  * then one goes elsewhere by chance, so that they spread again when servers come back. A server
  * that keeps watches is asked something every half second, so one that died is found out for all of
- * its watches at once. At most WATCHER_WINDOW asks are under way at each server.
+ * its watches at once. At most `window` asks are under way at each server.
  *
  * Backpressure. A page is acknowledged when its last event was taken; until then the server sends
  * no other of that watch. A watch can be paused, from within its events too: it has no state at any
@@ -54,7 +54,7 @@ enum {
 	WATCHER_SERVERS_MAX = 16,
 	WATCHER_INDEX_BITS = 16,
 	WATCHER_WATCHES_MAX = 1 << WATCHER_INDEX_BITS,
-	WATCHER_WINDOW = 64, /* asks under way at one server */
+	WATCHER_WINDOW = 128, /* asks under way at one server, where nothing else is said */
 };
 
 struct watcher_config {
@@ -64,6 +64,7 @@ struct watcher_config {
 	uint64_t seed;        /* of jitter, and of where each watch begins */
 	uint64_t secret;      /* 64 bits nobody can guess: the watches' numbers come from it */
 	struct store_key key; /* of who asks; see rights.h */
+	unsigned window;      /* asks under way at each server, from 1 */
 	uint32_t ttl_ms;     /* how long a server keeps a watch it hears nothing of, as asked for */
 	uint32_t age_max_ms; /* who is out of touch for longer is left, if others are not */
 	uint64_t probe_ns;   /* a server that keeps watches is asked when silent for so long */
