@@ -44,7 +44,8 @@ try_library() {
       read -r -a others <<<"$(pkg-config --cflags --libs sqlite3)"
     fi
     "${CC:-cc}" -std=c99 -D_POSIX_C_SOURCE=200809L -pedantic -Wall -Wextra -Werror \
-      "${flags[@]}" -o "$name" "$name.c" "${libraries[@]}" "${others[@]}" || fail "$name does not build"
+      "${flags[@]}" -o "$name" "$name.c" "${libraries[@]}" "${others[@]}" \
+      || fail "$name does not build"
     timeout 60 "$beside" "./$name" >"$name.out" || fail "$name: $(cat "$name.out")"
     [ -s "$name.out" ] || fail "$name says nothing"
   done
