@@ -44,6 +44,12 @@ static void want_state(struct paxos_core *core, struct paxos_intake *intake)
 	paxos_core_record(core, &(struct paxos_record){.kind = PAXOS_RECORD_STAGE});
 }
 
+void paxos_intake_moved(const struct paxos_core *core, struct paxos_intake *intake)
+{
+	intake->progress_ns = core->now_ns;
+	intake->asks = 0;
+}
+
 void paxos_intake_begin(struct paxos_core *core, struct paxos_intake *intake,
                         enum paxos_intake_purpose purpose, unsigned peer,
                         struct paxos_ballot ballot, uint64_t cut, uint64_t need, bool wants_state)
@@ -62,7 +68,7 @@ void paxos_intake_begin(struct paxos_core *core, struct paxos_intake *intake,
 	intake->has_state = false;
 	intake->asked_ns = 0;
 	intake->wait_ns = core->config.resend_ns;
-	intake->progress_ns = core->now_ns;
+	paxos_intake_moved(core, intake);
 	if (wants_state) {
 		want_state(core, intake);
 		return;
@@ -103,6 +109,7 @@ static void ask(struct paxos_core *core, struct paxos_intake *intake)
 		msg.position = intake->state_position;
 	}
 	intake->asked_ns = core->now_ns;
+	intake->asks++;
 	if (intake->purpose != PAXOS_INTAKE_REPAIR) {
 		paxos_core_send(core, intake->peer, &msg, false);
 		return;
@@ -117,7 +124,7 @@ static void ask(struct paxos_core *core, struct paxos_intake *intake)
 
 static void moved_on(struct paxos_core *core, struct paxos_intake *intake)
 {
-	intake->progress_ns = core->now_ns;
+	paxos_intake_moved(core, intake);
 	intake->wait_ns = core->config.resend_ns;
 	intake->asked_ns = core->now_ns;
 }

@@ -50,6 +50,7 @@ struct paxos_intake {
 
 	uint64_t asked_ns, wait_ns;
 	uint64_t progress_ns;
+	uint32_t asks; /* since then */
 };
 
 int paxos_intake_init(struct paxos_intake *intake, const struct paxos_config *config);
@@ -60,6 +61,9 @@ void paxos_intake_begin(struct paxos_core *core, struct paxos_intake *intake,
                         enum paxos_intake_purpose purpose, unsigned peer,
                         struct paxos_ballot ballot, uint64_t cut, uint64_t need, bool wants_state);
 void paxos_intake_end(struct paxos_intake *intake);
+
+/* Something moved on. */
+void paxos_intake_moved(const struct paxos_core *core, struct paxos_intake *intake);
 
 /* Entries that came without being fetched: SYNC brings the first along. */
 void paxos_intake_push(struct paxos_core *core, struct paxos_intake *intake,

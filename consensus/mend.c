@@ -6,7 +6,8 @@
 #include "store/base/mutant.h"
 
 enum {
-	PATIENCE = 10 /* times suspicion, while a leader lives and nothing comes */
+	PATIENCE = 40, /* times suspicion, while a leader lives and nothing comes */
+	ASKS_MIN = 40, /* and asked so often: to have slept is not to have asked */
 };
 
 /* What the log knows itself, as far as it comes next. */
@@ -25,7 +26,7 @@ static void copy_known(struct paxos_core *core, struct paxos_intake *intake)
 			return;
 		}
 		core->unpersisted_bytes += entry.size;
-		intake->progress_ns = core->now_ns;
+		paxos_intake_moved(core, intake);
 	}
 }
 
@@ -33,6 +34,12 @@ static bool leader_lives(const struct paxos_core *core)
 {
 	return core->leader != PAXOS_NOBODY &&
 	       core->now_ns < core->peers[core->leader].heard_ns + core->config.suspicion_ns;
+}
+
+static bool is_hopeless(const struct paxos_core *core, const struct paxos_intake *intake)
+{
+	return intake->asks >= ASKS_MIN &&
+	       core->now_ns > intake->progress_ns + PATIENCE * core->config.suspicion_ns;
 }
 
 bool paxos_mend_tick(struct paxos_core *core, struct paxos_intake *intake)
@@ -55,8 +62,8 @@ bool paxos_mend_tick(struct paxos_core *core, struct paxos_intake *intake)
 		return true;
 	}
 	if (!leader_lives(core) && !mutant(40)) {
-		intake->progress_ns = core->now_ns; /* the others may be as badly off: it waits */
-	} else if (core->now_ns > intake->progress_ns + PATIENCE * core->config.suspicion_ns) {
+		paxos_intake_moved(core, intake); /* the others may be as badly off: it waits */
+	} else if (is_hopeless(core, intake)) {
 		paxos_core_end(core, PAXOS_END_BEYOND_REPAIR);
 	}
 	return false;
