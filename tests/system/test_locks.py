@@ -12,7 +12,7 @@ from fight import fight
 
 def test_two_hundred_fight_for_one_lock(tools):
     cluster = Kernel(tools, 3).up()
-    fight(cluster, 4, 50, 60 if tools.all else 10)
+    fight(cluster, 4, 50, 60 if tools.all else 4)
     cluster.down()
 
 
