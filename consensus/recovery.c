@@ -390,8 +390,9 @@ int paxos_replica_recover_end(struct paxos_replica *replica)
 	core->durable.stage_record = 0;
 	if (!replica->recovery.is_sure ||
 	    (core->outbox.record_last == 0 && replica->recovery.loaded != 0) ||
-	    (core->holes != 0 && paxos_ballot_is_none(core->accepted))) {
-		return -EBADMSG;
+	    (core->holes != 0 && (paxos_ballot_is_none(core->accepted) ||
+	                          core->accepted.configuration > core->configuration))) {
+		return -EBADMSG; /* or it took part in a later one, without the step */
 	}
 	return 0;
 }

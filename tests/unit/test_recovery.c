@@ -331,6 +331,31 @@ static void test_lost_records_leave_their_entries_unknown(void **state)
 	unmake(&one);
 }
 
+/* What was acknowledged behind the step must not be cut by taking it again. */
+static void test_lost_step_into_a_later_configuration_is_no_hole(void **state)
+{
+	const uint64_t from = book.count - 2;
+
+	(void)state;
+	for (uint32_t later = 0; later < 2; later++) {
+		struct paxos_mark mark = book.records[book.count].mark;
+		struct one one;
+
+		mark.low = book.records[from].mark.low;
+		mark.promised.configuration += later;
+		mark.accepted.configuration += later;
+		make(&one, 2);
+		for (uint64_t number = 1; number < from; number++) {
+			assert_int_equal(
+				paxos_replica_recover(one.replica, number, bytes_of(number)), 0);
+		}
+		assert_int_equal(paxos_replica_recover_lost(one.replica, from, book.count, &mark),
+		                 0);
+		assert_int_equal(paxos_replica_recover_end(one.replica), later == 0 ? 0 : -EBADMSG);
+		unmake(&one);
+	}
+}
+
 /* One record, or the mark of lost ones, with something in it that chance put there. */
 static int bring_spoiled(struct one *one, struct prng *prng, uint64_t number, uint64_t from)
 {
@@ -402,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_shortened),
 		cmocka_unit_test(test_too_short_is_refused),
 		cmocka_unit_test(test_lost_records_leave_their_entries_unknown),
+		cmocka_unit_test(test_lost_step_into_a_later_configuration_is_no_hole),
 		cmocka_unit_test(test_spoiled_is_survived),
 	};
 
