@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/base/check.h"
+#include "store/base/digits.h"
 #include "store/base/wire.h"
 
 enum option {
@@ -112,15 +113,10 @@ static void put_text(struct text *text, const char *bytes)
 
 static void put_number(struct text *text, uint64_t number)
 {
-	char digits[21];
-	size_t at = sizeof(digits) - 1;
+	char digits[DIGITS_DECIMAL + 1];
 
-	digits[at] = '\0';
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number != 0);
-	put_text(text, digits + at);
+	digits[digits_put_decimal(digits, number)] = '\0';
+	put_text(text, digits);
 }
 
 void paxos_tell(struct paxos_told *told, enum paxos_verdict verdict, const char *format, ...)

@@ -6,6 +6,7 @@
  * say gets the same typed answer on every server. A write that fails takes no revision.
  */
 #include "store/base/check.h"
+#include "store/base/digits.h"
 #include "store/base/mutant.h"
 #include "store/change.h"
 #include "store/claim.h"
@@ -16,7 +17,6 @@
 
 enum {
 	NUMBER_MAX = 20, /* a decimal number of 64 bits, with its sign */
-	HEX = 16,
 };
 
 static struct store_result result_of(const struct store *store, enum store_answer answer,
@@ -62,32 +62,29 @@ struct target {
 	struct store_place place;       /* of it */
 };
 
-/* True if it may be written; else result->answer says why not. */
-static bool find_target(const struct store *store, const struct store_op *op, struct target *target,
-                        struct store_result *result)
+/* OK if it may be written. Where the condition is false, result->revision tells what stands. */
+static enum store_answer find_target(const struct store *store, const struct store_op *op,
+                                     struct target *target, struct store_result *result)
 {
+	enum store_answer answer;
 	store_rev_t current;
 
-	target->found = NULL;
-	result->answer = store_lock_guards(target->path)
-	                         ? STORE_GUARDED
-	                         : store_file_find(store->state.files, target->path, &target->found,
-	                                           &target->place);
-	if (result->answer != STORE_OK && result->answer != STORE_NOT_FOUND) {
-		return false;
+	if (store_lock_guards(target->path)) {
+		return STORE_GUARDED;
+	}
+	answer = store_file_find(store->state.files, target->path, &target->found, &target->place);
+	if (answer != STORE_OK && answer != STORE_NOT_FOUND) {
+		return answer;
 	}
 	current = target->found == NULL ? 0 : target->found->revision;
 	if (op->value.size > STORE_VALUE_SIZE_MAX) {
-		result->answer = STORE_TOO_LARGE;
-		return false;
+		return STORE_TOO_LARGE;
 	}
 	if (!holds(op, current)) {
-		result->answer = STORE_MISMATCH;
 		result->revision = current;
-		return false;
+		return STORE_MISMATCH;
 	}
-	result->answer = STORE_OK;
-	return true;
+	return STORE_OK;
 }
 
 static enum store_answer write_target(struct store *store, const struct target *target,
@@ -113,28 +110,31 @@ static enum store_answer write_target(struct store *store, const struct target *
 	return STORE_OK;
 }
 
-static enum store_answer run_set(struct store *store, const struct store_session *session,
-                                 const struct store_op *op, struct store_result *result)
+static enum store_answer run_set(struct store *store, uint64_t session, const struct store_op *op,
+                                 struct store_result *result)
 {
 	const bool is_ephemeral = (op->flags & STORE_OP_EPHEMERAL) != 0;
-	uint8_t name[STORE_PATH_SIZE_MAX + HEX];
+	uint8_t name[STORE_PATH_SIZE_MAX + DIGITS_HEX];
 	struct target target = {.path = op->path};
+	enum store_answer answer;
 	uint64_t owner;
 
 	if ((op->flags & STORE_OP_SEQUENCE) != 0 && op->path.size <= STORE_PATH_SIZE_MAX) {
 		memcpy(name, op->path.data, op->path.size);
-		store_put_hex(name + op->path.size, (uint64_t)store->state.revision + 1);
-		target.path = slice_make(name, op->path.size + HEX);
+		digits_put_hex(name + op->path.size, (uint64_t)store->state.revision + 1);
+		target.path = slice_make(name, op->path.size + DIGITS_HEX);
 	}
-	if (!find_target(store, op, &target, result)) {
-		return result->answer;
+	answer = find_target(store, op, &target, result);
+	if (answer != STORE_OK) {
+		return answer;
 	}
 	owner = target.found == NULL ? 0 : target.found->owner;
-	if (is_ephemeral && owner != session->id) {
-		if (session->owned >= STORE_OWNED_MAX) {
+	if (is_ephemeral && owner != session) {
+		if (store_sessions_find(&store->state.sessions, session)->owned >=
+		    STORE_OWNED_MAX) {
 			return STORE_SESSION_FULL;
 		}
-		owner = session->id;
+		owner = session;
 	}
 	return write_target(store, &target, op->value, owner, result);
 }
@@ -165,20 +165,21 @@ static enum store_answer run_add(struct store *store, const struct store_op *op,
                                  struct store_result *result)
 {
 	struct target target = {.path = op->path};
+	const enum store_answer answer = find_target(store, op, &target, result);
 	char text[NUMBER_MAX + 1] = {'-'};
 	int64_t number = 0;
 	size_t size;
 
-	if (!find_target(store, op, &target, result)) {
-		return result->answer;
+	if (answer != STORE_OK) {
+		return answer;
 	}
 	if ((target.found != NULL && !read_number(store_item_value(target.found), &number)) ||
 	    __builtin_add_overflow(number, op->number, &number)) {
 		result->revision = target.found == NULL ? 0 : target.found->revision;
 		return STORE_NOT_NUMBER;
 	}
-	size = number < 0 ? 1 + store_put_decimal(text + 1, -(uint64_t)number)
-	                  : store_put_decimal(text, (uint64_t)number);
+	size = number < 0 ? 1 + digits_put_decimal(text + 1, -(uint64_t)number)
+	                  : digits_put_decimal(text, (uint64_t)number);
 	result->number = number;
 	result->flags = 0;
 	return write_target(store, &target, slice_make(text, size),
@@ -189,9 +190,10 @@ static enum store_answer run_delete(struct store *store, const struct store_op *
                                     struct store_result *result)
 {
 	struct target target = {.path = op->path};
+	const enum store_answer answer = find_target(store, op, &target, result);
 
-	if (!find_target(store, op, &target, result)) {
-		return result->answer;
+	if (answer != STORE_OK) {
+		return answer;
 	}
 	if (target.found == NULL) {
 		return STORE_NOT_FOUND;
@@ -213,21 +215,18 @@ struct run {
 static enum store_answer run_op(struct run *run, const struct store_op *op)
 {
 	struct store *store = run->store;
-	/* Found anew each time: what it owns changes. */
-	const struct store_session *session =
-		store_sessions_find(&store->state.sessions, run->session);
 
 	switch (op->verb) {
 	case STORE_VERB_NOP:
 		return STORE_OK;
 	case STORE_VERB_SET:
-		return run_set(store, session, op, &run->result);
+		return run_set(store, run->session, op, &run->result);
 	case STORE_VERB_DELETE:
 		return run_delete(store, op, &run->result);
 	case STORE_VERB_ADD:
 		return run_add(store, op, &run->result);
 	case STORE_VERB_LOCK:
-		return store_lock_take(store, session, op, &run->result);
+		return store_lock_take(store, run->session, op, &run->result);
 	case STORE_VERB_UNLOCK:
 		return store_lock_give(store, run->session, op, &run->result);
 	case STORE_VERB_PROCLAIM:

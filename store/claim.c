@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/base/check.h"
+#include "store/base/digits.h"
 #include "store/path.h"
 
 #define ROOT   "/ctl/lock"
@@ -12,16 +13,14 @@
 #define BROKEN "/.broken"
 
 enum {
-	HEX = 16,
 	PRIORITY = 4, /* three digits and a dash */
 	FIELDS = 6,
-	DECIMAL_MAX = 20,
 };
 
-static_assert(STORE_LOCK_NAME_MAX + sizeof(ROOT) - 1 + sizeof(HOLDER) - 1 + HEX <=
+static_assert(STORE_LOCK_NAME_MAX + sizeof(ROOT) - 1 + sizeof(HOLDER) - 1 + DIGITS_HEX <=
                       STORE_PATH_SIZE_MAX,
               "a holder's path is one");
-static_assert(STORE_LOCK_NAME_MAX + sizeof(ROOT) - 1 + sizeof(QUEUE) - 1 + PRIORITY + HEX <=
+static_assert(STORE_LOCK_NAME_MAX + sizeof(ROOT) - 1 + sizeof(QUEUE) - 1 + PRIORITY + DIGITS_HEX <=
                       STORE_PATH_SIZE_MAX,
               "a waiter's path is one");
 
@@ -58,19 +57,12 @@ static void put(struct store_claim_path *path, struct slice bytes)
 	path->size = (uint16_t)(path->size + bytes.size);
 }
 
-void store_put_hex(uint8_t *memory, uint64_t number)
-{
-	for (unsigned i = 0; i < HEX; i++) {
-		memory[i] = (uint8_t) "0123456789abcdef"[number >> (60 - 4 * i) & 15];
-	}
-}
-
 static void put_hex(struct store_claim_path *path, store_rev_t number)
 {
-	uint8_t digits[HEX];
+	uint8_t digits[DIGITS_HEX];
 
-	store_put_hex(digits, (uint64_t)number);
-	put(path, slice_make(digits, HEX));
+	digits_put_hex(digits, (uint64_t)number);
+	put(path, slice_make(digits, sizeof(digits)));
 }
 
 struct store_claim_path store_claim_front(struct slice name, enum store_claim_kind kind)
@@ -118,10 +110,10 @@ static bool read_hex(struct slice text, store_rev_t *ret_number)
 {
 	uint64_t number = 0;
 
-	if (text.size != HEX) {
+	if (text.size != DIGITS_HEX) {
 		return false;
 	}
-	for (unsigned i = 0; i < HEX; i++) {
+	for (unsigned i = 0; i < DIGITS_HEX; i++) {
 		const uint8_t c = text.data[i];
 
 		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f')) {
@@ -149,11 +141,11 @@ static bool read_tail(struct slice tail, enum store_claim_kind *ret_kind, store_
 		*ret_kind = STORE_CLAIM_BROKEN;
 		return true;
 	}
-	if (tail.size == holder + HEX && memcmp(tail.data, HOLDER, holder) == 0) {
+	if (tail.size == holder + DIGITS_HEX && memcmp(tail.data, HOLDER, holder) == 0) {
 		*ret_kind = STORE_CLAIM_HOLDER;
 		return read_hex(behind(tail, holder), ret_number);
 	}
-	if (tail.size == queue + PRIORITY + HEX && memcmp(tail.data, QUEUE, queue) == 0) {
+	if (tail.size == queue + PRIORITY + DIGITS_HEX && memcmp(tail.data, QUEUE, queue) == 0) {
 		*ret_kind = STORE_CLAIM_WAITER;
 		return read_hex(behind(tail, queue + PRIORITY), ret_number);
 	}
@@ -179,16 +171,15 @@ bool store_claim_path_read(struct slice path, struct slice *ret_name,
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-size_t store_put_decimal(void *memory, uint64_t number)
+size_t store_claim_line(char *memory, const uint64_t *fields, unsigned count)
 {
-	char digits[DECIMAL_MAX];
 	size_t size = 0;
 
-	do {
-		digits[DECIMAL_MAX - ++size] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number != 0);
-	memcpy(memory, digits + DECIMAL_MAX - size, size);
+	for (unsigned i = 0; i < count; i++) {
+		size += digits_put_decimal(memory + size, fields[i]);
+		memory[size++] = i + 1 < count ? ' ' : '\n';
+	}
+	must(size <= STORE_CLAIM_HEAD_MAX);
 	return size;
 }
 
@@ -196,14 +187,8 @@ size_t store_claim_write(const struct store_claim *claim, char *memory)
 {
 	const uint64_t fields[FIELDS] = {claim->session,  claim->limit,  claim->count,
 	                                 claim->delay_ms, claim->ttl_ms, claim->until_ns};
-	size_t size = 0;
 
-	for (unsigned i = 0; i < FIELDS; i++) {
-		size += store_put_decimal(memory + size, fields[i]);
-		memory[size++] = i + 1 < FIELDS ? ' ' : '\n';
-	}
-	must(size <= STORE_CLAIM_HEAD_MAX);
-	return size;
+	return store_claim_line(memory, fields, FIELDS);
 }
 
 /* A decimal number and the byte behind it. */

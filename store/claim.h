@@ -78,8 +78,5 @@ bool store_claim_read(struct slice value, struct store_claim *ret_claim);
 /* True of a path at or below /ctl/lock, where plain writes change nothing. */
 bool store_lock_guards(struct slice path);
 
-/* Sixteen hexadecimal digits. */
-void store_put_hex(uint8_t *memory, uint64_t number);
-
-/* A decimal number, at most 20 bytes. Returns how many. */
-size_t store_put_decimal(void *memory, uint64_t number);
+/* Decimal numbers with a space between, and a line feed: the head of a value. Returns its size. */
+size_t store_claim_line(char *memory, const uint64_t *fields, unsigned count);

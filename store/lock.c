@@ -109,22 +109,29 @@ static void tell(struct store_result *result, store_rev_t number, bool is_queued
 	result->flags = is_queued ? STORE_RESULT_QUEUED : 0;
 }
 
-/* A file of a lock, whose revision is the next. */
+/* A file of a lock, whose revision is the next: its value is a head, and data behind it. */
+static struct store_item *file_new(struct store *store, struct slice path, struct slice head,
+                                   struct slice data, uint64_t owner)
+{
+	struct store_item *item = store_item_new(&store->reclaim, path, head.size + data.size,
+	                                         store->state.revision + 1);
+	uint8_t *memory = store_item_memory(item);
+
+	memcpy(memory, head.data, head.size);
+	if (data.size != 0) {
+		memcpy(memory + head.size, data.data, data.size);
+	}
+	item->owner = owner;
+	return item;
+}
+
 static struct store_item *item_new(struct store *store, struct slice path,
                                    const struct store_claim *claim, uint64_t owner)
 {
 	char head[STORE_CLAIM_HEAD_MAX];
 	const size_t size = store_claim_write(claim, head);
-	struct store_item *item = store_item_new(&store->reclaim, path, size + claim->data.size,
-	                                         store->state.revision + 1);
-	uint8_t *memory = store_item_memory(item);
 
-	memcpy(memory, head, size);
-	if (claim->data.size != 0) {
-		memcpy(memory + size, claim->data.data, claim->data.size);
-	}
-	item->owner = owner;
-	return item;
+	return file_new(store, path, slice_make(head, size), claim->data, owner);
 }
 
 /* --- LOCK ------------------------------------------------------------------------------------- */
@@ -203,11 +210,13 @@ static enum store_answer take_new(struct store *store, const struct store_sessio
 	return put_claim(store, &path, &claim);
 }
 
-enum store_answer store_lock_take(struct store *store, const struct store_session *session,
-                                  const struct store_op *op, struct store_result *result)
+enum store_answer store_lock_take(struct store *store, uint64_t session, const struct store_op *op,
+                                  struct store_result *result)
 {
 	const enum store_answer answer = store_lock_check_name(op->path);
+	const struct store_session *asker;
 	struct found own;
+	bool waits;
 
 	if (answer != STORE_OK) {
 		return answer;
@@ -215,19 +224,19 @@ enum store_answer store_lock_take(struct store *store, const struct store_sessio
 	if (op->limit > STORE_PERMITS_MAX || op->value.size > STORE_LOCK_DATA_MAX) {
 		return STORE_TOO_LARGE;
 	}
-	own = own_of(store, session->id, op->path, STORE_CLAIM_HOLDER);
-	if (own.item != NULL) {
+	own = claim_of(store, session, op->path, &waits);
+	if (own.item != NULL && !waits) {
 		return take_again(store, &own, op, result);
 	}
-	own = own_of(store, session->id, op->path, STORE_CLAIM_WAITER);
 	if (own.item != NULL) {
 		tell(result, number_of(own.item), true);
 		return (op->flags & STORE_OP_TRY) != 0 ? STORE_LOCKED : STORE_OK;
 	}
-	if (session->owned >= STORE_OWNED_MAX) {
+	asker = store_sessions_find(&store->state.sessions, session);
+	if (asker->owned >= STORE_OWNED_MAX) {
 		return STORE_SESSION_FULL;
 	}
-	return take_new(store, session, op, result);
+	return take_new(store, asker, op, result);
 }
 
 /* --- passing on ------------------------------------------------------------------------------- */
@@ -335,22 +344,9 @@ static struct store_item *record_new(struct store *store, const struct store_op 
 	const struct store_claim_path path = store_claim_broken(op->path);
 	const uint64_t fields[] = {(uint64_t)token, session, store->state.time_ns};
 	char head[STORE_CLAIM_HEAD_MAX];
-	struct store_item *item;
-	size_t size = 0;
-	uint8_t *memory;
+	const size_t size = store_claim_line(head, fields, 3);
 
-	for (unsigned i = 0; i < 3; i++) {
-		size += store_put_decimal(head + size, fields[i]);
-		head[size++] = i < 2 ? ' ' : '\n';
-	}
-	item = store_item_new(&store->reclaim, store_claim_slice(&path), size + op->value.size,
-	                      store->state.revision + 1);
-	memory = store_item_memory(item);
-	memcpy(memory, head, size);
-	if (op->value.size != 0) {
-		memcpy(memory + size, op->value.data, op->value.size);
-	}
-	return item;
+	return file_new(store, store_claim_slice(&path), slice_make(head, size), op->value, 0);
 }
 
 enum store_answer store_lock_break(struct store *store, const struct store_op *op,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/base/check.h"
+#include "store/base/digits.h"
 #include "store/claim.h"
 #include "store/txn.h"
 #include "tests/sim/chance.h"
@@ -142,7 +143,7 @@ static void write_under_token(struct locker *locker, struct stage *stage)
 
 	op.verb = STORE_VERB_SET;
 	op.path = vault_path(locker->lock, path);
-	op.value = slice_make(value, store_put_decimal(value, (uint64_t)locker->token));
+	op.value = slice_make(value, digits_put_decimal(value, (uint64_t)locker->token));
 	ask(locker, stage, ERRAND_WRITE, &compare, &op);
 }
 
