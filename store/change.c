@@ -4,7 +4,6 @@
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 #include "store/file.h"
-#include "store/owned.h"
 
 /* What is counted of files, as `former` gives way to `item`. */
 static void count(struct store_state *state, const struct store_item *item,
@@ -20,31 +19,13 @@ static void count(struct store_state *state, const struct store_item *item,
 	}
 }
 
-static void own(struct store *store, const struct store_item *item, int more)
-{
-	struct store_state *state = &store->state;
-
-	if (item == NULL || item->owner == 0) {
-		return;
-	}
-	if (more > 0) {
-		store_owned_add(&state->owned, &store->reclaim, item->owner, store_item_key(item));
-	} else {
-		store_owned_remove(&state->owned, &store->reclaim, item->owner,
-		                   store_item_key(item));
-	}
-	if (item->owner != STORE_OWNER_DELAYED) {
-		store_sessions_own(&state->sessions, &store->reclaim, item->owner, more);
-	}
-}
-
 static void follow(struct store *store, const struct store_item *item,
                    const struct store_item *former, bool owns)
 {
 	count(&store->state, item, former);
 	if (owns && (item == NULL || former == NULL || item->owner != former->owner)) {
-		own(store, former, -1);
-		own(store, item, 1);
+		store_state_own(&store->state, &store->reclaim, former, -1);
+		store_state_own(&store->state, &store->reclaim, item, 1);
 	}
 }
 

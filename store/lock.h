@@ -28,8 +28,8 @@
  * The operations. `session` is the asker's, and lives. What is refused may have changed something:
  * undo it. result: number, flags, and revision where it is refused.
  */
-enum store_answer store_lock_take(struct store *store, const struct store_session *session,
-                                  const struct store_op *op, struct store_result *result);
+enum store_answer store_lock_take(struct store *store, uint64_t session, const struct store_op *op,
+                                  struct store_result *result);
 enum store_answer store_lock_give(struct store *store, uint64_t session, const struct store_op *op,
                                   struct store_result *result);
 enum store_answer store_lock_proclaim(struct store *store, uint64_t session,

@@ -17,7 +17,6 @@
 #include "store/base/wire.h"
 #include "store/claim.h"
 #include "store/file.h"
-#include "store/owned.h"
 #include "store/path.h"
 #include "store/snapshot.h"
 #include "store/snapshot_format.h"
@@ -255,20 +254,6 @@ static bool is_owner(const struct store_restore *restore, struct slice path, str
 	                                     : session != NULL && claim.session == owner);
 }
 
-/* Writes down that the file goes with its owner. */
-static void own(struct store_restore *restore, struct slice path)
-{
-	struct store_state *state = &restore->state;
-
-	if (restore->owner == 0) {
-		return;
-	}
-	store_owned_add(&state->owned, &restore->reclaim, restore->owner, path);
-	if (restore->owner != STORE_OWNER_DELAYED) {
-		store_sessions_own(&state->sessions, &restore->reclaim, restore->owner, 1);
-	}
-}
-
 static int take_body(struct store_restore *restore, struct wire_reader *reader)
 {
 	const struct slice path = wire_bytes(reader, restore->path_size);
@@ -303,7 +288,7 @@ static int take_body(struct store_restore *restore, struct wire_reader *reader)
 	item->owner = restore->owner;
 	former = store_tree_put(&restore->state.files, &restore->reclaim, item);
 	must(former == NULL);
-	own(restore, path);
+	store_state_own(&restore->state, &restore->reclaim, item, 1);
 	restore->last = item;
 	restore->state.file_count++;
 	restore->files_left--;

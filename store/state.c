@@ -2,6 +2,7 @@
 #include "store/state.h"
 
 #include "store/base/check.h"
+#include "store/owned.h"
 #include "store/publish.h"
 
 enum {
@@ -30,6 +31,22 @@ void store_state_collect(struct store *store)
 	const uint64_t blocks = 2 * store->reclaim.listed + COLLECT_MIN;
 
 	store_reclaim_collect(&store->reclaim, oldest_pin(store), blocks);
+}
+
+void store_state_own(struct store_state *state, struct store_reclaim *reclaim,
+                     const struct store_item *item, int more)
+{
+	if (item == NULL || item->owner == 0) {
+		return;
+	}
+	if (more > 0) {
+		store_owned_add(&state->owned, reclaim, item->owner, store_item_key(item));
+	} else {
+		store_owned_remove(&state->owned, reclaim, item->owner, store_item_key(item));
+	}
+	if (item->owner != STORE_OWNER_DELAYED) {
+		store_sessions_own(&state->sessions, reclaim, item->owner, more);
+	}
 }
 
 void store_state_publish(struct store *store)

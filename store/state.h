@@ -79,6 +79,10 @@ struct store {
 	struct store_tally tally;
 };
 
+/* The item goes with its owner from now on (1), or no more (-1). NULL, or nobody's: nothing. */
+void store_state_own(struct store_state *state, struct store_reclaim *reclaim,
+                     const struct store_item *item, int more);
+
 /* Makes the present state the published root, and its events visible. */
 void store_state_publish(struct store *store);
 
