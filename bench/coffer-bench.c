@@ -105,12 +105,9 @@ static const char text[] =
 	"watches are told, and locks.\v"
 	"`floor` measures what the links alone cost, with a chain of four processes that do no "
 	"work, and `--disk` what the disk alone costs; `stages` tells the cycles of a write stage "
-	"by stage, on three replicas in one "
-	"thread "
-	"without a network. Both need no cluster. Every report names the durability the servers "
-	"told, the number "
-	"of servers, payload, transport, the largest gap between two turns of the measuring "
-	"thread, commit and machine.\n\n"
+	"by stage, on three replicas in one thread without a network. Both need no cluster. Every "
+	"report names the durability the servers told, the number of servers, payload, transport, "
+	"the largest gap between two turns of the measuring thread, commit and machine.\n\n"
 	"Exit: 0 measured; 1 it could not be done; 2 usage; 3 no server answered.";
 
 enum command {
@@ -490,6 +487,11 @@ static int run_locks(struct arguments *arguments)
 	json_t *report;
 	int r;
 
+	if (config.locks < config.players * LOCKS_UNDER_WAY) {
+		(void)fprintf(stderr, "coffer-bench: lock: --locks at least %u: %d a client\n",
+		              config.players * LOCKS_UNDER_WAY, LOCKS_UNDER_WAY);
+		return EXIT_USAGE;
+	}
 	if (find_servers(arguments, &config.post) < 0) {
 		return EXIT_USAGE;
 	}

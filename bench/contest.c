@@ -17,6 +17,7 @@
 
 enum {
 	SESSION_MS = 30000, /* but of those that die */
+	PLACES = CONTEST_PLAYERS * CONTEST_SLOTS,
 };
 
 enum part {
@@ -30,6 +31,7 @@ enum part {
 struct place {
 	bool holds; /* it has the lock, and gives it back next */
 	char name[CONTEST_NAME_SIZE];
+	unsigned next; /* MANY: of its locks, which no other place has */
 };
 
 struct contest {
@@ -41,7 +43,7 @@ struct contest {
 	int error;
 	struct prng prng;
 	uint64_t start_ns, count_from_ns, count_to_ns, pause_ns;
-	uint64_t grants, held, next;
+	uint64_t grants, held;
 	struct place places[CONTEST_PLAYERS][CONTEST_SLOTS];
 	struct hist acquire, release, hand_over;
 };
@@ -54,7 +56,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 
 	switch (key) {
 	case 'l':
-		config->locks = option_count(state, "locks", argument, 1, 1000000);
+		config->locks = option_count(state, "locks", argument, PLACES, 1000000);
 		return 0;
 	case 'd':
 		config->deaths = option_count(state, "deaths", argument, 0, 1000);
@@ -114,8 +116,13 @@ static void add(struct contest *contest, struct hist *hist, uint64_t now_ns)
 
 static void next_of_many(struct contest *contest, unsigned player, unsigned slot)
 {
-	(void)snprintf(contest->places[player][slot].name, CONTEST_NAME_SIZE, "/bench/many/%u",
-	               (unsigned)(contest->next++ % contest->config->locks));
+	struct place *place = &contest->places[player][slot];
+
+	(void)snprintf(place->name, CONTEST_NAME_SIZE, "/bench/many/%u", place->next);
+	place->next += PLACES;
+	if (place->next >= contest->config->locks) {
+		place->next %= PLACES; /* its first one */
+	}
 	lock(contest, player, slot);
 }
 
@@ -300,6 +307,7 @@ static int run_many(struct contest *contest, json_t *report)
 	begin_part(contest, PART_MANY);
 	for (unsigned slot = 0; slot < CONTEST_SLOTS; slot++) {
 		for (unsigned i = 0; i < CONTEST_PLAYERS; i++) {
+			contest->places[i][slot].next = slot * CONTEST_PLAYERS + i;
 			next_of_many(contest, i, slot);
 		}
 	}

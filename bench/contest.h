@@ -43,7 +43,8 @@ struct contest_side {
 };
 
 struct contest_config {
-	unsigned locks, deaths;
+	unsigned locks; /* where there are many, from one for each slot of each player */
+	unsigned deaths;
 	uint32_t ttls_ms[CONTEST_TTLS_MAX]; /* 0 behind the last */
 	double seconds; /* of each part but death, after half a second that is not counted */
 };

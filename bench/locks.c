@@ -16,7 +16,6 @@
 
 enum {
 	NAME_SIZE = 40,
-	OUTSTANDING = 32, /* of each player of `many` */
 	TTLS = 5,
 };
 
@@ -33,6 +32,11 @@ enum part {
 	PART_DEATH,
 };
 
+struct place { /* MANY: for one of those under way */
+	char name[NAME_SIZE];
+	unsigned next; /* of its locks, which no other place has */
+};
+
 struct locks {
 	const struct locks_config *config;
 	struct players *players;
@@ -46,8 +50,7 @@ struct locks {
 	uint64_t grants, refused;
 	unsigned holder, waiting; /* HAND_OVER, of the first two players; PLAYERS_MAX: neither */
 	uint64_t held;            /* grants of players to whom it was told */
-	uint64_t next;            /* MANY: the lock that comes next */
-	char names[PLAYERS_MAX][OUTSTANDING][NAME_SIZE];
+	struct place places[PLAYERS_MAX][LOCKS_UNDER_WAY];
 	struct hist acquire, release, hand_over;
 	uint32_t ttl_ms; /* as granted, of the one who dies */
 };
@@ -174,14 +177,17 @@ static void one_done(struct locks *locks, unsigned player, uint64_t now_ns,
 	}
 }
 
-/* The next of all locks, for one slot of a player. */
 static void many_next(struct locks *locks, unsigned player, unsigned slot)
 {
-	char *name = locks->names[player][slot];
+	const unsigned places = locks->config->players * LOCKS_UNDER_WAY;
+	struct place *place = &locks->places[player][slot];
 
-	(void)snprintf(name, NAME_SIZE, "/bench/many/%u",
-	               (unsigned)(locks->next++ % locks->config->locks));
-	lock(locks, player, name, CONTEXT_SLOTS + 2 * (uint64_t)slot);
+	(void)snprintf(place->name, NAME_SIZE, "/bench/many/%u", place->next);
+	place->next += places;
+	if (place->next >= locks->config->locks) {
+		place->next %= places; /* its first one */
+	}
+	lock(locks, player, place->name, CONTEXT_SLOTS + 2 * (uint64_t)slot);
 }
 
 static void many_done(struct locks *locks, unsigned player, uint64_t now_ns,
@@ -191,7 +197,7 @@ static void many_done(struct locks *locks, unsigned player, uint64_t now_ns,
 
 	if ((result->context & 1) == 0) {
 		locks->grants += is_counted(locks, now_ns);
-		unlock(locks, player, locks->names[player][slot], result->context + 1);
+		unlock(locks, player, locks->places[player][slot].name, result->context + 1);
 	} else if (!locks->stops) {
 		many_next(locks, player, slot);
 	}
@@ -386,8 +392,9 @@ static int run_many(struct locks *locks, json_t *report)
 	int r;
 
 	begin_part(locks, PART_MANY);
-	for (unsigned slot = 0; slot < OUTSTANDING; slot++) {
+	for (unsigned slot = 0; slot < LOCKS_UNDER_WAY; slot++) {
 		for (unsigned i = 0; i < locks->config->players; i++) {
+			locks->places[i][slot].next = slot * locks->config->players + i;
 			many_next(locks, i, slot);
 		}
 	}
@@ -526,7 +533,7 @@ json_t *locks_measure(const struct locks_config *config, int *ret_error)
 	};
 	const struct players_config players = {
 		.count = config->players,
-		.requests = OUTSTANDING,
+		.requests = LOCKS_UNDER_WAY,
 		.timeout_ns = config->timeout_ns,
 		.seed = config->seed,
 		.post = config->post,
@@ -535,7 +542,8 @@ json_t *locks_measure(const struct locks_config *config, int *ret_error)
 	json_t *report = json_object();
 
 	must(locks != NULL);
-	must(config->players >= 2);
+	must(config->players >= 2 && config->players <= PLAYERS_MAX);
+	must(config->locks >= config->players * LOCKS_UNDER_WAY);
 	locks->config = config;
 	prng_init(&locks->prng, config->seed);
 	*ret_error = players_new(&locks->players, &players);

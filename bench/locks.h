@@ -7,7 +7,7 @@
  *      alone       one player locks a free lock and gives it back, again and again
  *      hand_over   two players take turns: from giving back to the other's knowing that it has it
  *      one         many players want one lock: grants each second
- *      many        many locks, each wanted by one player, as many under way as may be
+ *      many        many locks, each wanted by one player, LOCKS_UNDER_WAY for each at once
  *      keep_alive  sessions that do nothing else: answers each second (pulse.h; not over links)
  *      death       a holder falls silent: until the one who waits knows that it has the lock
  *
@@ -21,11 +21,12 @@
 
 enum {
 	LOCKS_MAX = 1000000,
+	LOCKS_UNDER_WAY = 32, /* of each player of `many`; each has locks that no other wants */
 };
 
 struct locks_config {
 	unsigned players;  /* who want the one lock, from 2 */
-	unsigned locks;    /* of `many` */
+	unsigned locks;    /* of `many`, from LOCKS_UNDER_WAY for each player */
 	unsigned sessions; /* of `keep_alive`, 1 to PULSE_SESSIONS_MAX */
 	unsigned deaths;   /* of each time to live */
 	double seconds;    /* of each part but death */

@@ -111,7 +111,7 @@ def test_loads_over_kernel_udp(tools):
     check(told["loop"] == "open" and told["errors"] == told["untold"] == told["ended"] == 0,
           "in an open loop, too", told)
     has_locks(report(tools, "lock", "--seconds", MOMENT, "--warm-up", "0", "--clients", "3",
-                     "--locks", "50", "--deaths", "1", environment=environment))
+                     "--locks", "96", "--deaths", "1", environment=environment))
     text = bench(tools, "write", "--requests", "10", environment=environment)
     check("p50_us" in text and "durability" in text, "as text, too", text)
     cluster.down()
@@ -143,17 +143,21 @@ def test_gateway_is_asked_and_harmed(tools):
 
 
 def test_wrong_use_and_nobody_there(tools):
-    nobody = {**os.environ, "COFFER_SERVERS": ""}
+    nobody = {**os.environ, "COFFER_SERVERS": "127.0.0.1:1"}
     for words in ((), ("nothing",), ("write", "--clients", "0"), ("write", "--rate", "x"),
                   ("read", "--outstanding", "65"), ("floor", "--transport", "pigeon"),
                   ("write", "--servers", "no:such:host"), ("floor", "--value-size", "1"),
-                  ("write", "--links", str(tools.folder / "none")), ("write",),
+                  ("write", "--links", str(tools.folder / "none")),
                   ("watch", "--watches", "0"), ("watch", "--value-size", "7"),
                   ("lock", "--locks", "0"), ("lock", "--clients", "1025")):
         bench(tools, *words, expect=2, environment=nobody)
+    bench(tools, "write", expect=2, environment={**os.environ, "COFFER_SERVERS": ""})
+    done = tools.run([tools.options.bench, "lock", "--clients", "3", "--locks", "95"], env=nobody)
+    check(done.returncode == 2 and "--locks at least 96" in done.stderr,
+          "each request under way needs a lock of its own", done.returncode, done.stderr)
     done = tools.run([tools.options.etcd_lock, "--port", "1"])
     check(done.returncode == 1 and "etcd-lock:" in done.stderr, "nobody listens", done.stderr)
-    for words in ((), ("--port", "0"), ("--port", "1", "--locks", "0")):
+    for words in ((), ("--port", "0"), ("--port", "1", "--locks", "511")):
         check(tools.run([tools.options.etcd_lock, *words]).returncode == 2, "wrong use", words)
     for program, where in ((tools.options.etcd_load, ("--ports", "1")),
                            (tools.options.gateway_load, ("--servers", "127.0.0.1:1"))):
