@@ -16,6 +16,7 @@
 #include "control/client/servers.h"
 #include "control/clock.h"
 #include "control/config_value.h"
+#include "control/shared_config.h"
 #include "control/tree.h"
 
 enum {
@@ -27,9 +28,8 @@ enum {
 struct joining {
 	const struct ctl_attach *attach;
 	struct ctl_reason *reason;
-	char shared[CTL_TREE_VALUE_SIZE];                     /* /ctl/config */
-	char servers[STORE_NODES_MAX][CTL_ADDRESS_TEXT_SIZE]; /* those it names */
-	char list[STORE_NODES_MAX * CTL_ADDRESS_TEXT_SIZE];
+	char shared[CTL_TREE_VALUE_SIZE];  /* /ctl/config, without */
+	struct ctl_shared_servers servers; /* those it names */
 	char own[CTL_ADDRESS_TEXT_SIZE], path[CTL_TREE_PATH_SIZE];
 	unsigned node; /* number */
 };
@@ -52,43 +52,6 @@ static int refuse(struct joining *joining, const char *what, const struct coffer
 	return -EIO;
 }
 
-/* Cuts the lines `server.N = ADDRESS` out, and keeps those that follow each other from 1 on. */
-static int take_servers(struct joining *joining)
-{
-	char *out = joining->shared;
-	size_t size = 0;
-
-	memset(joining->servers, 0, sizeof(joining->servers));
-	for (char *line = strtok(joining->shared, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-		struct ctl_address address;
-		char text[CTL_ADDRESS_TEXT_SIZE];
-		unsigned node;
-
-		if (sscanf(line, "server.%u = %21s", &node, text) != 2) {
-			const size_t length = strlen(line);
-
-			memmove(out, line, length); /* never ahead of what is read */
-			out[length] = '\n';
-			out += length + 1;
-		} else if (node >= 1 && node <= STORE_NODES_MAX &&
-		           ctl_value_address(text, &address) == NULL) {
-			memcpy(joining->servers[node - 1], text, sizeof(text));
-		}
-	}
-	*out = '\0';
-	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
-		if (joining->servers[i][0] != '\0') {
-			size += (size_t)snprintf(joining->list + size, sizeof(joining->list) - size,
-			                         "%s%s", size != 0 ? "," : "", joining->servers[i]);
-		}
-	}
-	if (size == 0) {
-		ctl_reason_say(joining->reason, "/ctl/config names no server with an address");
-		return -EINVAL;
-	}
-	return 0;
-}
-
 /* Takes what /ctl/config says; where it stands is in *ret_revision. */
 static int read_config(struct joining *joining, struct coffer *coffer, unsigned flags,
                        int64_t *ret_revision)
@@ -96,18 +59,21 @@ static int read_config(struct joining *joining, struct coffer *coffer, unsigned 
 	const struct coffer_request request = {
 		.verb = COFFER_GET, .flags = flags, .path = "/ctl/config"};
 	struct coffer_result result = {0};
-	int r = coffer_call(coffer, &request, &result);
+	const int r = coffer_call(coffer, &request, &result);
 
 	if (r < 0 || result.outcome != COFFER_DONE || result.value_size == 0 ||
 	    result.value_size >= sizeof(joining->shared) ||
 	    memchr(result.value, 0, result.value_size) != NULL) {
-		r = refuse(joining, "no server of a cluster told its /ctl/config", &result);
-		return r;
+		return refuse(joining, "no server of a cluster told its /ctl/config", &result);
 	}
 	memcpy(joining->shared, result.value, result.value_size);
 	joining->shared[result.value_size] = '\0';
 	*ret_revision = result.store_revision;
-	return take_servers(joining);
+	if (!ctl_shared_config_cut(joining->shared, &joining->servers)) {
+		ctl_reason_say(joining->reason, "/ctl/config names no server with an address");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* Any server tells it: it is as old as that server at most. */
@@ -229,7 +195,7 @@ static int await_others(struct joining *joining, struct coffer *coffer, uint64_t
 			return r;
 		}
 		for (missing = 1; missing < joining->node; missing++) {
-			if (joining->servers[missing - 1][0] == '\0') {
+			if (joining->servers.addresses[missing - 1][0] == '\0') {
 				break;
 			}
 		}
@@ -254,7 +220,7 @@ static int ask_number(struct joining *joining)
 	struct coffer_event event;
 	struct coffer *coffer;
 	int64_t revision = 0;
-	int r = open_client(joining, joining->list, &coffer);
+	int r = open_client(joining, joining->servers.list, &coffer);
 
 	if (r < 0) {
 		return r;
@@ -312,11 +278,12 @@ static int write_file(struct joining *joining)
 	(void)fprintf(file, "# Told by the cluster, when this server joined it.\n%s",
 	              joining->shared);
 	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
-		if (i != joining->node - 1 && joining->servers[i][0] == '\0') {
+		if (i != joining->node - 1 && joining->servers.addresses[i][0] == '\0') {
 			break; /* those behind a gap are told by the cluster */
 		}
 		(void)fprintf(file, "server.%u = %s\n", i + 1,
-		              i == joining->node - 1 ? joining->own : joining->servers[i]);
+		              i == joining->node - 1 ? joining->own
+		                                     : joining->servers.addresses[i]);
 	}
 	(void)fprintf(file, "members = 1 # counts for founders alone\nnode = %u\n", joining->node);
 	is_written = ctl_attach_places(joining->attach->file, file) == 0;
@@ -359,7 +326,8 @@ int ctl_attach(const struct ctl_attach *attach, struct ctl_reason *ret_reason)
 	int r = check_file(&joining);
 
 	r = r < 0 ? r : look_around(&joining);
-	r = r < 0 ? r : ctl_attach_own(joining.list, attach->listen, joining.own, ret_reason);
+	r = r < 0 ? r
+	          : ctl_attach_own(joining.servers.list, attach->listen, joining.own, ret_reason);
 	r = r < 0 ? r : ask_number(&joining);
 	return r < 0 ? r : write_file(&joining);
 }

@@ -63,3 +63,44 @@ void ctl_shared_config(const struct ctl_config *config,
 		}
 	}
 }
+
+static void make_list(struct ctl_shared_servers *servers)
+{
+	size_t size = 0;
+
+	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
+		if (servers->addresses[i][0] != '\0') {
+			size += (size_t)snprintf(servers->list + size, sizeof(servers->list) - size,
+			                         "%s%s", size != 0 ? "," : "",
+			                         servers->addresses[i]);
+		}
+	}
+	must(size < sizeof(servers->list));
+}
+
+bool ctl_shared_config_cut(char text[CTL_TREE_VALUE_SIZE], struct ctl_shared_servers *ret_servers)
+{
+	char *out = text, *end;
+
+	*ret_servers = (struct ctl_shared_servers){0};
+	for (char *line = text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		const size_t size = (size_t)(end - line);
+		struct ctl_address address;
+		char word[CTL_ADDRESS_TEXT_SIZE];
+		unsigned node;
+
+		*end = '\0';
+		if (sscanf(line, "server.%u = %21s", &node, word) != 2) {
+			memmove(out, line, size); /* never ahead of what is read */
+			out[size] = '\n';
+			out += size + 1;
+		} else if (node >= 1 && node <= STORE_NODES_MAX &&
+		           ctl_value_address(word, &address) == NULL && address.ip != 0) {
+			(void)snprintf(ret_servers->addresses[node - 1],
+			               sizeof(ret_servers->addresses[0]), "%s", word);
+		}
+	}
+	*out = '\0';
+	make_list(ret_servers);
+	return ret_servers->list[0] != '\0';
+}
