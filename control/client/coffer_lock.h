@@ -134,7 +134,8 @@ const char *coffer_lock_name(const struct coffer_lock *lock);
 
 /* --- of who holds it, waiting ----------------------------------------------------------------
  *
- * Without waiting: coffer_txn_proclaim(), coffer_txn_transfer() and coffer_txn_submit().
+ * Without waiting: coffer_txn_proclaim(), coffer_txn_transfer() and coffer_submit(), with
+ * COFFER_ORDERED where it is given away: else it may go before what was written under it.
  */
 
 /* Says something new of itself, while it holds it or waits. As coffer_call(), also -ENOMEM. */

@@ -55,9 +55,11 @@ int coffer_unlock(struct coffer_lock *lock)
 	return r;
 }
 
-static int run(struct coffer_lock *lock, struct coffer_txn *txn, struct coffer_result *ret_result)
+static int run(struct coffer_lock *lock, struct coffer_txn *txn, unsigned flags,
+               struct coffer_result *ret_result)
 {
-	const int r = txn == NULL ? -ENOMEM : coffer_txn_run(lock->coffer, txn, ret_result);
+	const struct coffer_request request = {.verb = COFFER_TXN, .flags = flags, .txn = txn};
+	const int r = txn == NULL ? -ENOMEM : coffer_call(lock->coffer, &request, ret_result);
 
 	coffer_txn_free(txn);
 	return r;
@@ -72,7 +74,7 @@ int coffer_lock_proclaim(struct coffer_lock *lock, const void *data, size_t data
 	if (txn != NULL) {
 		coffer_txn_proclaim(txn, lock->name, data, data_size);
 	}
-	r = run(lock, txn, ret_result);
+	r = run(lock, txn, 0, ret_result);
 	if (r == COFFER_DONE) {
 		if (data_size != 0) {
 			memcpy(lock->data, data, data_size);
@@ -91,7 +93,7 @@ int coffer_lock_transfer(struct coffer_lock *lock, uint64_t session,
 	if (txn != NULL) {
 		coffer_txn_transfer(txn, lock->name, session);
 	}
-	r = run(lock, txn, ret_result);
+	r = run(lock, txn, COFFER_ORDERED, ret_result);
 	if (r == COFFER_DONE) {
 		ctl_lock_gone(lock, COFFER_CAUSE_RELEASED);
 	}

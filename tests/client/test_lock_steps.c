@@ -16,7 +16,8 @@
 #include "store/txn.h"
 
 enum {
-	SESSION = 77
+	SESSION = 77,
+	HEIR = 78
 };
 
 struct bench {
@@ -276,6 +277,36 @@ static void test_lost_session_takes_all(void **state)
 	fake_server_close(&bench.server);
 }
 
+/* The servers' part, played from inside of the call that waits for it. */
+static void on_cancelled(void *context, const struct coffer_result *result)
+{
+	struct bench *bench = context;
+	const struct sent sent = take_txn(bench);
+
+	(void)result;
+	assert_int_equal(sent.then.verb, STORE_VERB_UNLOCK);
+	assert_int_equal(sent.then.number, HEIR);
+	say(bench, &sent, (struct proto_answer){.number = 9, .first = 12, .revision = 13});
+}
+
+static void test_hand_over_comes_after_what_was_written_under_the_lock(void **state)
+{
+	const struct coffer_request rev = {.verb = COFFER_REV};
+	struct bench bench;
+	struct sent sent = open_bench(&bench);
+	uint64_t id;
+
+	(void)state;
+	say(&bench, &sent, (struct proto_answer){.number = 9, .first = 9, .revision = 9});
+	until_told(&bench, "h");
+	assert_int_equal(coffer_submit(bench.server.coffer, &rev, on_cancelled, &bench, &id), 0);
+	assert_int_equal(coffer_cancel(bench.server.coffer, id), 0);
+	assert_int_equal(coffer_lock_transfer(bench.lock, HEIR, NULL), COFFER_DONE);
+	assert_string_equal(bench.told, "hr");
+	coffer_lock_free(bench.lock);
+	fake_server_close(&bench.server);
+}
+
 /* --- observers -------------------------------------------------------------------------------- */
 
 static void on_leader(void *context, const struct coffer_leader *leader)
@@ -344,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_given_up_before_its_answer_is_given_back),
 		cmocka_unit_test(test_lock_that_was_never_sent_is_not_given_back),
 		cmocka_unit_test(test_lost_session_takes_all),
+		cmocka_unit_test(test_hand_over_comes_after_what_was_written_under_the_lock),
 		cmocka_unit_test(test_observer_reads_again_when_its_watch_is_lost),
 	};
 
