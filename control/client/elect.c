@@ -366,7 +366,9 @@ static void on_look(void *context, const struct coffer_leader *leader)
 	look->is_told = true;
 	look->leader = *leader;
 	look->leader.value = look->coffer->value;
-	memcpy(look->coffer->value, leader->value, leader->value_size);
+	if (leader->value_size != 0) {
+		memcpy(look->coffer->value, leader->value, leader->value_size);
+	}
 }
 
 int coffer_leader(struct coffer *coffer, const char *election, uint32_t timeout_ms,

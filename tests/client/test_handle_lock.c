@@ -518,6 +518,7 @@ static void test_wrong_use_is_told(void **state)
 	struct coffer_lock *locks[9];
 	char name[COFFER_LOCK_NAME_SIZE_MAX + 2];
 	enum coffer_answer answer;
+	struct coffer_leader leader;
 
 	(void)state;
 	memset(name, 'a', sizeof(name));
@@ -533,6 +534,9 @@ static void test_wrong_use_is_told(void **state)
 	assert_int_equal(coffer_lock_wait(locks[0], &answer), COFFER_REFUSED);
 	assert_int_equal(answer, COFFER_BAD_PATH);
 	coffer_lock_free(locks[0]);
+	assert_int_equal(coffer_leader(handles[0], "/a//b", 0, &leader), COFFER_REFUSED);
+	assert_int_equal(leader.answer, COFFER_BAD_PATH);
+	assert_int_equal(leader.value_size, 0);
 	coffer_lock_free(NULL);
 	coffer_unobserve(NULL);
 	assert_true(coffer_process(handles[0]) >= 0); /* where the freed one goes */
