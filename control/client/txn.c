@@ -339,33 +339,37 @@ int coffer_txn_run(struct coffer *coffer, struct coffer_txn *txn, struct coffer_
 	return coffer_call(coffer, &request, ret_result);
 }
 
+int ctl_txn_end(struct coffer *coffer, struct coffer_txn *txn, unsigned flags,
+                struct coffer_result *ret_result)
+{
+	const struct coffer_request request = {.verb = COFFER_TXN, .flags = flags, .txn = txn};
+	const int r = txn == NULL ? -ENOMEM : coffer_call(coffer, &request, ret_result);
+
+	coffer_txn_free(txn);
+	return r;
+}
+
 int coffer_set_fenced(struct coffer *coffer, const char *lock, int64_t token, const char *path,
                       const void *value, size_t value_size, int64_t if_rev,
                       struct coffer_result *ret_result)
 {
 	struct coffer_txn *txn = coffer_txn_new();
-	int r = -ENOMEM;
 
 	if (txn != NULL) {
 		coffer_txn_if_token(txn, lock, token);
 		coffer_txn_set(txn, path, value, value_size, if_rev, 0);
-		r = coffer_txn_run(coffer, txn, ret_result);
 	}
-	coffer_txn_free(txn);
-	return r;
+	return ctl_txn_end(coffer, txn, 0, ret_result);
 }
 
 int coffer_delete_fenced(struct coffer *coffer, const char *lock, int64_t token, const char *path,
                          int64_t if_rev, struct coffer_result *ret_result)
 {
 	struct coffer_txn *txn = coffer_txn_new();
-	int r = -ENOMEM;
 
 	if (txn != NULL) {
 		coffer_txn_if_token(txn, lock, token);
 		coffer_txn_delete(txn, path, if_rev);
-		r = coffer_txn_run(coffer, txn, ret_result);
 	}
-	coffer_txn_free(txn);
-	return r;
+	return ctl_txn_end(coffer, txn, 0, ret_result);
 }

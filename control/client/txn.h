@@ -15,3 +15,7 @@
  * Returns 0, -EINVAL or -E2BIG.
  */
 int ctl_txn_bytes(struct coffer_txn *txn, struct slice *ret_bytes, bool *ret_owns);
+
+/* Runs it, waiting, and frees it. As coffer_call(); -ENOMEM: `txn` is NULL. */
+int ctl_txn_end(struct coffer *coffer, struct coffer_txn *txn, unsigned flags,
+                struct coffer_result *ret_result);

@@ -7,6 +7,7 @@
 
 #include "control/client/left.h"
 #include "control/client/lock.h"
+#include "control/client/txn.h"
 
 #define NS_PER_MS ((uint64_t)1000 * 1000)
 
@@ -55,16 +56,6 @@ int coffer_unlock(struct coffer_lock *lock)
 	return r;
 }
 
-static int run(struct coffer_lock *lock, struct coffer_txn *txn, unsigned flags,
-               struct coffer_result *ret_result)
-{
-	const struct coffer_request request = {.verb = COFFER_TXN, .flags = flags, .txn = txn};
-	const int r = txn == NULL ? -ENOMEM : coffer_call(lock->coffer, &request, ret_result);
-
-	coffer_txn_free(txn);
-	return r;
-}
-
 int coffer_lock_proclaim(struct coffer_lock *lock, const void *data, size_t data_size,
                          struct coffer_result *ret_result)
 {
@@ -74,7 +65,7 @@ int coffer_lock_proclaim(struct coffer_lock *lock, const void *data, size_t data
 	if (txn != NULL) {
 		coffer_txn_proclaim(txn, lock->name, data, data_size);
 	}
-	r = run(lock, txn, 0, ret_result);
+	r = ctl_txn_end(lock->coffer, txn, 0, ret_result);
 	if (r == COFFER_DONE) {
 		if (data_size != 0) {
 			memcpy(lock->data, data, data_size);
@@ -93,7 +84,7 @@ int coffer_lock_transfer(struct coffer_lock *lock, uint64_t session,
 	if (txn != NULL) {
 		coffer_txn_transfer(txn, lock->name, session);
 	}
-	r = run(lock, txn, COFFER_ORDERED, ret_result);
+	r = ctl_txn_end(lock->coffer, txn, COFFER_ORDERED, ret_result);
 	if (r == COFFER_DONE) {
 		ctl_lock_gone(lock, COFFER_CAUSE_RELEASED);
 	}
