@@ -54,12 +54,12 @@
  *
  * Threads. A handle belongs to one thread at a time; two handles have nothing in common. Callbacks
  * run inside coffer_process() (or a blocking call, or coffer_close()), on its thread. From inside
- * a callback coffer_submit(), coffer_cancel(), coffer_watch(), coffer_unwatch(), coffer_pause(),
- * coffer_resume() and coffer_renew() may be called, nothing else that takes the handle.
+ * a callback all functions may be called but those that wait and coffer_process() (-EBUSY), and
+ * coffer_close().
  * The library starts no thread and installs no signal handler. A handle does not survive fork().
  *
  * Memory. Each pointer here is borrowed for the call, if nothing else is said. All memory is taken
- * by coffer_open().
+ * by coffer_open(), but that of transactions, locks and observers, each when it is made.
  *
  * Errors are negative errno values.
  */
@@ -134,7 +134,8 @@ void coffer_close(struct coffer *coffer);
 
 /*
  * The servers of the cluster called `name`, as its name cluster tells them: what stands below
- * /ctl/ns/NAME there. Waits, for options->timeout_ms twice at most.
+ * /ctl/ns/NAME there. Waits: for each page of their list, and for each of them,
+ * options->timeout_ms at most.
  *
  * boot         servers of the name cluster, as coffer_open() takes them; NULL: the environment
  *              variable COFFER_BOOT
@@ -143,7 +144,7 @@ void coffer_close(struct coffer *coffer);
  *
  * Returns how many there are, COFFER_SERVERS_MAX at most, 0 if none is told; as coffer_open();
  * -EINVAL: that is no name; -ENOSPC: `size` is too small; -ETIMEDOUT: the name cluster did not
- * answer; -EACCES: it is denied.
+ * answer; -EACCES: it is denied; -EPROTO, -EBADMSG: it refused, or answered nonsense.
  */
 int coffer_cluster(const char *boot, const char *name, const struct coffer_options *options,
                    char *ret_servers, size_t size);
@@ -290,7 +291,8 @@ struct coffer_entry {
 
 /*
  * Takes the next entry off a page. `*position` is 0 at the start.
- * Returns 1, 0 at the end, or -EBADMSG if the page makes no sense.
+ * Returns 1, 0 at the end, -EBADMSG if the page makes no sense, or -EINVAL if there is none at the
+ * position.
  */
 int coffer_page_next(const struct coffer_result *result, size_t *position,
                      struct coffer_entry *ret_entry);

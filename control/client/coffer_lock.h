@@ -43,8 +43,9 @@
  * under a lock never comes after its end.
  *
  * Locks belong to their handle's thread. Callbacks come as all others do; all functions here but
- * those that wait may be called in them. A lock takes 5 KiB, one watch of options.watches_max, and
- * one request while it asks. coffer_close() frees locks, too, without a word.
+ * those that wait may be called in them. None may free a lock that such a call waits for. A lock
+ * takes 5 KiB, one watch of options.watches_max, and one request while it asks. coffer_close()
+ * frees locks, too, without a word.
  */
 
 #include <coffer_txn.h>

@@ -96,8 +96,10 @@ void ctl_observers_free(struct coffer *coffer);
 /* Sends what a call outside of coffer_process() gave rise to, and sets the timer. */
 void ctl_handle_flush(struct coffer *coffer);
 
-/* Waits until there is something to do, for timeout_ms at most (-1: no limit), and does it. */
-void ctl_handle_wait(struct coffer *coffer, int timeout_ms);
-
 /* CLOCK_BOOTTIME, which never jumps and counts the time the machine was suspended. */
 uint64_t ctl_handle_now_ns(void);
+
+/* --- wait.c --------------------------------------------------------------------------------- */
+
+/* Waits until there is something to do, for timeout_ms at most (-1: no limit), and does it. */
+void ctl_handle_wait(struct coffer *coffer, int timeout_ms);
