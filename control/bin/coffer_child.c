@@ -16,7 +16,7 @@ enum {
 	SIGNALLED = 128,
 };
 
-/* Passed on; the first three end `coffer` where there is nobody to pass them on to. */
+/* Passed on; the first four end `coffer` where there is nobody to pass them on to. */
 static const int PASSED[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
 
 int cli_child_watch(struct cli_child *child)
@@ -66,6 +66,8 @@ static void become(const struct cli_child *child, char **words,
                    const struct cli_variable variables[CLI_CHILD_VARIABLES], int death,
                    pid_t parent)
 {
+	int error;
+
 	(void)setpgid(0, 0); /* the parent does so, too: whoever is first */
 	if (child->has_terminal) {
 		(void)tcsetpgrp(STDIN_FILENO, getpid());
@@ -77,8 +79,9 @@ static void become(const struct cli_child *child, char **words,
 	set_variables(variables);
 	(void)sigprocmask(SIG_SETMASK, &child->former, NULL);
 	(void)execvp(words[0], words);
-	(void)fprintf(stderr, "coffer: %s: %s\n", words[0], strerror(errno));
-	_exit(errno == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
+	error = errno;
+	(void)fprintf(stderr, "coffer: %s: %s\n", words[0], strerror(error));
+	_exit(error == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
 }
 
 int cli_child_start(struct cli_child *child, char **words,
