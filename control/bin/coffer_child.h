@@ -8,7 +8,7 @@
  *
  * No shell stands between, and no thread: signals come by a descriptor. The command has a process
  * group of its own, and the terminal, if `coffer` had it; signals to `coffer` are passed on to the
- * group. If `coffer` is killed the command gets SIGTERM (or SIGKILL).
+ * group. If `coffer` is killed the command alone, not its group, gets SIGTERM (or SIGKILL).
  */
 
 #include <signal.h>

@@ -9,7 +9,7 @@
  *        |          `-- a margin before the end, or lost: the command is told; CLI_LOST
  *        `-- refused, or a signal: an exit code
  *
- * Without a command it prints the token, and holds until SIGINT, SIGTERM or SIGHUP.
+ * Without a command it prints the token, and holds until SIGINT, SIGTERM, SIGHUP or SIGQUIT.
  */
 
 #include "control/bin/coffer_cli.h"

@@ -55,8 +55,7 @@ static const char DOC[] =
 	"\n"
 	"Exit codes: 0 done; 1 condition false, or not there; 2 wrong use; 3 no quorum, or nobody "
 	"reached; 4 refused; 5 deadline passed, outcome unknown; 6 no event in time, or the lock "
-	"was "
-	"lost; 7 the command of --exec failed. lock and elect: that of their command.";
+	"was lost; 7 the command of --exec failed. lock and elect: that of their command.";
 
 static const struct argp_option OPTIONS[] = {
 	{"output", 'o', "text|json", 0, "How to print (text)", 0},
@@ -71,7 +70,8 @@ static const struct argp_option OPTIONS[] = {
          "Time for the whole request (5s); wait: for an event (no limit)", 0},
 	{"if-rev", OPTION_IF_REV, "R", 0,
          "set, del: only if the file's revision is R; 0: if there is none", 0},
-	{"rev", OPTION_REV, "R", 0, "get, stat, ls, find, walk: as of right after the change R", 0},
+	{"rev", OPTION_REV, "R", 0,
+         "get, stat, ls, find, walk, locks: as of right after the change R", 0},
 	{"from", OPTION_FROM, "R", 0, "wait, watch, log: changes of revision R and later", 0},
 	{"exec", OPTION_EXEC, "COMMAND", 0,
          "watch: run for each change, in place of printing; sync: after changes", 0},
