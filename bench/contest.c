@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/hist.h"
 #include "bench/option.h"
@@ -43,7 +44,9 @@ struct contest {
 	int error;
 	struct prng prng;
 	uint64_t start_ns, count_from_ns, count_to_ns, pause_ns;
-	uint64_t grants, held;
+	uint64_t grants;
+	unsigned holder; /* HAND_OVER */
+	bool is_granted; /* DEATH: to who waited */
 	struct place places[CONTEST_PLAYERS][CONTEST_SLOTS];
 	struct hist acquire, release, hand_over;
 };
@@ -157,7 +160,7 @@ static void take_turns(struct contest *contest, unsigned player, bool held, uint
 		add(contest, &contest->hand_over, now_ns);
 		contest->grants += is_counted(contest, now_ns);
 	}
-	contest->held = player;
+	contest->holder = player;
 	contest->pause_ns = now_ns + PAUSE_NS;
 }
 
@@ -167,7 +170,7 @@ static void pass_on(struct contest *contest)
 	    report_now_ns() >= contest->pause_ns) {
 		contest->pause_ns = 0;
 		contest->start_ns = report_now_ns();
-		unlock(contest, (unsigned)contest->held, 0);
+		unlock(contest, contest->holder, 0);
 	}
 }
 
@@ -186,7 +189,7 @@ void contest_done(struct contest *contest, unsigned player, unsigned slot, bool 
 		go_round(contest, player, slot, held, now_ns);
 	} else if (player == 0 && !held && contest->start_ns != 0) {
 		add(contest, &contest->hand_over, now_ns);
-		contest->held = 1;
+		contest->is_granted = true;
 	}
 }
 
@@ -205,10 +208,10 @@ static void begin_part(struct contest *contest, enum part part)
 	hist_init(&contest->hand_over);
 }
 
-/* Turns until so much time has come, or as soon as `left` or fewer are under way. */
-static int turn_until(struct contest *contest, uint64_t end_ns, unsigned left)
+/* Turns until so much time has come, or nothing is under way any more. */
+static int turn_until(struct contest *contest, uint64_t end_ns)
 {
-	while (report_now_ns() < end_ns && contest->error == 0 && contest->under_way > left) {
+	while (report_now_ns() < end_ns && contest->error == 0 && contest->under_way > 0) {
 		const int r = contest->side->turn(contest->side->context);
 
 		if (r < 0) {
@@ -224,21 +227,15 @@ static int settle(struct contest *contest)
 	int r;
 
 	contest->stops = true;
-	r = turn_until(contest, report_now_ns() + PATIENCE_NS, 0);
+	r = turn_until(contest, report_now_ns() + PATIENCE_NS);
 	return r == 0 && contest->under_way != 0 ? -ETIMEDOUT : r;
 }
 
 static int run_part(struct contest *contest)
 {
-	while (report_now_ns() < contest->count_to_ns && contest->error == 0) {
-		const int r = contest->side->turn(contest->side->context);
+	const int r = turn_until(contest, contest->count_to_ns);
 
-		if (r < 0) {
-			return r;
-		}
-		pass_on(contest);
-	}
-	return contest->error == 0 ? settle(contest) : contest->error;
+	return r == 0 ? settle(contest) : r;
 }
 
 static json_t *grants_of(const struct contest *contest)
@@ -269,7 +266,7 @@ static int run_hand_over(struct contest *contest, json_t *report)
 	begin_part(contest, PART_HAND_OVER);
 	name_all(contest, "/bench/passed");
 	lock(contest, 0, 0);
-	r = turn_until(contest, report_now_ns() + PATIENCE_NS, 0);
+	r = turn_until(contest, report_now_ns() + PATIENCE_NS);
 	lock(contest, 1, 0);
 	if (r == 0) {
 		r = run_part(contest);
@@ -280,7 +277,7 @@ static int run_hand_over(struct contest *contest, json_t *report)
 	/* The last one has it yet. */
 	if (r == 0) {
 		begin_part(contest, PART_DEATH);
-		unlock(contest, (unsigned)contest->held, 0);
+		unlock(contest, contest->holder, 0);
 	}
 	return r == 0 ? settle(contest) : r;
 }
@@ -324,10 +321,11 @@ static int run_many(struct contest *contest, json_t *report)
 static int die_once(struct contest *contest, uint32_t ttl_ms)
 {
 	const struct contest_side *side = contest->side;
+	const uint64_t alive_ns = PAUSE_NS + prng_below(&contest->prng, (uint64_t)ttl_ms * 1000000);
 	int r = side->open(side->context, 1, ttl_ms);
 
 	contest->start_ns = 0;
-	contest->held = 0;
+	contest->is_granted = false;
 	name_all(contest, "/bench/death");
 	if (r == 0) {
 		lock(contest, 1, 0);
@@ -335,17 +333,14 @@ static int die_once(struct contest *contest, uint32_t ttl_ms)
 	}
 	if (r == 0) {
 		lock(contest, 0, 0);
-		r = turn_until(contest,
-		               report_now_ns() + PAUSE_NS +
-		                       prng_below(&contest->prng, (uint64_t)ttl_ms * 1000000),
-		               0);
+		r = turn_until(contest, report_now_ns() + alive_ns);
 	}
 	if (r == 0) {
 		contest->start_ns = report_now_ns();
 		side->kill(side->context, 1);
 		r = settle(contest);
 	}
-	if (r == 0 && contest->held == 1) {
+	if (r == 0 && contest->is_granted) {
 		contest->start_ns = 0;
 		unlock(contest, 0, 0);
 		r = settle(contest);
@@ -376,32 +371,40 @@ static int run_deaths(struct contest *contest, json_t *report)
 	return r;
 }
 
-json_t *contest_measure(const struct contest_config *config, const struct contest_side *side,
-                        void (*bind)(void *context, struct contest *contest), int *ret_error)
+static int measure(struct contest *contest, json_t *report)
 {
 	static int (*const parts[])(struct contest *, json_t *) = {
 		run_alone, run_hand_over, run_one, run_many, run_deaths,
 	};
-	struct contest *contest = calloc(1, sizeof(*contest));
-	json_t *report = json_object();
+	const struct contest_side *side = contest->side;
+	int r = side->begin(side->context, contest);
 
-	must(contest != NULL);
-	contest->config = config;
-	contest->side = side;
-	prng_init(&contest->prng, 1);
-	bind(side->context, contest);
-	*ret_error = 0;
-	for (unsigned i = 0; *ret_error == 0 && i < CONTEST_PLAYERS; i++) {
-		*ret_error = side->open(side->context, i, SESSION_MS);
+	for (unsigned i = 0; r == 0 && i < CONTEST_PLAYERS; i++) {
+		r = side->open(side->context, i, SESSION_MS);
 	}
-	for (size_t i = 0; *ret_error == 0 && i < sizeof(parts) / sizeof(parts[0]); i++) {
-		*ret_error = parts[i](contest, report);
+	for (size_t i = 0; r == 0 && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		r = parts[i](contest, report);
+	}
+	return r;
+}
+
+int contest_run(const struct contest_config *config, const struct contest_side *side)
+{
+	static struct contest contest;
+	json_t *report = json_object();
+	int r;
+
+	contest.config = config;
+	contest.side = side;
+	prng_init(&contest.prng, 1);
+	r = measure(&contest, report);
+	if (r < 0) {
+		(void)fprintf(stderr, "%s-lock: %s\n", side->name, strerror(-r));
+		json_decref(report);
+		return EXIT_FAILURE;
 	}
 	(void)json_object_set_new(report, "players", json_integer(CONTEST_PLAYERS));
-	if (*ret_error < 0) {
-		json_decref(report);
-		report = NULL;
-	}
-	free(contest);
-	return report;
+	(void)json_object_set_new(report, "what", json_sprintf("%s lock", side->name));
+	report_print(report, 1);
+	return EXIT_SUCCESS;
 }

@@ -16,7 +16,6 @@
  */
 
 #include <argp.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,8 +26,13 @@ enum {
 	CONTEST_TTLS_MAX = 8,
 };
 
+struct contest;
+
 struct contest_side {
+	const char *name; /* of whom: in the report, and in what is said on standard error */
 	void *context;
+	/* First of all: who is told, and what has to be there. 0 or a negative errno. */
+	int (*begin)(void *context, struct contest *contest);
 	/* A new session for a player, in the place of the one it has. 0 or a negative errno. */
 	int (*open)(void *context, unsigned player, uint32_t ttl_ms);
 	/* Its time to live as granted, in ms; 0: not known. */
@@ -52,14 +56,8 @@ struct contest_config {
 /* --locks, --deaths, --seconds; the input is a struct contest_config. */
 extern const struct argp contest_argp;
 
-struct contest;
-
 /* The step of this slot is over; false: it was refused, which ends the measurement. */
 void contest_done(struct contest *contest, unsigned player, unsigned slot, bool is_good);
 
-/*
- * `bind` is called first: who the side tells. The report, or NULL; then ret_error is a negative
- * errno.
- */
-json_t *contest_measure(const struct contest_config *config, const struct contest_side *side,
-                        void (*bind)(void *context, struct contest *contest), int *ret_error);
+/* Prints the report, or why there is none. Returns what the program is to exit with. */
+int contest_run(const struct contest_config *config, const struct contest_side *side);

@@ -11,9 +11,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "bench/contest.h"
 #include "bench/grpc_line.h"
@@ -220,14 +217,7 @@ static void kill_player(void *context, unsigned player)
 	etcd->players[player].is_dead = true;
 }
 
-static void bind_contest(void *context, struct contest *contest)
-{
-	struct etcd *etcd = context;
-
-	etcd->contest = contest;
-}
-
-static int open_lines(struct etcd *etcd)
+static int begin(void *context, struct contest *contest)
 {
 	static const char *const paths[METHODS] = {
 		"/etcdserverpb.Lease/LeaseGrant",
@@ -235,8 +225,11 @@ static int open_lines(struct etcd *etcd)
 		"/v3lockpb.Lock/Lock",
 		"/v3lockpb.Lock/Unlock",
 	};
+	struct etcd *etcd = context;
 	int r = 0;
 
+	etcd->contest = contest;
+	etcd->next_lease = (report_now_ns() & INT64_MAX) | 1;
 	for (unsigned i = 0; r == 0 && i < METHODS; i++) {
 		r = grpc_line_open(&etcd->lines[i], etcd->port, paths[i]);
 	}
@@ -250,30 +243,19 @@ int main(int argc, char **argv)
 		.options = options, .parser = take_option, .children = children};
 	static struct etcd etcd = {
 		.config = {.locks = 10000, .deaths = 5, .ttls_ms = {2000, 5000}, .seconds = 2}};
-	const struct contest_side side = {.context = &etcd,
+	const struct contest_side side = {.name = "etcd",
+	                                  .context = &etcd,
+	                                  .begin = begin,
 	                                  .open = open_session,
 	                                  .ttl_ms = ttl_of,
 	                                  .lock = lock,
 	                                  .unlock = unlock,
 	                                  .kill = kill_player,
 	                                  .turn = turn};
-	json_t *report = NULL;
-	int r;
 
 	argp_err_exit_status = 2;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &etcd) != 0) {
 		return 2;
 	}
-	etcd.next_lease = (report_now_ns() & INT64_MAX) | 1;
-	r = open_lines(&etcd);
-	if (r == 0) {
-		report = contest_measure(&etcd.config, &side, bind_contest, &r);
-	}
-	if (report == NULL) {
-		(void)fprintf(stderr, "etcd-lock: %s\n", strerror(-r));
-		return EXIT_FAILURE;
-	}
-	(void)json_object_set_new(report, "what", json_string("etcd lock"));
-	report_print(report, 1);
-	return EXIT_SUCCESS;
+	return contest_run(&etcd.config, &side);
 }

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zookeeper/zookeeper.h>
 
@@ -317,13 +316,16 @@ static void make(struct zookeeper *zookeeper, const char *path)
 }
 
 /* A lock is a node that its waiters stand below. */
-static int make_locks(struct zookeeper *zookeeper)
+static int begin(void *context, struct contest *contest)
 {
+	struct zookeeper *zookeeper = context;
 	static const char *const paths[] = {"/bench",     "/bench/free",  "/bench/passed",
 	                                    "/bench/one", "/bench/death", "/bench/many"};
 	const uint64_t end_ns = report_now_ns() + PATIENCE_NS;
-	int r = open_session(zookeeper, 0, SESSION_MS);
+	int r;
 
+	zookeeper->contest = contest;
+	r = open_session(zookeeper, 0, SESSION_MS);
 	for (size_t i = 0; r == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
 		make(zookeeper, paths[i]);
 	}
@@ -340,13 +342,6 @@ static int make_locks(struct zookeeper *zookeeper)
 	return r;
 }
 
-static void bind_contest(void *context, struct contest *contest)
-{
-	struct zookeeper *zookeeper = context;
-
-	zookeeper->contest = contest;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{.argp = &contest_argp}, {0}};
@@ -354,30 +349,20 @@ int main(int argc, char **argv)
 		.options = options, .parser = take_option, .children = children};
 	static struct zookeeper zookeeper = {
 		.config = {.locks = 10000, .deaths = 5, .ttls_ms = {4000}, .seconds = 2}};
-	const struct contest_side side = {.context = &zookeeper,
+	const struct contest_side side = {.name = "zookeeper",
+	                                  .context = &zookeeper,
+	                                  .begin = begin,
 	                                  .open = open_session,
 	                                  .ttl_ms = ttl_of,
 	                                  .lock = lock,
 	                                  .unlock = unlock,
 	                                  .kill = kill_player,
 	                                  .turn = turn};
-	json_t *report = NULL;
-	int r;
 
 	argp_err_exit_status = 2;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &zookeeper) != 0) {
 		return 2;
 	}
 	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
-	r = make_locks(&zookeeper);
-	if (r == 0) {
-		report = contest_measure(&zookeeper.config, &side, bind_contest, &r);
-	}
-	if (report == NULL) {
-		(void)fprintf(stderr, "zookeeper-lock: %s\n", strerror(-r));
-		return EXIT_FAILURE;
-	}
-	(void)json_object_set_new(report, "what", json_string("zookeeper lock"));
-	report_print(report, 1);
-	return EXIT_SUCCESS;
+	return contest_run(&zookeeper.config, &side);
 }
