@@ -375,6 +375,18 @@ int paxos_replica_recover_lost(struct paxos_replica *replica, uint64_t first, ui
 	return 0;
 }
 
+/*
+ * It took part in a configuration, and lost the entry that began it: it would enter it again, and
+ * cut what it acknowledged there.
+ */
+static bool has_lost_the_step(const struct paxos_core *core)
+{
+	const uint32_t accepted = core->accepted.configuration;
+
+	return accepted > core->configuration &&
+	       accepted > store_members(core->store)->configuration;
+}
+
 int paxos_replica_recover_end(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
@@ -390,9 +402,9 @@ int paxos_replica_recover_end(struct paxos_replica *replica)
 	core->durable.stage_record = 0;
 	if (!replica->recovery.is_sure ||
 	    (core->outbox.record_last == 0 && replica->recovery.loaded != 0) ||
-	    (core->holes != 0 && (paxos_ballot_is_none(core->accepted) ||
-	                          core->accepted.configuration > core->configuration))) {
-		return -EBADMSG; /* or it took part in a later one, without the step */
+	    (core->holes != 0 &&
+	     (paxos_ballot_is_none(core->accepted) || has_lost_the_step(core)))) {
+		return -EBADMSG;
 	}
 	return 0;
 }

@@ -51,12 +51,12 @@ struct one {
 	struct paxos_replica *replica;
 };
 
-static void make(struct one *one, uint32_t start)
+static void make_of(struct one *one, uint32_t start, uint32_t founders)
 {
 	const struct store_config store = {
 		.quota_bytes = 1 << 20, .sessions_max = 8, .events_max = 64};
 	struct paxos_config config = {
-		.founders = 1,
+		.founders = founders,
 		.cluster = 77,
 		.incarnation = (uint64_t)1 << 32 | 5,
 		.start = start,
@@ -72,6 +72,11 @@ static void make(struct one *one, uint32_t start)
 	config.snapshot_bytes = 20000;
 	assert_int_equal(store_new(&one->store, &store), 0);
 	assert_int_equal(paxos_replica_new(&one->replica, &config, one->store), 0);
+}
+
+static void make(struct one *one, uint32_t start)
+{
+	make_of(one, start, 1);
 }
 
 static void unmake(struct one *one)
@@ -356,6 +361,39 @@ static void test_lost_step_into_a_later_configuration_is_no_hole(void **state)
 	}
 }
 
+/* The step of one that joined later, or so long ago that the snapshot alone tells of it. */
+static void test_losses_behind_a_step_that_is_known_leave_holes(void **state)
+{
+	const uint64_t from = book.count - 2;
+
+	(void)state;
+	for (unsigned with_snapshot = 0; with_snapshot < 2; with_snapshot++) {
+		struct paxos_mark mark = book.records[book.count].mark;
+		struct paxos_status status;
+		struct one one;
+
+		mark.low = book.records[from].mark.low;
+		make_of(&one, 2, 0);
+		if (with_snapshot != 0) {
+			load(&one);
+		}
+		for (uint64_t number = with_snapshot != 0 ? book.forgot : 1; number < from;
+		     number++) {
+			assert_int_equal(
+				paxos_replica_recover(one.replica, number, bytes_of(number)), 0);
+		}
+		assert_int_equal(paxos_replica_recover_lost(one.replica, from, book.count, &mark),
+		                 0);
+		assert_int_equal(paxos_replica_recover_end(one.replica), 0);
+		paxos_replica_start(one.replica, 1);
+		paxos_replica_status(one.replica, &status);
+		assert_int_equal(status.configuration, 1);
+		assert_int_equal(status.holes, mark.length - mark.low);
+		assert_true(status.holes != 0);
+		unmake(&one);
+	}
+}
+
 /* One record, or the mark of lost ones, with something in it that chance put there. */
 static int bring_spoiled(struct one *one, struct prng *prng, uint64_t number, uint64_t from)
 {
@@ -428,6 +466,7 @@ int main(void)
 		cmocka_unit_test(test_too_short_is_refused),
 		cmocka_unit_test(test_lost_records_leave_their_entries_unknown),
 		cmocka_unit_test(test_lost_step_into_a_later_configuration_is_no_hole),
+		cmocka_unit_test(test_losses_behind_a_step_that_is_known_leave_holes),
 		cmocka_unit_test(test_spoiled_is_survived),
 	};
 
