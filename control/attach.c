@@ -3,8 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +17,12 @@
 #include "control/config_value.h"
 #include "control/shared_config.h"
 #include "control/tree.h"
+#include "control/whole_file.h"
+#include "store/base/check.h"
 
 enum {
 	WAIT_MS = 2000, /* between two looks at the request, if nothing is told of it */
+	TEXT_SIZE = CTL_TREE_VALUE_SIZE + 1024, /* of a configuration, but for its paths */
 };
 
 #define PATIENCE_NS ((uint64_t)60000000000)
@@ -249,51 +251,50 @@ static int ask_number(struct joining *joining)
 	return r < 0 ? r : 0;
 }
 
-int ctl_attach_places(const char *file, FILE *out)
+int ctl_attach_write(const char *file, const char *text, struct ctl_reason *ret_reason)
 {
-	char folder[PATH_MAX], *slash;
+	char copy[PATH_MAX], folder[PATH_MAX], *whole = NULL;
+	int r = 0, size;
 
-	if (realpath(file, folder) == NULL) {
-		return -errno;
+	(void)snprintf(copy, sizeof(copy), "%s", file);
+	if (realpath(dirname(copy), folder) == NULL) {
+		r = -errno;
+	} else {
+		size = asprintf(&whole, "%sdata = %s/data\nmanagement = %s/cofferd.sock\n", text,
+		                folder, folder);
+		r = size < 0 ? -ENOMEM
+		             : ctl_whole_file_make(file, 0640, slice_make(whole, (size_t)size));
+		free(size < 0 ? NULL : whole);
 	}
-	slash = strrchr(folder, '/');
-	*slash = '\0';
-	(void)fprintf(out, "data = %s/data\nmanagement = %s/cofferd.sock\n", folder, folder);
-	return 0;
+	if (r < 0) {
+		ctl_reason_say(ret_reason, "%s cannot be made (%s)", file, strerror(-r));
+	}
+	return r;
 }
 
 static int write_file(struct joining *joining)
 {
-	bool is_written;
-	FILE *file;
-	int fd;
+	char text[TEXT_SIZE];
+	size_t size;
 
-	fd = open(joining->attach->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	file = fd < 0 ? NULL : fdopen(fd, "w");
-	if (file == NULL) {
-		ctl_reason_say(joining->reason, "%s cannot be made (%s)", joining->attach->file,
-		               strerror(errno));
-		return -EIO;
-	}
-	(void)fprintf(file, "# Told by the cluster, when this server joined it.\n%s",
-	              joining->shared);
+	size = (size_t)snprintf(text, sizeof(text),
+	                        "# Told by the cluster, when this server joined it.\n%s",
+	                        joining->shared);
 	for (unsigned i = 0; i < STORE_NODES_MAX; i++) {
-		if (i != joining->node - 1 && joining->servers.addresses[i][0] == '\0') {
+		const bool is_own = i == joining->node - 1;
+		const char *at = is_own ? joining->own : joining->servers.addresses[i];
+
+		if (at[0] == '\0') {
 			break; /* those behind a gap are told by the cluster */
 		}
-		(void)fprintf(file, "server.%u = %s\n", i + 1,
-		              i == joining->node - 1 ? joining->own
-		                                     : joining->servers.addresses[i]);
+		size += (size_t)snprintf(text + size, sizeof(text) - size, "server.%u = %s\n",
+		                         i + 1, at);
 	}
-	(void)fprintf(file, "members = 1 # counts for founders alone\nnode = %u\n", joining->node);
-	is_written = ctl_attach_places(joining->attach->file, file) == 0;
-	if (fclose(file) != 0 || !is_written) {
-		ctl_reason_say(joining->reason, "%s cannot be written (%s)", joining->attach->file,
-		               strerror(errno));
-		(void)unlink(joining->attach->file);
-		return -EIO;
-	}
-	return 0;
+	size += (size_t)snprintf(text + size, sizeof(text) - size,
+	                         "members = 1 # counts for founders alone\nnode = %u\n",
+	                         joining->node);
+	must(size < sizeof(text));
+	return ctl_attach_write(joining->attach->file, text, joining->reason);
 }
 
 static int check_file(struct joining *joining)

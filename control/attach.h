@@ -14,7 +14,6 @@
  */
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "control/config_value.h"
 #include "control/reason.h"
@@ -36,10 +35,11 @@ int ctl_attach_own(const char *servers, const char *listen, char ret_own[CTL_ADD
                    struct ctl_reason *ret_reason);
 
 /*
- * Where a server keeps what is its own if its configuration was made by itself: beside `file`,
- * which is there. Lines of a configuration. 0, or a negative errno.
+ * Makes the configuration of a server that nobody wrote one for (whole_file.h): `text`, then where
+ * it keeps what is its own, beside `file`. 0, or a negative errno and the sentence; then there is
+ * none. -EEXIST: there was one.
  */
-int ctl_attach_places(const char *file, FILE *out);
+int ctl_attach_write(const char *file, const char *text, struct ctl_reason *ret_reason);
 
 /*
  * 0, or a negative errno and the sentence; then no file was made. -EEXIST: it is there already;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +15,11 @@
 #include "control/client/coffer.h"
 #include "control/config.h"
 #include "control/tree_plan.h"
+#include "control/whole_file.h"
 
 enum {
 	LOOK_MS = 1000, /* between two looks at a name that another has claimed */
+	TEXT_SIZE = CTL_PLACE_SIZE + 512,
 };
 
 struct claiming {
@@ -47,22 +48,6 @@ void ctl_claim_file(const char *file, char ret_file[CTL_PATH_SIZE_MAX])
 	}
 }
 
-/* So that a name in the folder outlives a loss of power. */
-static int sync_folder(const char *file)
-{
-	char copy[CTL_PATH_SIZE_MAX];
-	int fd, r;
-
-	(void)snprintf(copy, sizeof(copy), "%s", file);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		return -errno;
-	}
-	r = fsync(fd) < 0 ? -errno : 0;
-	(void)close(fd);
-	return r;
-}
-
 int ctl_claim_settle(const char *file, struct ctl_reason *ret_reason)
 {
 	char from[CTL_PATH_SIZE_MAX];
@@ -72,7 +57,8 @@ int ctl_claim_settle(const char *file, struct ctl_reason *ret_reason)
 	if (access(file, F_OK) == 0 || access(from, F_OK) != 0) {
 		return 0;
 	}
-	r = renameat(AT_FDCWD, from, AT_FDCWD, file) < 0 ? -errno : sync_folder(file);
+	r = renameat(AT_FDCWD, from, AT_FDCWD, file) < 0 ? -errno
+	                                                 : ctl_file_sync_name(AT_FDCWD, file);
 	if (r < 0) {
 		ctl_reason_say(ret_reason, "%s cannot become %s (%s)", from, file, strerror(-r));
 	}
@@ -88,42 +74,22 @@ void ctl_claim_withdraw(const char *file)
 	             to); /* if not: it says that there is no superblock, and is not claimed */
 }
 
-static int fail_file(struct claiming *claiming, const char *what)
-{
-	const int r = -errno;
-
-	ctl_reason_say(claiming->reason, "%s cannot be %s (%s)", claiming->file, what,
-	               strerror(-r));
-	return r < 0 ? r : -EIO;
-}
-
 /* A cluster of one server, with an id by chance. */
-static int write_claim(struct claiming *claiming)
+static int write_claim(const struct claiming *claiming)
 {
 	const struct ctl_claim *claim = claiming->claim;
+	char text[TEXT_SIZE];
 	uint64_t cluster = 0;
-	FILE *file;
-	bool is_good;
 
 	if (getrandom(&cluster, sizeof(cluster), 0) != (ssize_t)sizeof(cluster)) {
-		return fail_file(claiming, "given an id");
+		ctl_reason_say(claiming->reason, "the system gives no random bytes for an id");
+		return -EIO;
 	}
-	file = fopen(claiming->file, "wxe");
-	if (file == NULL) {
-		return fail_file(claiming, "made");
-	}
-	(void)fprintf(file,
-	              "# Made by this server, to make the cluster.\ncluster = %016" PRIx64
-	              "\nname = %s\nnode = 1\nserver.1 = %s\nboot = %s\n",
-	              cluster | 1, claim->name, claiming->own, claim->boot.servers);
-	is_good = ctl_attach_places(claiming->file, file) == 0 && fflush(file) == 0 &&
-	          fsync(fileno(file)) == 0;
-	is_good = fclose(file) == 0 && is_good && sync_folder(claiming->file) == 0;
-	if (!is_good) {
-		(void)unlink(claiming->file);
-		return fail_file(claiming, "written");
-	}
-	return 0;
+	(void)snprintf(text, sizeof(text),
+	               "# Made by this server, to make the cluster.\ncluster = %016" PRIx64
+	               "\nname = %s\nnode = 1\nserver.1 = %s\nboot = %s\n",
+	               cluster | 1, claim->name, claiming->own, claim->boot.servers);
+	return ctl_attach_write(claiming->file, text, claiming->reason);
 }
 
 /* What is claimed stands in the file, from this start or an earlier one. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/clock.h"
+#include "control/whole_file.h"
 #include "store/base/check.h"
 #include "store/base/crc32c.h"
 #include "store/base/wire.h"
@@ -34,22 +35,6 @@ enum {
 void ctl_snapshot_name(uint64_t index, char ret_name[CTL_SNAPSHOT_NAME_SIZE])
 {
 	(void)snprintf(ret_name, CTL_SNAPSHOT_NAME_SIZE, PREFIX "%016" PRIx64, index);
-}
-
-static int write_all(int fd, const uint8_t *bytes, size_t size)
-{
-	while (size != 0) {
-		const ssize_t written = write(fd, bytes, size);
-
-		if (written < 0 && errno != EINTR) {
-			return -errno;
-		}
-		if (written > 0) {
-			bytes += written;
-			size -= (size_t)written;
-		}
-	}
-	return 0;
 }
 
 /* Up to `size` bytes; less only at the end of the file. Or a negative errno. */
@@ -120,7 +105,7 @@ static int put_head(struct writer *writer, const struct ctl_snapshot_head *head)
 	must(wire_written_ok(&wire));
 	must(wire_room(&wire) == 0);
 	writer->written = HEAD_SIZE;
-	return write_all(writer->fd, bytes, sizeof(bytes));
+	return ctl_file_write(writer->fd, bytes, sizeof(bytes));
 }
 
 /*
@@ -162,7 +147,7 @@ static int put_chunk(struct writer *writer, size_t size)
 	writer->crc = crc32c(writer->crc, bytes);
 	wire_put_u32(&wire, writer->crc);
 	must(wire_written_ok(&wire));
-	r = write_all(writer->fd, writer->frame, FRAME_SIZE + size);
+	r = ctl_file_write(writer->fd, writer->frame, FRAME_SIZE + size);
 	writer->written += (off64_t)(FRAME_SIZE + size);
 	hand_over(writer);
 	return r;
@@ -185,27 +170,6 @@ static int put_all(struct writer *writer, const struct ctl_snapshot_head *head,
 	if (r == 0 && fdatasync(writer->fd) < 0) {
 		r = -errno;
 	}
-	return r;
-}
-
-/* The folder in which `name` stands: itself one, or the path before the last slash. */
-static int sync_folder(int folder, const char *name)
-{
-	const char *slash = strrchr(name, '/');
-	char path[PATH_SIZE];
-	int fd, r = 0;
-
-	(void)snprintf(path, sizeof(path), "%.*s",
-	               slash == NULL ? 1 : (int)(slash - name > 0 ? slash - name : 1),
-	               slash == NULL ? "." : name);
-	fd = openat(folder, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		return -errno;
-	}
-	if (fsync(fd) < 0) {
-		r = -errno;
-	}
-	(void)close(fd);
 	return r;
 }
 
@@ -233,7 +197,7 @@ static int make_file(int folder, const char *name, const char *path, bool fresh,
 		(void)unlinkat(folder, path, 0);
 		return r;
 	}
-	return sync_folder(folder, name);
+	return ctl_file_sync_name(folder, name);
 }
 
 int ctl_snapshot_write(int folder, const char *name, bool fresh,
