@@ -2,6 +2,7 @@
 #include "control/bin/coffer_options.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,24 +85,16 @@ static const struct argp_option OPTIONS[] = {
 	{0},
 };
 
-struct parsing {
-	struct cli_options *options;
-	bool is_bad; /* where argp_error() comes back */
-};
-
-static error_t fail(struct argp_state *state, const char *option, const char *argument,
+static error_t fail(const struct argp_state *state, const char *option, const char *argument,
                     const char *why)
 {
-	struct parsing *parsing = state->input;
-
-	argp_error(state, "%s%s%s", option, argument, why);
-	parsing->is_bad = true;
-	return 0;
+	argp_error(state, "%s%s: %s", option, argument, why);
+	return EINVAL; /* where argp_error() comes back */
 }
 
-static error_t parse_argument(struct argp_state *state, const char *argument)
+static error_t parse_argument(const struct argp_state *state, const char *argument)
 {
-	struct cli_options *options = ((struct parsing *)state->input)->options;
+	struct cli_options *options = state->input;
 
 	if (options->verb == NULL) {
 		options->verb = argument;
@@ -118,26 +111,35 @@ static error_t parse_argument(struct argp_state *state, const char *argument)
 	return 0;
 }
 
-static error_t parse_revision(int key, const char *argument, struct argp_state *state)
+static error_t parse_format(const struct argp_state *state, const char *option,
+                            const char *argument, bool *ret_is_json)
 {
-	struct cli_options *options = ((struct parsing *)state->input)->options;
+	*ret_is_json = strcmp(argument, "json") == 0;
+	return *ret_is_json || strcmp(argument, "text") == 0
+	               ? 0
+	               : fail(state, option, argument, "must be text or json");
+}
+
+static error_t parse_revision(int key, const char *argument, const struct argp_state *state)
+{
+	struct cli_options *options = state->input;
 
 	switch (key) {
 	case OPTION_IF_REV:
 		options->given |= CLI_TAKES_IF_REV;
 		return cli_parse_number(argument, -1, &options->if_rev)
 		               ? 0
-		               : fail(state, "--if-rev ", argument, ": must be a revision");
+		               : fail(state, "--if-rev ", argument, "must be a revision");
 	case OPTION_REV:
 		options->given |= CLI_TAKES_REV;
 		return cli_parse_number(argument, 1, &options->rev)
 		               ? 0
-		               : fail(state, "--rev ", argument, ": must be a revision, from 1");
+		               : fail(state, "--rev ", argument, "must be a revision, from 1");
 	case OPTION_FROM:
 		options->given |= CLI_TAKES_FROM;
 		return cli_parse_number(argument, 1, &options->from)
 		               ? 0
-		               : fail(state, "--from ", argument, ": must be a revision, from 1");
+		               : fail(state, "--from ", argument, "must be a revision, from 1");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -145,15 +147,11 @@ static error_t parse_revision(int key, const char *argument, struct argp_state *
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-	struct cli_options *options = ((struct parsing *)state->input)->options;
+	struct cli_options *options = state->input;
 
 	switch (key) {
 	case 'o':
-		options->is_json = strcmp(argument, "json") == 0;
-		if (!options->is_json && strcmp(argument, "text") != 0) {
-			return fail(state, "-o ", argument, ": must be text or json");
-		}
-		return 0;
+		return parse_format(state, "-o ", argument, &options->is_json);
 	case '0':
 		options->given |= CLI_TAKES_NULL;
 		return 0;
@@ -173,7 +171,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return cli_parse_duration(argument, &options->timeout_ms)
 		               ? 0
 		               : fail(state, "--timeout ", argument,
-		                      ": must be a duration, 1ms to 24h");
+		                      "must be a duration, 1ms to 24h");
 	case OPTION_EXEC:
 		options->given |= CLI_TAKES_EXEC;
 		options->exec = argument;
@@ -190,10 +188,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 'i':
 		options->given |= CLI_TAKES_INPUT;
-		options->input_is_json = strcmp(argument, "json") == 0;
-		return options->input_is_json || strcmp(argument, "text") == 0
-		               ? 0
-		               : fail(state, "-i ", argument, ": must be text or json");
+		return parse_format(state, "-i ", argument, &options->input_is_json);
 	case OPTION_SEQUENCE:
 		options->given |= CLI_TAKES_SEQUENCE;
 		return 0;
@@ -211,13 +206,12 @@ int cli_options_parse(struct cli_options *options, int count, char **words, bool
 {
 	const struct argp_child children[] = {{&cli_lock_argp, 0, "Locks:", 1}, {0}};
 	const struct argp argp = {OPTIONS, parse, "VERB [ARGUMENT...]", DOC, children, NULL, NULL};
-	struct parsing parsing = {.options = options};
 	const struct cli_options former = *options;
 	/* In their order, so that it is seen which stand behind `--`. */
 	const unsigned flags = ARGP_IN_ORDER | (is_shell ? ARGP_NO_EXIT : 0);
 
 	argp_err_exit_status = CLI_USAGE;
-	if (argp_parse(&argp, count, words, flags, NULL, &parsing) != 0 || parsing.is_bad) {
+	if (argp_parse(&argp, count, words, flags, NULL, options) != 0) {
 		return CLI_USAGE;
 	}
 	if (is_shell && (options->servers != former.servers || options->secret != former.secret ||
