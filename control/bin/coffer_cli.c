@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 static void say_unreached(const struct cli *cli, const struct coffer_result *result)
@@ -113,4 +114,12 @@ int cli_read_all(int fd, void *bytes, size_t room, size_t *ret_size)
 	}
 	*ret_size = size;
 	return 0;
+}
+
+uint64_t cli_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now); /* fails only for clocks that are none */
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "control/bin/coffer_options.h"
 #include "control/bin/coffer_print.h"
@@ -43,3 +44,6 @@ int cli_read_all(int fd, void *bytes, size_t room, size_t *ret_size);
 
 /* Says that standard output is gone, and returns CLI_USAGE. */
 int cli_fail_output(void);
+
+/* CLOCK_BOOTTIME, as libcoffer counts. */
+uint64_t cli_now_ns(void);

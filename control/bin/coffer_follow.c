@@ -62,14 +62,6 @@ bool cli_wait_ready(struct coffer *coffer, int timeout_ms)
 
 /* --- news --------------------------------------------------------------------------------- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 * MS_NS + (uint64_t)now.tv_nsec;
-}
-
 static void on_news(void *context, const struct coffer_news *news)
 {
 	struct cli_follow *follow = context;
@@ -78,7 +70,7 @@ static void on_news(void *context, const struct coffer_news *news)
 		return;
 	}
 	follow->was_heard = true;
-	follow->heard_ns = now_ns();
+	follow->heard_ns = cli_now_ns();
 	if (news->kind == COFFER_NEWS_END) {
 		follow->code = CLI_REFUSED;
 		follow->answer = news->answer;
@@ -96,7 +88,7 @@ static void on_news(void *context, const struct coffer_news *news)
 /* Returns for how long to wait, after having ended what is over. */
 static int look_at_clock(struct cli_follow *follow)
 {
-	const uint64_t now = now_ns();
+	const uint64_t now = cli_now_ns();
 	const int left = ctl_left_ms(follow->began_ns, follow->limit_ms, now);
 	const int silence = ctl_left_ms(follow->heard_ns, follow->silence_ms, now);
 	int tell = ctl_left_ms(follow->heard_ns, TELL_MS, now);
@@ -141,7 +133,7 @@ int cli_follow(struct cli_follow *follow)
 		return cli_conclude_error(r);
 	}
 	follow->code = CLI_GO_ON;
-	follow->began_ns = now_ns();
+	follow->began_ns = cli_now_ns();
 	follow->heard_ns = follow->began_ns;
 	while (follow->code == CLI_GO_ON) {
 		wait_ms = look_at_clock(follow);

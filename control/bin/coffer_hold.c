@@ -5,16 +5,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "control/bin/coffer_child.h"
+#include "control/bin/coffer_follow.h"
 #include "control/bin/coffer_words.h"
 #include "control/client/coffer_lock.h"
 
 enum {
-	GO_ON = -1,
-	TTL_MS = 10000, /* coffer_options_default() */
-	MARGINS = 4,    /* in a time to live; keep-alives come each third of it */
+	MARGINS = 4, /* in a time to live; keep-alives come each third of it */
 	SIGNALLED = 128,
 };
 
@@ -32,14 +30,6 @@ struct hold {
 	bool is_lost;
 	uint64_t kill_ns; /* when the command is killed; 0: it is not */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 * MS_NS + (uint64_t)now.tv_nsec;
-}
 
 static void on_lock(void *context, struct coffer_lock *lock, const struct coffer_lock_news *news)
 {
@@ -96,12 +86,12 @@ static int begin(struct hold *hold)
 
 	hold->is_begun = true;
 	if (options->command == NULL) {
-		return print_token(hold) ? GO_ON : cli_fail_output();
+		return print_token(hold) ? CLI_GO_ON : cli_fail_output();
 	}
 	make_variables(hold, variables);
 	r = cli_child_start(&hold->child, options->command, variables,
 	                    options->lock.on_lost == CLI_LOST_KILL ? SIGKILL : SIGTERM);
-	return r < 0 ? cli_conclude_error(r) : GO_ON;
+	return r < 0 ? cli_conclude_error(r) : CLI_GO_ON;
 }
 
 static void say_ends(const struct hold *hold)
@@ -127,8 +117,8 @@ static void tell(struct hold *hold)
 	say_ends(hold);
 	if (options->on_lost == CLI_LOST_TERM) {
 		cli_child_tell(&hold->child, SIGTERM);
-		hold->kill_ns =
-			hold->is_lost ? now_ns() + hold->margin_ms * MS_NS : hold->news.expires_ns;
+		hold->kill_ns = hold->is_lost ? cli_now_ns() + hold->margin_ms * MS_NS
+		                              : hold->news.expires_ns;
 	} else if (options->on_lost == CLI_LOST_KILL) {
 		cli_child_tell(&hold->child, SIGKILL);
 	} else {
@@ -173,7 +163,7 @@ static int end_by_signal(const struct hold *hold, int number)
 	return hold->is_begun ? CLI_DONE : SIGNALLED + number;
 }
 
-/* What is to be done now. Returns an exit code, or GO_ON. */
+/* What is to be done now. Returns an exit code, or CLI_GO_ON. */
 static int act(struct hold *hold)
 {
 	const bool has_command = hold->child.pid != 0;
@@ -192,20 +182,20 @@ static int act(struct hold *hold)
 	    (hold->is_lost || hold->news.kind == COFFER_LOCK_WARNING)) {
 		tell(hold);
 	}
-	if (hold->kill_ns != 0 && now_ns() >= hold->kill_ns) {
+	if (hold->kill_ns != 0 && cli_now_ns() >= hold->kill_ns) {
 		/* It may be sure for longer, after all. */
 		hold->kill_ns = hold->is_lost ? 0 : coffer_lock_expires_ns(hold->lock);
-		if (hold->kill_ns <= now_ns()) {
+		if (hold->kill_ns <= cli_now_ns()) {
 			cli_child_tell(&hold->child, SIGKILL);
 			hold->kill_ns = 0;
 		}
 	}
-	return GO_ON;
+	return CLI_GO_ON;
 }
 
 static int wait_ms(const struct hold *hold)
 {
-	const uint64_t now = now_ns();
+	const uint64_t now = cli_now_ns();
 
 	if (hold->kill_ns == 0) {
 		return -1;
@@ -218,9 +208,9 @@ static int turn(struct hold *hold)
 	struct coffer *coffer = hold->cli->coffer;
 	int number = 0;
 	int ended;
-	int code = GO_ON;
+	int code = CLI_GO_ON;
 
-	while (code == GO_ON) {
+	while (code == CLI_GO_ON) {
 		struct pollfd ready[] = {{.fd = coffer_fd(coffer), .events = POLLIN},
 		                         {.fd = hold->child.signal_fd, .events = POLLIN}};
 
@@ -254,11 +244,14 @@ static void give_back(struct hold *hold)
 int cli_hold(struct cli *cli, const struct coffer_claim *claim)
 {
 	const struct cli_lock_options *given = &cli->options.lock;
-	const uint32_t ttl_ms = given->ttl_ms != 0 ? given->ttl_ms : TTL_MS;
+	struct coffer_options defaults;
 	struct hold hold = {.cli = cli};
 	struct coffer_lock_options options = {.claim = *claim, .wait_ms = given->wait_ms};
+	uint32_t ttl_ms;
 	int r;
 
+	coffer_options_default(&defaults);
+	ttl_ms = given->ttl_ms != 0 ? given->ttl_ms : defaults.ttl_ms;
 	hold.margin_ms = given->margin_ms != 0 ? given->margin_ms : ttl_ms / MARGINS;
 	options.margin_ms = hold.margin_ms;
 	if (cli->in_shell) {
