@@ -67,8 +67,6 @@ static int call_txn(struct cli *cli, const struct coffer_request *request,
 	const struct cli_options *options = &cli->options;
 	const int64_t if_rev = request->condition == COFFER_ALWAYS ? COFFER_ANY : request->rev;
 	struct coffer_txn *txn = coffer_txn_new();
-	const struct coffer_request whole = {
-		.verb = COFFER_TXN, .txn = txn, .timeout_ms = options->timeout_ms};
 	int r;
 
 	if (txn == NULL) {
@@ -85,8 +83,7 @@ static int call_txn(struct cli *cli, const struct coffer_request *request,
 	} else {
 		coffer_txn_add(txn, request->path, request->rev);
 	}
-	r = coffer_call(cli->coffer, &whole, result);
-	coffer_txn_free(txn);
+	r = cli_run_txn(cli, txn, result);
 	if (r == -E2BIG) { /* what a plain write is refused with */
 		*result = (struct coffer_result){.outcome = COFFER_REFUSED,
 		                                 .answer = COFFER_TOO_LARGE};

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/client/coffer_txn.h"
+
 static void say_unreached(const struct cli *cli, const struct coffer_result *result)
 {
 	if (result->heard) {
@@ -95,6 +97,16 @@ int cli_finish_as(const struct cli *cli, struct ctl_printer *printer, const char
 		return code == CLI_DONE ? failed : code;
 	}
 	return code;
+}
+
+int cli_run_txn(const struct cli *cli, struct coffer_txn *txn, struct coffer_result *ret_result)
+{
+	const struct coffer_request request = {
+		.verb = COFFER_TXN, .txn = txn, .timeout_ms = cli->options.timeout_ms};
+	const int r = txn == NULL ? -ENOMEM : coffer_call(cli->coffer, &request, ret_result);
+
+	coffer_txn_free(txn);
+	return r;
 }
 
 int cli_read_all(int fd, void *bytes, size_t room, size_t *ret_size)

@@ -39,6 +39,12 @@ int cli_finish(const struct cli *cli, struct ctl_printer *printer, int r,
 int cli_finish_as(const struct cli *cli, struct ctl_printer *printer, const char *name, int r,
                   const struct coffer_result *result);
 
+/*
+ * Runs a transaction, within the time that the options give, and frees it. As coffer_call();
+ * -ENOMEM: `txn` is NULL.
+ */
+int cli_run_txn(const struct cli *cli, struct coffer_txn *txn, struct coffer_result *ret_result);
+
 /* Reads to the end, or until there is no room. Returns 0 or a negative errno. */
 int cli_read_all(int fd, void *bytes, size_t room, size_t *ret_size);
 

@@ -392,9 +392,9 @@ static int break_lock(struct cli *cli)
 {
 	const struct cli_lock_options *lock = &cli->options.lock;
 	char name[COFFER_LOCK_NAME_SIZE_MAX + 1], record[COFFER_LOCK_DATA_SIZE_MAX + 1];
-	struct coffer_request request = {.verb = COFFER_TXN, .timeout_ms = cli->options.timeout_ms};
 	struct ctl_printer printer;
 	struct coffer_result result;
+	struct coffer_txn *txn;
 	int r;
 
 	if (cli->options.argument_count == 0 || lock->reason == NULL) {
@@ -403,15 +403,13 @@ static int break_lock(struct cli *cli)
 	if (!cli_lock_name(cli->options.arguments[0], name)) {
 		return cli_fail_usage("locks --break", "the name is too long");
 	}
-	request.txn = coffer_txn_new();
-	if (request.txn == NULL) {
-		return cli_conclude_error(-ENOMEM);
-	}
 	make_record(lock->reason, record);
-	coffer_txn_break(request.txn, name, lock->token != 0 ? lock->token : COFFER_ANY, record,
-	                 strlen(record));
-	r = coffer_call(cli->coffer, &request, &result);
-	coffer_txn_free(request.txn);
+	txn = coffer_txn_new();
+	if (txn != NULL) {
+		coffer_txn_break(txn, name, lock->token != 0 ? lock->token : COFFER_ANY, record,
+		                 strlen(record));
+	}
+	r = cli_run_txn(cli, txn, &result);
 	if (r == COFFER_DONE) {
 		return print_broken(cli, name, &result);
 	}

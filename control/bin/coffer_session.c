@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/bin/coffer_session.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,18 +56,15 @@ static int list(struct cli *cli, uint64_t id)
 
 static int kill_session(struct cli *cli, uint64_t id)
 {
-	struct coffer_request request = {
-		.verb = COFFER_TXN, .txn = coffer_txn_new(), .timeout_ms = cli->options.timeout_ms};
+	struct coffer_txn *txn = coffer_txn_new();
 	struct ctl_printer printer;
 	struct coffer_result result;
 	int r;
 
-	if (request.txn == NULL) {
-		return cli_conclude_error(-ENOMEM);
+	if (txn != NULL) {
+		coffer_txn_kill(txn, id);
 	}
-	coffer_txn_kill(request.txn, id);
-	r = coffer_call(cli->coffer, &request, &result);
-	coffer_txn_free(request.txn);
+	r = cli_run_txn(cli, txn, &result);
 	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, NULL);
 	return cli_finish_as(cli, &printer, "session", r, &result);
 }

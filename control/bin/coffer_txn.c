@@ -117,23 +117,21 @@ static int finish_refused(const struct cli *cli, const struct txn_text *text,
 int cli_txn(struct cli *cli)
 {
 	static struct txn_text text;
-	struct coffer_request request = {.verb = COFFER_TXN, .timeout_ms = cli->options.timeout_ms};
+	struct coffer_txn *txn = coffer_txn_new();
 	struct ctl_printer printer;
 	struct coffer_result result;
 	int r;
 
-	request.txn = coffer_txn_new();
-	if (request.txn == NULL) {
+	if (txn == NULL) {
 		return cli_conclude_error(-ENOMEM);
 	}
-	txn_text_init(&text, request.txn);
+	txn_text_init(&text, txn);
 	r = read_txn(cli, &text);
 	if (r != CLI_DONE) {
-		coffer_txn_free(request.txn);
+		coffer_txn_free(txn);
 		return r;
 	}
-	r = coffer_call(cli->coffer, &request, &result);
-	coffer_txn_free(request.txn);
+	r = cli_run_txn(cli, txn, &result);
 	if (r == -E2BIG) {
 		(void)fprintf(stderr, "coffer: txn: larger than %d bytes\n", COFFER_TXN_SIZE_MAX);
 		return CLI_REFUSED;
