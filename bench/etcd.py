@@ -26,6 +26,15 @@ def free_port():
         return one.getsockname()[1]
 
 
+def told_by(program, *words, limit_s=600):
+    """The report of a program that asks."""
+    done = subprocess.run([program, *map(str, words)], capture_output=True, text=True,
+                          timeout=limit_s, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{os.path.basename(program)}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
 def end_all(processes, folder):
     for process in processes:
         process.terminate()
@@ -97,12 +106,8 @@ def measure_locks(program, folder, seconds, deaths):
     etcd = Etcd(folder)
     try:
         etcd.start()
-        done = subprocess.run([program, "--port", str(etcd.leader_port()), "--seconds",
-                               str(seconds), "--deaths", str(deaths)],
-                              capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode != 0:
-            raise Failure(f"etcd-lock: {done.stderr.strip()}")
-        return json.loads(done.stdout) | {"durability": "disk"}
+        return told_by(program, "--port", etcd.leader_port(), "--seconds", seconds, "--deaths",
+                       deaths) | {"durability": "disk"}
     finally:
         etcd.stop()
 
@@ -117,14 +122,10 @@ def measure(program, folder, seconds, value_size, say):
                                  check=False).stdout.split("\n")[0]
         for connections, streams, where in SHAPES:
             ports = [etcd.leader_port()] if where == "leader" else etcd.client_ports
-            done = subprocess.run(
-                [program, "--ports", ",".join(map(str, ports)), "--connections", str(connections),
-                 "--streams", str(streams), "--seconds", str(seconds), "--value-size",
-                 str(value_size)], capture_output=True, text=True, timeout=seconds * 3 + 60,
-                check=False)
-            if done.returncode != 0:
-                raise Failure(f"etcd-load: {done.stderr.strip()}")
-            runs.append(json.loads(done.stdout) | {"asked": where})
+            told = told_by(program, "--ports", ",".join(map(str, ports)), "--connections",
+                           connections, "--streams", streams, "--seconds", seconds,
+                           "--value-size", value_size, limit_s=seconds * 3 + 60)
+            runs.append(told | {"asked": where})
             say(f"etcd: {connections} connections x {streams} to {where}: "
                 f"{runs[-1]['throughput_per_s']:.0f} writes/s, "
                 f"p50 {runs[-1]['latency']['p50_us'] / 1000:.2f} ms, "

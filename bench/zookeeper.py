@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three servers of ZooKeeper on loopback, with default settings, for bench/compare."""
 
-import json
 import os
 import shutil
 import socket
 import subprocess
 import time
 
-from etcd import Failure, end_all, free_port
+from etcd import Failure, end_all, free_port, told_by
 
 SERVERS = 3
 START_SECONDS = 60
@@ -78,11 +77,7 @@ def measure_locks(program, folder, seconds, deaths):
     try:
         zookeeper.start()
         port, version = zookeeper.leader()
-        done = subprocess.run([program, "--servers", f"127.0.0.1:{port}", "--seconds",
-                               str(seconds), "--deaths", str(deaths)],
-                              capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode != 0:
-            raise Failure(f"zookeeper-lock: {done.stderr.strip()}")
-        return json.loads(done.stdout) | {"version": version, "durability": "disk"}
+        return told_by(program, "--servers", f"127.0.0.1:{port}", "--seconds", seconds, "--deaths",
+                       deaths) | {"version": version, "durability": "disk"}
     finally:
         zookeeper.stop()
