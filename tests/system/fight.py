@@ -25,9 +25,9 @@ class Contenders:
                 self.path]), cluster.folder, talks=True)
             for i in range(count)]
 
-    def counts(self, but=()):
+    def counts(self, but=(), word="count"):
         """Sums of what each was asked: grants, written, fenced, counted, unsure, refused, lost."""
-        told = [list(map(int, process.ask("count").split()))
+        told = [list(map(int, process.ask(word).split()))
                 for process in self.processes if process not in but]
         return [sum(column) for column in zip(*told)]
 
@@ -37,11 +37,11 @@ class Contenders:
                  lambda: self.counts(but)[0] >= target, 60)
 
     def finish(self):
-        told = [list(map(int, process.ask("finish").split())) for process in self.processes]
+        counts = self.counts(word="finish")
         for process in self.processes:
             process.popen.stdin.close()
             check(process.wait() == 0, "the contenders are content", process.errors())
-        return [sum(column) for column in zip(*told)]
+        return counts
 
     def check(self, counts):
         """Each write that was taken is in the file, and each that was told is in the tree."""
