@@ -290,6 +290,18 @@ static void begin_part(struct locks *locks, enum part part)
 	hist_init(&locks->hand_over);
 }
 
+/* So long, or until so many were granted to who was told of it; 0: whatever is granted. */
+static int turn_until(struct locks *locks, uint64_t end_ns, uint64_t held)
+{
+	while (report_now_ns() < end_ns && locks->error == 0) {
+		if (held != 0 && locks->held >= held) {
+			return 0;
+		}
+		players_turn(locks->players);
+	}
+	return held == 0 || locks->error < 0 ? locks->error : -ENETUNREACH;
+}
+
 /* Until nothing is under way. */
 static int settle(struct locks *locks)
 {
@@ -307,10 +319,9 @@ static int settle(struct locks *locks)
 
 static int run_part(struct locks *locks)
 {
-	while (report_now_ns() < locks->count_to_ns && locks->error == 0) {
-		players_turn(locks->players);
-	}
-	return settle(locks);
+	const int r = turn_until(locks, locks->count_to_ns, 0);
+
+	return r == 0 ? settle(locks) : r;
 }
 
 /* Sessions are there before anything is timed. */
@@ -327,17 +338,9 @@ static int open_sessions(struct locks *locks)
 	return 0;
 }
 
-static json_t *report_part(struct locks *locks, const char *first_name, const struct hist *first,
-                           const char *second_name, const struct hist *second)
+/* Adds what each part has to the latencies that it timed. */
+static json_t *report_part(struct locks *locks, json_t *report)
 {
-	json_t *report = json_object();
-
-	if (first != NULL) {
-		(void)json_object_set_new(report, first_name, report_latency(first));
-	}
-	if (second != NULL) {
-		(void)json_object_set_new(report, second_name, report_latency(second));
-	}
 	(void)json_object_set_new(report, "grants_per_s",
 	                          json_real((double)locks->grants / locks->config->seconds));
 	(void)json_object_set_new(report, "poll_gap_us", report_us(players_gap_ns(locks->players)));
@@ -354,7 +357,8 @@ static int run_alone(struct locks *locks, json_t *report)
 	r = run_part(locks);
 	(void)json_object_set_new(
 		report, "alone",
-		report_part(locks, "acquire", &locks->acquire, "release", &locks->release));
+		report_part(locks, json_pack("{soso}", "acquire", report_latency(&locks->acquire),
+	                                     "release", report_latency(&locks->release))));
 	return r;
 }
 
@@ -367,9 +371,9 @@ static int run_hand_over(struct locks *locks, json_t *report)
 	locks->waiting = PLAYERS_MAX;
 	lock(locks, 0, "/bench/passed", CONTEXT_LOCK);
 	r = run_part(locks);
-	(void)json_object_set_new(
-		report, "hand_over",
-		report_part(locks, "release_to_known", &locks->hand_over, NULL, NULL));
+	(void)json_object_set_new(report, "hand_over",
+	                          report_part(locks, json_pack("{so}", "release_to_known",
+	                                                       report_latency(&locks->hand_over))));
 	return r;
 }
 
@@ -382,7 +386,7 @@ static int run_one(struct locks *locks, json_t *report)
 		lock(locks, i, "/bench/one", CONTEXT_LOCK);
 	}
 	r = run_part(locks);
-	(void)json_object_set_new(report, "one_lock", report_part(locks, NULL, NULL, NULL, NULL));
+	(void)json_object_set_new(report, "one_lock", report_part(locks, json_object()));
 	return r;
 }
 
@@ -399,7 +403,7 @@ static int run_many(struct locks *locks, json_t *report)
 		}
 	}
 	r = run_part(locks);
-	many = report_part(locks, NULL, NULL, NULL, NULL);
+	many = report_part(locks, json_object());
 	(void)json_object_set_new(many, "locks", json_integer(locks->config->locks));
 	(void)json_object_set_new(report, "many_locks", many);
 	return r;
@@ -427,17 +431,6 @@ static int run_pulse(struct locks *locks, json_t *report)
 }
 
 /* --- death ---------------------------------------------------------------------------------- */
-
-static int turn_until(struct locks *locks, uint64_t end_ns, uint64_t held)
-{
-	while (report_now_ns() < end_ns && locks->error == 0) {
-		if (held != 0 && locks->held >= held) {
-			return 0;
-		}
-		players_turn(locks->players);
-	}
-	return held == 0 ? locks->error : -ENETUNREACH;
-}
 
 /* Player 1 holds the lock, player 0 waits for it; 1 falls silent at some moment. */
 static int die_once(struct locks *locks, uint32_t ttl_ms)
