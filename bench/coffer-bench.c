@@ -400,23 +400,35 @@ static bool measure_disk(const struct disk_config *config, json_t **ret_disk)
 	return *ret_disk != NULL;
 }
 
-/* Prints a report with the disk's figures (may be NULL), which were measured just before. */
-static void print_both(json_t *report, json_t *disk, bool as_json)
+/* --- the commands -------------------------------------------------------------------------- */
+
+static const char *reason_text(int error)
 {
+	switch (error) {
+	case -ENETUNREACH:
+		return "no server answered as a leader in time";
+	case -ECANCELED:
+		return "a request was refused or given up";
+	case -EALREADY:
+		return "somebody else has a lock below /bench";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* A report with the disk's figures (may be NULL), measured just before; or why there is none. */
+static int tell(json_t *report, json_t *disk, int error, bool as_json)
+{
+	if (report == NULL) {
+		(void)fprintf(stderr, "coffer-bench: %s\n", reason_text(error));
+		json_decref(disk);
+		return error == -ENETUNREACH ? EXIT_NOBODY : EXIT_FAILURE;
+	}
 	if (disk != NULL) {
 		(void)json_object_set_new(report, "disk", disk);
 	}
 	report_print(report, as_json);
-}
-
-/* --- the commands -------------------------------------------------------------------------- */
-
-static int fail_to_ask(int error)
-{
-	(void)fprintf(stderr, "coffer-bench: %s\n",
-	              error == -ENETUNREACH ? "no server answered as a leader in time"
-	                                    : strerror(-error));
-	return error == -ENETUNREACH ? EXIT_NOBODY : EXIT_FAILURE;
+	return EXIT_SUCCESS;
 }
 
 static int run_load(struct arguments *arguments)
@@ -431,12 +443,7 @@ static int run_load(struct arguments *arguments)
 		return EXIT_FAILURE;
 	}
 	report = load_measure(&arguments->load, &r);
-	if (report == NULL) {
-		json_decref(disk);
-		return fail_to_ask(r);
-	}
-	print_both(report, disk, arguments->json);
-	return EXIT_SUCCESS;
+	return tell(report, disk, r, arguments->json);
 }
 
 static int run_fan(struct arguments *arguments)
@@ -464,11 +471,7 @@ static int run_fan(struct arguments *arguments)
 		return EXIT_USAGE;
 	}
 	report = fan_measure(&config, &r);
-	if (report == NULL) {
-		return fail_to_ask(r);
-	}
-	report_print(report, arguments->json);
-	return EXIT_SUCCESS;
+	return tell(report, NULL, r, arguments->json);
 }
 
 static int run_locks(struct arguments *arguments)
@@ -496,11 +499,7 @@ static int run_locks(struct arguments *arguments)
 		return EXIT_USAGE;
 	}
 	report = locks_measure(&config, &r);
-	if (report == NULL) {
-		return fail_to_ask(r);
-	}
-	report_print(report, arguments->json);
-	return EXIT_SUCCESS;
+	return tell(report, NULL, r, arguments->json);
 }
 
 static int run_floor(struct arguments *arguments)
@@ -523,8 +522,7 @@ static int run_floor(struct arguments *arguments)
 		json_decref(disk);
 		return EXIT_FAILURE;
 	}
-	print_both(report, disk, arguments->json);
-	return EXIT_SUCCESS;
+	return tell(report, disk, 0, arguments->json);
 }
 
 static int run_stages(const struct arguments *arguments)

@@ -230,7 +230,12 @@ static void on_done(void *context, unsigned player, uint64_t now_ns,
 	locks->under_way--;
 	if (result->outcome != CLIENT_DONE || result->answer.answer != STORE_OK) {
 		locks->refused++;
-		locks->error = locks->part == PART_SETTLE ? locks->error : -EPROTO;
+		locks->error = locks->part == PART_SETTLE ? locks->error : -ECANCELED;
+		return;
+	}
+	if ((locks->part == PART_ALONE || locks->part == PART_MANY) &&
+	    (result->answer.result & STORE_RESULT_QUEUED) != 0) {
+		locks->error = -EALREADY;
 		return;
 	}
 	switch (locks->part) {
@@ -308,7 +313,7 @@ static int settle(struct locks *locks)
 	const uint64_t end_ns = report_now_ns() + PATIENCE_NS;
 
 	locks->stops = true;
-	while (locks->under_way != 0) {
+	while (locks->under_way != 0 && locks->error == 0) {
 		if (report_now_ns() > end_ns) {
 			return -ENETUNREACH;
 		}

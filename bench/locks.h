@@ -35,5 +35,8 @@ struct locks_config {
 	struct post_config post;
 };
 
-/* The report, or NULL; then ret_error: negative errno; -ENETUNREACH: no server answered in time. */
+/*
+ * The report, or NULL; then ret_error: negative errno. -ENETUNREACH: no server answered in time;
+ * -ECANCELED: a request was refused or given up; -EALREADY: somebody else has a lock of ours.
+ */
 json_t *locks_measure(const struct locks_config *config, int *ret_error);

@@ -8,7 +8,7 @@ import os
 import pathlib
 
 from cluster import Kernel
-from harness import Skip, check, parse_json, wait_for
+from harness import Process, Skip, check, parse_json, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOMENT = "0.1"
@@ -112,6 +112,13 @@ def test_loads_over_kernel_udp(tools):
           "in an open loop, too", told)
     has_locks(report(tools, "lock", "--seconds", MOMENT, "--warm-up", "0", "--clients", "3",
                      "--locks", "96", "--deaths", "1", environment=environment))
+    holder = Process(tools, "holder", [tools.coffer, "lock", "bench/free"], cluster.folder,
+                     environment=environment)
+    wait_for("somebody else has it", lambda: "holder" in cluster.coffer("locks").stdout)
+    done = tools.run([tools.options.bench, "lock"], env=environment)
+    check(done.returncode == 1 and "somebody else" in done.stderr, "it is no free lock",
+          done.returncode, done.stderr)
+    holder.end()
     text = bench(tools, "write", "--requests", "10", environment=environment)
     check("p50_us" in text and "durability" in text, "as text, too", text)
     cluster.down()
