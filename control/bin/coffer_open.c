@@ -97,6 +97,9 @@ int cli_open(struct cli *cli)
 	} else if (place.secret[0] != '\0') {
 		options.secret = place.secret;
 	}
+	if (given->timeout_ms != 0) {
+		options.timeout_ms = given->timeout_ms; /* of what names none */
+	}
 	if (given->lock.ttl_ms != 0) {
 		options.ttl_ms = given->lock.ttl_ms;
 	}

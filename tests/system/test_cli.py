@@ -305,6 +305,13 @@ def test_nobody_and_no_quorum(tools):
     shell.environment["COFFER_SERVERS"] = "{}:{}".format(*silent.getsockname())
     shell.run("--timeout", "1", "get", "/a", expect=3)
     shell.run("--timeout", "1", "set", "/a", "v", expect=3)
+    # Who takes its time (four seconds, less than the usual five) outlives who shall be quick.
+    slow = subprocess.Popen(cluster.command([shell.tools.coffer, "--timeout", "4s", "get", "/a"]),
+                            env=shell.environment, stderr=subprocess.DEVNULL)
+    shell.run("--timeout", "100ms", "session", "list", expect=3)
+    check(slow.poll() is None, "session list takes no more time than it is given")
+    slow.kill()
+    slow.wait()
     shell.environment.pop("COFFER_SERVERS")
     silent.close()
 
