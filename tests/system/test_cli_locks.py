@@ -278,7 +278,6 @@ def test_fences_and_listing(tools):
     cluster.down()
 
 
-
 class Job:
     """A `coffer` that goes on, as in a terminal of its own."""
 
@@ -445,9 +444,8 @@ def lost(shell):
             shell.run("locks", "--break", name, "--reason", "a test")
         else:
             job.signal(signal.SIGSTOP)
-            wait_for("others have it", lambda n=name: shell.tools.run(
-                [shell.tools.coffer, "lock", n, "--try", "--", "true"],
-                env=shell.environment).returncode == 0)
+            wait_for("others have it", lambda n=name: shell.cluster.coffer(
+                "lock", n, "--try", "--", "true", env=shell.environment).returncode == 0)
             check(job.process.poll() is None and job.said() == "ready\n", "while it sleeps")
             job.signal(signal.SIGCONT)
         said = job.end(6)
