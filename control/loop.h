@@ -4,10 +4,11 @@
 /*
  * loop.h - the control thread: everything slow, in one libuv loop
  *
- *      management socket  \                        / PAXOS_MAIL_CLIENT, STATUS_ASK, GRACE,
- *      slow UDP socket      >---  control thread  <  RESIGN, TRANSFER, SNAPSHOT_ASK, _DONE
- *      gateway (TCP)       /                       \ <--- REPLY, STATUS, TRACE, SNAPSHOT
- *      signals, log       /
+ *      management socket  \                        / PAXOS_MAIL_CLIENT, PASS_ON, STATUS_ASK, GRACE,
+ *      slow UDP socket     \                      /  RESIGN, TRANSFER, CHANGE, SNAPSHOT_ASK, _DONE
+ *      gateway, web (TCP)   >--- control thread  <
+ *      /ctl, name cluster  /                      \  <--- REPLY, ANSWERED, STATUS, TRACE, TOLD,
+ *      signals, log       /                        \ <--- TRANSFERRED, SNAPSHOT, END
  *
  * It is the one producer of mail to the worker. Mail from the worker is taken in batches before
  * the loop sleeps and whenever the bell wakes it.
@@ -51,8 +52,8 @@ struct ctl_loop_config {
 struct ctl_loop;
 
 /*
- * Opens the management socket and, with transport dpdk, the slow UDP socket; sets
- * mailbox->control_bell. Before the worker starts. Everything is borrowed until close.
+ * Opens the management socket and what else the configuration wants; sets mailbox->control_bell.
+ * Before the worker starts. Everything is borrowed until close.
  * 0, or a negative errno and the sentence.
  */
 int ctl_loop_open(struct ctl_loop **ret_loop, const struct ctl_loop_config *config,

@@ -4,7 +4,7 @@
  *
  *      configuration -> supervisor -> log -> data folder, superblock
  *        -> store -> replica <- snapshot, journal (disk)
- *        -> mailbox -> journal's threads (disk) -> control thread (this one)
+ *        -> mailbox -> control thread (this one) -> journal's threads (disk)
  *        -> shell: dataplane/ or control/udp_worker
  *        -> turn until SIGTERM -> the same backwards
  *
