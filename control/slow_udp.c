@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/udp.h"
 #include "store/base/check.h"
 
 enum {
@@ -104,20 +103,9 @@ void ctl_slow_udp_flush(struct ctl_slow_udp *slow)
 void ctl_slow_udp_counters(const struct ctl_slow_udp *slow,
                            struct ctl_slow_udp_counters *ret_counters)
 {
-	const struct ctl_udp_counters *udp = &slow->udp.counters;
-
 	*ret_counters = (struct ctl_slow_udp_counters){
-		.in = atomic_load_explicit(&udp->in, memory_order_relaxed),
-		.out = atomic_load_explicit(&udp->out, memory_order_relaxed),
-		.dropped_long = atomic_load_explicit(&udp->dropped_long, memory_order_relaxed),
-		.dropped_source = atomic_load_explicit(&udp->dropped_source, memory_order_relaxed),
-		.dropped_lost = ctl_udp_lost(&slow->udp),
-		.dropped_full = atomic_load_explicit(&udp->dropped_full, memory_order_relaxed),
-		.dropped_refused =
-			atomic_load_explicit(&udp->dropped_refused, memory_order_relaxed),
+		.udp = ctl_udp_sums(&slow->udp),
 		.dropped_mailbox = slow->dropped_mailbox,
-		.receive_buffer = slow->udp.receive_buffer,
-		.send_buffer = slow->udp.send_buffer,
 	};
 }
 

@@ -20,14 +20,13 @@
 #include "control/config_value.h"
 #include "control/logger.h"
 #include "control/reason.h"
+#include "control/udp.h"
 
 struct ctl_slow_udp;
 
 struct ctl_slow_udp_counters {
-	uint64_t in, out;
-	uint64_t dropped_long, dropped_source, dropped_lost, dropped_full, dropped_refused;
+	struct ctl_udp_sums udp;
 	uint64_t dropped_mailbox;
-	uint64_t receive_buffer, send_buffer; /* bytes */
 };
 
 /* Mailbox and logger are borrowed until close. 0, or a negative errno and the sentence. */

@@ -217,34 +217,45 @@ void ctl_status_add(json_t *status, const char *group, const char *name, uint64_
 	(void)json_object_set_new(json_object_get(status, group), name, number(value));
 }
 
+/* Of a socket whose counters are called `name`_in and so on. */
+static void add_socket(json_t *status, const char *name, const struct ctl_udp_sums *sums)
+{
+	const struct {
+		const char *group, *what;
+		uint64_t value;
+	} rows[] = {
+		{"counters", "in", sums->in},
+		{"counters", "out", sums->out},
+		{"drops", "long", sums->dropped_long},
+		{"drops", "source", sums->dropped_source},
+		{"drops", "lost", sums->dropped_lost},
+		{"drops", "full", sums->dropped_full},
+		{"drops", "refused", sums->dropped_refused},
+	};
+	char text[32];
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(text, sizeof(text), "%s_%s", name, rows[i].what);
+		ctl_status_add(status, rows[i].group, text, rows[i].value);
+	}
+}
+
 void ctl_status_add_kernel(json_t *status, const struct ctl_udp_worker_counters *counters)
 {
 	(void)json_object_set_new(status, "poll_gap_us",
 	                          json_real((double)counters->poll_gap_ns / 1e3));
-	ctl_status_add(status, "counters", "udp_in", counters->in);
-	ctl_status_add(status, "counters", "udp_out", counters->out);
-	ctl_status_add(status, "counters", "udp_bytes_in", counters->bytes_in);
-	ctl_status_add(status, "counters", "udp_bytes_out", counters->bytes_out);
+	add_socket(status, "udp", &counters->udp);
+	ctl_status_add(status, "counters", "udp_bytes_in", counters->udp.bytes_in);
+	ctl_status_add(status, "counters", "udp_bytes_out", counters->udp.bytes_out);
 	ctl_status_add(status, "counters", "turns", counters->turns);
 	ctl_status_add(status, "counters", "turns_empty", counters->turns_empty);
 	ctl_status_add(status, "counters", "sleeps", counters->sleeps);
 	ctl_status_add(status, "counters", "poll_gap_max_us", counters->poll_gap_max_ns / 1000);
-	ctl_status_add(status, "drops", "udp_long", counters->dropped_long);
-	ctl_status_add(status, "drops", "udp_source", counters->dropped_source);
-	ctl_status_add(status, "drops", "udp_lost", counters->dropped_lost);
-	ctl_status_add(status, "drops", "udp_full", counters->dropped_full);
-	ctl_status_add(status, "drops", "udp_refused", counters->dropped_refused);
 }
 
 void ctl_status_add_slow(json_t *status, const struct ctl_slow_udp_counters *counters)
 {
-	ctl_status_add(status, "counters", "slow_in", counters->in);
-	ctl_status_add(status, "counters", "slow_out", counters->out);
-	ctl_status_add(status, "drops", "slow_long", counters->dropped_long);
-	ctl_status_add(status, "drops", "slow_source", counters->dropped_source);
-	ctl_status_add(status, "drops", "slow_lost", counters->dropped_lost);
-	ctl_status_add(status, "drops", "slow_full", counters->dropped_full);
-	ctl_status_add(status, "drops", "slow_refused", counters->dropped_refused);
+	add_socket(status, "slow", &counters->udp);
 	ctl_status_add(status, "drops", "slow_mailbox", counters->dropped_mailbox);
 }
 

@@ -84,7 +84,7 @@ int ctl_udp_open(struct ctl_udp *udp, const struct ctl_address *listen,
 		return r;
 	}
 	udp->receive_buffer = buffer(udp->fd, SO_RCVBUF, SO_RCVBUFFORCE);
-	udp->send_buffer = buffer(udp->fd, SO_SNDBUF, SO_SNDBUFFORCE);
+	(void)buffer(udp->fd, SO_SNDBUF, SO_SNDBUFFORCE);
 	return 0;
 }
 
@@ -138,7 +138,8 @@ bool ctl_udp_datagram(struct ctl_udp *udp, unsigned index, struct slice *ret_byt
 	return true;
 }
 
-uint64_t ctl_udp_lost(const struct ctl_udp *udp)
+/* Datagrams that came and found the socket's buffer full, or were damaged. */
+static uint64_t lost(const struct ctl_udp *udp)
 {
 	uint32_t memory[SK_MEMINFO_VARS] = {0};
 	socklen_t size = sizeof(memory);
@@ -147,6 +148,25 @@ uint64_t ctl_udp_lost(const struct ctl_udp *udp)
 		return 0; /* a kernel before 4.12 does not tell */
 	}
 	return memory[SK_MEMINFO_DROPS];
+}
+
+struct ctl_udp_sums ctl_udp_sums(const struct ctl_udp *udp)
+{
+	const struct ctl_udp_counters *counters = &udp->counters;
+
+	return (struct ctl_udp_sums){
+		.in = atomic_load_explicit(&counters->in, memory_order_relaxed),
+		.out = atomic_load_explicit(&counters->out, memory_order_relaxed),
+		.bytes_in = atomic_load_explicit(&counters->bytes_in, memory_order_relaxed),
+		.bytes_out = atomic_load_explicit(&counters->bytes_out, memory_order_relaxed),
+		.dropped_long = atomic_load_explicit(&counters->dropped_long, memory_order_relaxed),
+		.dropped_source =
+			atomic_load_explicit(&counters->dropped_source, memory_order_relaxed),
+		.dropped_full = atomic_load_explicit(&counters->dropped_full, memory_order_relaxed),
+		.dropped_refused =
+			atomic_load_explicit(&counters->dropped_refused, memory_order_relaxed),
+		.dropped_lost = lost(udp),
+	};
 }
 
 /* --- out ----------------------------------------------------------------------------------- */

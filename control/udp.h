@@ -42,7 +42,7 @@ struct ctl_udp_counters {
 
 struct ctl_udp {
 	int fd;
-	unsigned receive_buffer, send_buffer; /* bytes, as the kernel says */
+	unsigned receive_buffer; /* bytes, as the kernel says */
 	unsigned queued;
 	struct mmsghdr in[CTL_UDP_BURST], out[CTL_UDP_BURST];
 	struct iovec in_bytes[CTL_UDP_BURST], out_bytes[CTL_UDP_BURST];
@@ -66,11 +66,15 @@ unsigned ctl_udp_receive(struct ctl_udp *udp);
 bool ctl_udp_datagram(struct ctl_udp *udp, unsigned index, struct slice *ret_bytes,
                       struct ctl_address *ret_from);
 
-/*
- * Datagrams that came and found the socket's buffer full, or were damaged; asked of the kernel,
- * who counts in 32 bits. Any thread.
- */
-uint64_t ctl_udp_lost(const struct ctl_udp *udp);
+/* What was counted so far, for who asks. */
+struct ctl_udp_sums {
+	uint64_t in, out, bytes_in, bytes_out;
+	uint64_t dropped_long, dropped_source, dropped_full, dropped_refused;
+	uint64_t dropped_lost; /* in: the socket's buffer was full; the kernel counts in 32 bits */
+};
+
+/* Any thread. */
+struct ctl_udp_sums ctl_udp_sums(const struct ctl_udp *udp);
 
 /* Queues one datagram; its bytes are borrowed until the next flush. Flushes when full. */
 void ctl_udp_queue(struct ctl_udp *udp, const struct ctl_address *to, struct slice bytes);

@@ -15,7 +15,6 @@
 
 #include "consensus/errand.h"
 #include "control/clock.h"
-#include "control/udp.h"
 #include "store/base/check.h"
 #include "store/base/wire.h"
 
@@ -523,19 +522,8 @@ void ctl_udp_worker_stop(struct ctl_udp_worker *worker)
 void ctl_udp_worker_counters(const struct ctl_udp_worker *worker,
                              struct ctl_udp_worker_counters *ret_counters)
 {
-	const struct ctl_udp_counters *udp = &worker->udp.counters;
-
 	*ret_counters = (struct ctl_udp_worker_counters){
-		.in = atomic_load_explicit(&udp->in, memory_order_relaxed),
-		.out = atomic_load_explicit(&udp->out, memory_order_relaxed),
-		.bytes_in = atomic_load_explicit(&udp->bytes_in, memory_order_relaxed),
-		.bytes_out = atomic_load_explicit(&udp->bytes_out, memory_order_relaxed),
-		.dropped_long = atomic_load_explicit(&udp->dropped_long, memory_order_relaxed),
-		.dropped_source = atomic_load_explicit(&udp->dropped_source, memory_order_relaxed),
-		.dropped_lost = ctl_udp_lost(&worker->udp),
-		.dropped_full = atomic_load_explicit(&udp->dropped_full, memory_order_relaxed),
-		.dropped_refused =
-			atomic_load_explicit(&udp->dropped_refused, memory_order_relaxed),
+		.udp = ctl_udp_sums(&worker->udp),
 		.turns = atomic_load_explicit(&worker->turns, memory_order_relaxed),
 		.turns_empty = atomic_load_explicit(&worker->turns_empty, memory_order_relaxed),
 		.sleeps = atomic_load_explicit(&worker->sleeps, memory_order_relaxed),
@@ -543,7 +531,6 @@ void ctl_udp_worker_counters(const struct ctl_udp_worker *worker,
 		.poll_gap_max_ns =
 			atomic_load_explicit(&worker->poll_gap_max_ns, memory_order_relaxed),
 		.receive_buffer = worker->udp.receive_buffer,
-		.send_buffer = worker->udp.send_buffer,
 	};
 }
 

@@ -23,6 +23,7 @@
 #include "consensus/replica.h"
 #include "control/config_value.h"
 #include "control/reason.h"
+#include "control/udp.h"
 #include "store/limits.h"
 #include "store/store.h"
 
@@ -43,11 +44,10 @@ struct ctl_udp_worker_config {
 };
 
 struct ctl_udp_worker_counters {
-	uint64_t in, out, bytes_in, bytes_out;
-	uint64_t dropped_long, dropped_source, dropped_lost, dropped_full, dropped_refused;
+	struct ctl_udp_sums udp;
 	uint64_t turns, turns_empty, sleeps;
 	uint64_t poll_gap_ns, poll_gap_max_ns; /* largest of the last second or two; ever */
-	uint64_t receive_buffer, send_buffer;  /* bytes */
+	uint64_t receive_buffer;               /* bytes */
 };
 
 struct ctl_udp_worker;

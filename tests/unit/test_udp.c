@@ -63,7 +63,7 @@ static void test_what_the_kernel_had_no_room_for_is_counted(void **state)
 
 	(void)state;
 	assert_int_equal(setsockopt(house.udp.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)), 0);
-	assert_int_equal(ctl_udp_lost(&house.udp), 0);
+	assert_int_equal(ctl_udp_sums(&house.udp).dropped_lost, 0);
 	for (unsigned i = 0; i < SENT; i++) {
 		send_one(STORE_DATAGRAM_SIZE_MAX);
 	}
@@ -72,7 +72,7 @@ static void test_what_the_kernel_had_no_room_for_is_counted(void **state)
 	}
 	assert_true(received > 0);
 	assert_true(received < SENT);
-	assert_int_equal(ctl_udp_lost(&house.udp), SENT - received);
+	assert_int_equal(ctl_udp_sums(&house.udp).dropped_lost, SENT - received);
 }
 
 static void test_datagram_over_the_limit_is_counted(void **state)
@@ -89,7 +89,7 @@ static void test_datagram_over_the_limit_is_counted(void **state)
 	assert_true(ctl_udp_datagram(&house.udp, 1, &bytes, &from));
 	assert_int_equal(bytes.size, STORE_DATAGRAM_SIZE_MAX);
 	assert_int_equal(from.ip, INADDR_LOOPBACK);
-	assert_int_equal(ctl_udp_lost(&house.udp), 0);
+	assert_int_equal(ctl_udp_sums(&house.udp).dropped_lost, 0);
 }
 
 #define IN_HOUSE(test) cmocka_unit_test_setup_teardown(test, open_house, close_house)
