@@ -16,6 +16,7 @@
 #include "control/client/handle.h"
 #include "control/client/left.h"
 #include "store/base/check.h"
+#include "store/base/digits.h"
 #include "store/claim.h"
 
 #define NS_PER_MS ((uint64_t)1000 * 1000)
@@ -110,7 +111,7 @@ static bool read_holder(struct slice path, struct slice value, struct coffer_lea
 
 /* --- what stands ------------------------------------------------------------------------------ */
 
-/* The folder of holders, without the slash at its end; or all files in it. */
+/* The folder of holders, without the slash at its end, and behind it "", "/" and a token, or all. */
 static void put_folder(const struct coffer_observer *observer, const char *tail, char *memory)
 {
 	const struct store_claim_path front =
@@ -125,18 +126,17 @@ static void on_listed(struct coffer_observer *observer, const struct coffer_resu
 	static const struct coffer_leader nobody;
 	struct coffer_entry entry;
 	size_t position = 0;
-	char name[32];
+	char token[1 + DIGITS_HEX + 1] = "/";
 
 	if (result->outcome == COFFER_REFUSED && result->answer == COFFER_NOT_FOUND) {
 		observer->want = WANT_NOTHING;
 		observer->watch_from = result->store_revision + 1;
 		lead(observer, &nobody);
 	} else if (result->outcome == COFFER_DONE &&
-	           coffer_page_next(result, &position, &entry) == 1 && entry.name_size < 31) {
-		name[0] = '/';
-		memcpy(name + 1, entry.name, entry.name_size);
-		name[entry.name_size + 1] = '\0';
-		put_folder(observer, name, observer->file);
+	           coffer_page_next(result, &position, &entry) == 1 &&
+	           entry.name_size == DIGITS_HEX) {
+		memcpy(token + 1, entry.name, DIGITS_HEX);
+		put_folder(observer, token, observer->file);
 		observer->want = WANT_GET;
 	} else if (result->outcome == COFFER_REFUSED) {
 		end(observer, result->answer);

@@ -366,6 +366,40 @@ static void test_observer_reads_again_when_its_watch_is_lost(void **state)
 	fake_server_close(&bench.server);
 }
 
+/* Of a server that is broken, or hostile. */
+static void test_observer_takes_no_name_that_is_no_token(void **state)
+{
+	const struct proto_page_entry entry = {.name = slice_text("of-thirty-bytes-and-no-token-x"),
+	                                       .revision = 1};
+	char name[COFFER_LOCK_NAME_SIZE_MAX + 1], folder[STORE_PATH_SIZE_MAX + 1];
+	struct coffer_observer *observer;
+	struct bench bench = {0};
+	struct fake_asked asked;
+	uint8_t page[64];
+	size_t size;
+
+	(void)state;
+	memset(name, 'a', sizeof(name));
+	name[0] = '/';
+	name[sizeof(name) - 1] = '\0';
+	(void)snprintf(folder, sizeof(folder), "/ctl/lock%s/.holder", name);
+	size = proto_page_put(page, 0, sizeof(page), &entry);
+	fake_server_open(&bench.server, 4);
+	assert_int_equal(coffer_observe(bench.server.coffer, name, on_leader, &bench, &observer),
+	                 0);
+	asked = fake_server_take(&bench.server, PROTO_LIST);
+	fake_server_say(&bench.server, &asked,
+	                (struct proto_answer){
+				.store_revision = 20, .count = 1, .value = slice_make(page, size)});
+	/* It looks again, at the same place. */
+	asked = fake_server_take(&bench.server, PROTO_LIST);
+	assert_int_equal(asked.request.path.size, strlen(folder));
+	assert_memory_equal(asked.request.path.data, folder, strlen(folder));
+	assert_int_equal(bench.changes, 0);
+	coffer_unobserve(observer);
+	fake_server_close(&bench.server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_lost_session_takes_all),
 		cmocka_unit_test(test_hand_over_comes_after_what_was_written_under_the_lock),
 		cmocka_unit_test(test_observer_reads_again_when_its_watch_is_lost),
+		cmocka_unit_test(test_observer_takes_no_name_that_is_no_token),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
