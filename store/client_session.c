@@ -167,8 +167,8 @@ static void on_life(struct client *client, uint64_t now_ns, const struct proto_a
 		session->is_resumed = false;
 		session->first = session->next = client->own.number + 1;
 	} else if (answer->answer == STORE_STALE) {
-		begin_alive(client,
-		            now_ns); /* somebody began a later one since the base was told */
+		/* Somebody began a later one since the base was told. */
+		begin_alive(client, now_ns);
 		session->is_confirmed = false;
 	} else {
 		refuse_held(client, answer->answer);

@@ -147,21 +147,23 @@ static void on_news(void *context, const struct coffer_news *news)
 	}
 }
 
-static struct store_claim_path file_of(const struct coffer_lock *lock)
+/* The path of its file, as holder or in the queue. */
+static void file_of(const struct coffer_lock *lock, char ret_path[STORE_PATH_SIZE_MAX + 1])
 {
 	const struct slice name = slice_text(lock->name);
+	const struct store_claim_path path =
+		lock->token != 0 ? store_claim_holder(name, lock->token)
+				 : store_claim_waiter(name, lock->claim.priority, lock->ticket);
 
-	return lock->token != 0 ? store_claim_holder(name, lock->token)
-	                        : store_claim_waiter(name, lock->claim.priority, lock->ticket);
+	memcpy(ret_path, path.bytes, path.size);
+	ret_path[path.size] = '\0';
 }
 
 static void watch_file(struct coffer_lock *lock)
 {
-	const struct store_claim_path file = file_of(lock);
 	char path[STORE_PATH_SIZE_MAX + 1];
 
-	memcpy(path, file.bytes, file.size);
-	path[file.size] = '\0';
+	file_of(lock, path);
 	lock->coffer->watches_reserved--;
 	/* -EAGAIN: the place of one that was ended is not free yet: again with the next turn. */
 	if (ctl_watch_begin(lock->coffer, path, lock->watch_from, 1, on_news, lock, &lock->watch) ==
@@ -250,7 +252,6 @@ static bool is_behind(const struct coffer_lock *lock)
 
 static void put_look(const struct coffer_lock *lock, struct coffer_txn *txn)
 {
-	const struct store_claim_path file = file_of(lock);
 	struct coffer_claim claim = lock->claim;
 	char path[STORE_PATH_SIZE_MAX + 1];
 
@@ -258,8 +259,7 @@ static void put_look(const struct coffer_lock *lock, struct coffer_txn *txn)
 		coffer_txn_if_token(txn, lock->name, lock->token);
 		return;
 	}
-	memcpy(path, file.bytes, file.size);
-	path[file.size] = '\0';
+	file_of(lock, path);
 	coffer_txn_if_rev(txn, path, COFFER_AT_LEAST, 1);
 	/* It waits no more: it was granted meanwhile, or its place is lost. */
 	coffer_txn_or_else(txn);
