@@ -111,7 +111,7 @@ static bool read_holder(struct slice path, struct slice value, struct coffer_lea
 
 /* --- what stands ------------------------------------------------------------------------------ */
 
-/* The folder of holders, without the slash at its end, and behind it "", "/" and a token, or all. */
+/* The folder of holders without its last slash, and behind it nothing, "/" and a token, or all. */
 static void put_folder(const struct coffer_observer *observer, const char *tail, char *memory)
 {
 	const struct store_claim_path front =
