@@ -28,7 +28,7 @@ static uint32_t valid_ms(const struct coffer_leader *leader)
 static bool print_json(const char *name, const struct coffer_leader *leader)
 {
 	json_t *object = json_pack("{s:s?, s:I, s:b}", "election", name, "term",
-	                           (json_int_t)leader->term, "new", (int)leader->is_new);
+	                           (json_int_t)leader->term, "old", (int)leader->is_old);
 
 	if (object != NULL && leader->age_ms != UINT32_MAX) {
 		(void)json_object_set_new(object, "age_ms", json_integer(leader->age_ms));
@@ -57,7 +57,9 @@ static bool print_leader(const struct look *look, const struct coffer_leader *le
 	if (look->cli->options.is_json) {
 		return print_json(look->name, leader) && fflush(stdout) == 0;
 	}
-	if (leader->term == 0) {
+	if (leader->is_old) {
+		(void)printf("old age %ums\n", leader->age_ms);
+	} else if (leader->term == 0) {
 		(void)printf("nobody\n");
 	} else {
 		(void)printf("%s %lld session %llu valid %ums value ",
@@ -90,7 +92,7 @@ static void on_leader(void *context, const struct coffer_leader *leader)
 	}
 	if (leader->answer != COFFER_OK) {
 		look->code = refuse(look, COFFER_REFUSED, leader->answer);
-	} else if ((leader->is_new || look->cli->options.is_json) && !print_leader(look, leader)) {
+	} else if (!print_leader(look, leader)) {
 		look->code = cli_fail_output();
 	}
 }

@@ -159,7 +159,6 @@ int coffer_lock_transfer(struct coffer_lock *lock, uint64_t session,
 struct coffer_leader {
 	enum coffer_answer answer; /* COFFER_OK; else the observer ended, and why: nothing else is
 	                            * set */
-	bool is_new;               /* something changed; else it is all as it was told last */
 	int64_t term;              /* the token; 0: nobody leads */
 	bool is_resting; /* it died; nobody leads for claim.delay_ms, and its term is no good */
 	uint64_t session;
@@ -167,6 +166,8 @@ struct coffer_leader {
 	size_t value_size;
 	uint32_t ttl_ms; /* of its session: who is silent so long leads no more */
 	uint32_t age_ms; /* how old this may be; UINT32_MAX: not known */
+	bool is_old;     /* for ttl_ms and 5 s more no server was heard that is in touch with a
+	                  * majority: somebody else may lead */
 };
 
 typedef void coffer_leader_fn(void *context, const struct coffer_leader *leader);
@@ -174,9 +175,10 @@ typedef void coffer_leader_fn(void *context, const struct coffer_leader *leader)
 struct coffer_observer;
 
 /*
- * Tells who leads: at first, at each change (none is missed while servers keep them), and every few
- * seconds while a server answers, with its age. An observer needs a watch. Returns 0, -EINVAL,
- * -E2BIG, -EAGAIN, -ENOMEM as coffer_lock(). Ended with coffer_unobserve(), or by coffer_close().
+ * Tells who leads: at first, and at each change of anything but ages, once (none is missed while
+ * servers keep them). That nobody leads is told if it was so after the transaction in which the
+ * leader went, so not where it handed over. An observer needs a watch. Returns 0, -EINVAL, -E2BIG,
+ * -EAGAIN, -ENOMEM as coffer_lock(). Ended with coffer_unobserve(), or by coffer_close().
  */
 int coffer_observe(struct coffer *coffer, const char *election, coffer_leader_fn *fn, void *context,
                    struct coffer_observer **ret_observer);

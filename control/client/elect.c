@@ -7,6 +7,10 @@
  *              `----------------- TOO_LATE, or it was gone ----------------'
  *
  * All three are of one story: what stood at the read's store revision, then each change after it.
+ *
+ * A file that goes, and its successor that comes in the same entry, are two events, and may come
+ * in two pages. So when it goes, and nothing follows yet, the folder is listed as of that revision:
+ * a read at a revision inside of an entry sees the whole entry. Any server will do for that.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,10 +25,15 @@
 
 #define NS_PER_MS ((uint64_t)1000 * 1000)
 
+enum {
+	OLD_MS = 5000, /* beyond a time to live; notes come each 3.3 s, or sooner */
+};
+
 enum want {
 	WANT_NOTHING = 0,
 	WANT_LIST,
 	WANT_GET,
+	WANT_REST, /* of the entry in which the leader went */
 };
 
 struct coffer_observer {
@@ -33,17 +42,50 @@ struct coffer_observer {
 	coffer_leader_fn *fn;
 	void *context;
 	enum want want;     /* to be asked next, or under way */
+	int64_t gone;       /* WANT_REST: the revision at which the leader went */
 	uint64_t request;   /* under way; 0: none */
+	int64_t asked_gone; /* its `gone`; 0: it is no WANT_REST */
 	uint64_t watch;     /* 0: none */
 	int64_t watch_from; /* one is wanted from here on; 0: none is */
 	bool is_over;       /* it has ended, or nobody is left to be told */
 	bool is_freed;      /* when nothing is under way */
 	bool was_told;
+	uint64_t true_ns;            /* it is all as it was then, or later; 0: not known */
 	struct coffer_leader leader; /* its value is this: */
 	uint8_t value[COFFER_LOCK_DATA_SIZE_MAX];
 	char file[STORE_PATH_SIZE_MAX + 1]; /* of the holder, as it was listed */
 	char name[COFFER_LOCK_NAME_SIZE_MAX + 1];
 };
+
+/* Somebody heard of it `age_ns` ago. */
+static void heard(struct coffer_observer *observer, uint64_t age_ns)
+{
+	const uint64_t now_ns = ctl_handle_now_ns();
+
+	if (age_ns < now_ns && now_ns - age_ns > observer->true_ns) {
+		observer->true_ns = now_ns - age_ns;
+	}
+}
+
+static void heard_ms(struct coffer_observer *observer, uint32_t age_ms)
+{
+	if (age_ms != UINT32_MAX) {
+		heard(observer, age_ms * NS_PER_MS);
+	}
+}
+
+static uint32_t age_ms(const struct coffer_observer *observer)
+{
+	const uint64_t age = (ctl_handle_now_ns() - observer->true_ns + NS_PER_MS - 1) / NS_PER_MS;
+
+	return observer->true_ns != 0 && age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
+}
+
+/* From when on it is old. */
+static uint64_t old_ns(const struct coffer_observer *observer)
+{
+	return observer->true_ns + (observer->leader.ttl_ms + (uint64_t)OLD_MS) * NS_PER_MS;
+}
 
 static void tell(struct coffer_observer *observer)
 {
@@ -66,7 +108,12 @@ static void end(struct coffer_observer *observer, enum coffer_answer answer)
 	}
 }
 
-/* Tells what stands now. */
+static bool is_old(const struct coffer_observer *observer)
+{
+	return ctl_handle_now_ns() >= old_ns(observer);
+}
+
+/* What stands now; it is told if that is news. */
 static void lead(struct coffer_observer *observer, const struct coffer_leader *leader)
 {
 	const struct coffer_leader *before = &observer->leader;
@@ -77,13 +124,28 @@ static void lead(struct coffer_observer *observer, const struct coffer_leader *l
 	                      memcmp(observer->value, leader->value, leader->value_size) == 0);
 
 	must(leader->value_size <= sizeof(observer->value));
-	if (!is_same && leader->value_size != 0) {
+	observer->want = WANT_NOTHING;
+	if (is_same) {
+		return;
+	}
+	if (leader->value_size != 0) {
 		memcpy(observer->value, leader->value, leader->value_size);
 	}
 	observer->leader = *leader;
 	observer->leader.value = observer->value;
-	observer->leader.is_new = !is_same;
+	observer->leader.age_ms = age_ms(observer);
+	observer->leader.is_old = is_old(observer);
 	tell(observer);
+}
+
+static void check_age(struct coffer_observer *observer)
+{
+	if (observer->was_told && !observer->is_over &&
+	    is_old(observer) != observer->leader.is_old) {
+		observer->leader.is_old = !observer->leader.is_old;
+		observer->leader.age_ms = age_ms(observer);
+		tell(observer);
+	}
 }
 
 /* The file of a holder, as it stands. False if it makes no sense. */
@@ -109,6 +171,8 @@ static bool read_holder(struct slice path, struct slice value, struct coffer_lea
 	return true;
 }
 
+static const struct coffer_leader NOBODY;
+
 /* --- what stands ------------------------------------------------------------------------------ */
 
 /* The folder of holders without its last slash, and behind it nothing, "/" and a token, or all. */
@@ -123,15 +187,14 @@ static void put_folder(const struct coffer_observer *observer, const char *tail,
 
 static void on_listed(struct coffer_observer *observer, const struct coffer_result *result)
 {
-	static const struct coffer_leader nobody;
 	struct coffer_entry entry;
 	size_t position = 0;
 	char token[1 + DIGITS_HEX + 1] = "/";
 
 	if (result->outcome == COFFER_REFUSED && result->answer == COFFER_NOT_FOUND) {
-		observer->want = WANT_NOTHING;
 		observer->watch_from = result->store_revision + 1;
-		lead(observer, &nobody);
+		heard(observer, result->latency_ns);
+		lead(observer, &NOBODY);
 	} else if (result->outcome == COFFER_DONE &&
 	           coffer_page_next(result, &position, &entry) == 1 &&
 	           entry.name_size == DIGITS_HEX) {
@@ -150,27 +213,51 @@ static void on_got(struct coffer_observer *observer, const struct coffer_result 
 	if (result->outcome == COFFER_DONE &&
 	    read_holder(slice_text(observer->file), slice_make(result->value, result->value_size),
 	                &leader)) {
-		leader.age_ms = (uint32_t)(result->latency_ns / NS_PER_MS) + 1;
-		observer->want = WANT_NOTHING;
 		observer->watch_from = result->store_revision + 1;
+		heard(observer, result->latency_ns);
 		lead(observer, &leader);
 	} else {
 		observer->want = WANT_LIST; /* it is gone; or nobody answered */
 	}
 }
 
+static void unwatch(struct coffer_observer *observer)
+{
+	if (observer->watch != 0) {
+		must(coffer_unwatch(observer->coffer, observer->watch) == 0);
+		observer->watch = 0;
+		observer->coffer->watches_reserved++;
+	}
+}
+
+/* Who led after the entry in which the leader went. */
+static void on_rest(struct coffer_observer *observer, const struct coffer_result *result)
+{
+	if (result->outcome == COFFER_DONE) {
+		observer->want = WANT_NOTHING; /* somebody, whom the watch will bring */
+	} else if (result->outcome == COFFER_REFUSED && result->answer == COFFER_NOT_FOUND) {
+		lead(observer, &NOBODY);
+	} else if (result->outcome == COFFER_REFUSED) {
+		unwatch(observer);
+		observer->want = WANT_LIST; /* that is not kept any more, so neither are events */
+	}
+}
+
 static void on_done(void *context, const struct coffer_result *result)
 {
 	struct coffer_observer *observer = context;
+	const int64_t gone = observer->want == WANT_REST ? observer->gone : 0;
 
 	observer->request = 0;
-	if (observer->is_over) {
-		return;
+	if (observer->is_over || observer->asked_gone != gone) {
+		return; /* what came by the watch was faster */
 	}
 	if (observer->want == WANT_LIST) {
 		on_listed(observer, result);
-	} else {
+	} else if (observer->want == WANT_GET) {
 		on_got(observer, result);
+	} else if (observer->want == WANT_REST) {
+		on_rest(observer, result);
 	}
 }
 
@@ -186,47 +273,49 @@ static int ask(struct coffer_observer *observer)
 	if (observer->is_over || observer->want == WANT_NOTHING || observer->request != 0) {
 		return 0;
 	}
-	if (observer->want == WANT_LIST) {
+	observer->asked_gone = 0;
+	if (observer->want != WANT_GET) {
 		put_folder(observer, "", folder);
 		request = (struct coffer_request){.verb = COFFER_LIST, .path = folder, .limit = 1};
+	}
+	if (observer->want == WANT_REST) {
+		observer->asked_gone = request.rev = observer->gone;
+		request.flags = COFFER_STALE;
 	}
 	return coffer_submit(observer->coffer, &request, on_done, observer, &observer->request);
 }
 
 /* --- what changes ----------------------------------------------------------------------------- */
 
-static void on_event(struct coffer_observer *observer, const struct coffer_news *news)
+static void on_event(struct coffer_observer *observer, const struct coffer_event *event)
 {
-	const struct coffer_event *event = news->event;
 	const struct slice path = slice_make(event->path, event->path_size);
-	struct coffer_leader leader = {0};
+	struct coffer_leader leader;
 	enum store_claim_kind kind;
 	store_rev_t token = 0;
 	struct slice name;
 
 	if (event->kind == COFFER_EVENT_SET) {
-		if (!read_holder(path, slice_make(event->value, event->value_size), &leader)) {
-			return;
+		if (read_holder(path, slice_make(event->value, event->value_size), &leader)) {
+			lead(observer, &leader);
 		}
-	} else if (!store_claim_path_read(path, &name, &kind, &token) ||
-	           token != observer->leader.term) {
-		return; /* it was not the one who leads */
+	} else if (store_claim_path_read(path, &name, &kind, &token) &&
+	           token == observer->leader.term) {
+		observer->want = WANT_REST;
+		observer->gone = event->revision;
 	}
-	leader.age_ms = news->age_ms;
-	lead(observer, &leader);
 }
 
 static void on_news(void *context, const struct coffer_news *news)
 {
 	struct coffer_observer *observer = context;
 
+	if (news->kind != COFFER_NEWS_END) {
+		heard_ms(observer, news->age_ms);
+	}
 	if (news->kind == COFFER_NEWS_EVENT) {
-		on_event(observer, news);
-	} else if (news->kind == COFFER_NEWS_NOTE) {
-		observer->leader.age_ms = news->age_ms;
-		observer->leader.is_new = false;
-		tell(observer);
-	} else {
+		on_event(observer, news->event);
+	} else if (news->kind == COFFER_NEWS_END) {
 		observer->watch = 0;
 		observer->coffer->watches_reserved++;
 		observer->want = WANT_LIST;
@@ -264,6 +353,7 @@ void ctl_observers_turn(struct coffer *coffer)
 	while ((observer = *place) != NULL) {
 		(void)ask(observer); /* -EAGAIN: when a request has ended, which is a turn */
 		watch_holders(observer);
+		check_age(observer);
 		if (!observer->is_freed || observer->request != 0) {
 			place = &observer->next;
 			continue;
@@ -272,6 +362,20 @@ void ctl_observers_turn(struct coffer *coffer)
 		coffer->watches_reserved--;
 		free(observer);
 	}
+}
+
+uint64_t ctl_observers_deadline_ns(const struct coffer *coffer)
+{
+	uint64_t first_ns = UINT64_MAX;
+
+	for (const struct coffer_observer *observer = coffer->observers; observer != NULL;
+	     observer = observer->next) {
+		if (observer->was_told && !observer->is_over && !observer->leader.is_old &&
+		    old_ns(observer) < first_ns) {
+			first_ns = old_ns(observer);
+		}
+	}
+	return first_ns;
 }
 
 void ctl_observers_hush(struct coffer *coffer)
@@ -338,11 +442,7 @@ void coffer_unobserve(struct coffer_observer *observer)
 	}
 	observer->is_over = true;
 	observer->is_freed = true;
-	if (observer->watch != 0) {
-		must(coffer_unwatch(observer->coffer, observer->watch) == 0);
-		observer->watch = 0;
-		observer->coffer->watches_reserved++;
-	}
+	unwatch(observer);
 	if (observer->request != 0) {
 		(void)coffer_cancel(observer->coffer, observer->request);
 	}

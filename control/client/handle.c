@@ -398,6 +398,7 @@ static void set_timer(struct coffer *coffer)
 {
 	const uint64_t watcher_ns = watcher_deadline_ns(coffer->watcher);
 	const uint64_t locks_ns = ctl_locks_deadline_ns(coffer);
+	const uint64_t observers_ns = ctl_observers_deadline_ns(coffer);
 	uint64_t due_ns = client_deadline_ns(coffer->client);
 	struct itimerspec when = {0};
 
@@ -406,6 +407,9 @@ static void set_timer(struct coffer *coffer)
 	}
 	if (locks_ns < due_ns) {
 		due_ns = locks_ns == 0 ? 1 : locks_ns;
+	}
+	if (observers_ns < due_ns) {
+		due_ns = observers_ns;
 	}
 	if (client_has_results(coffer->client) || watcher_has_news(coffer->watcher)) {
 		due_ns = 1;

@@ -88,6 +88,7 @@ void ctl_locks_free(struct coffer *coffer);
 /* --- elect.c: the same for observers -------------------------------------------------------- */
 
 void ctl_observers_turn(struct coffer *coffer);
+uint64_t ctl_observers_deadline_ns(const struct coffer *coffer);
 void ctl_observers_hush(struct coffer *coffer);
 void ctl_observers_free(struct coffer *coffer);
 

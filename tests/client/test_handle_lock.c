@@ -152,7 +152,7 @@ static void on_leader(void *context, const struct coffer_leader *leader)
 {
 	struct sight *sight = context;
 
-	sight->changes += leader->is_new;
+	sight->changes++;
 	sight->last = *leader;
 	assert_in_range(leader->value_size, 0, sizeof(sight->value) - 1);
 	memset(sight->value, 0, sizeof(sight->value));
@@ -506,6 +506,8 @@ static void test_election_is_led_observed_and_handed_over(void **state)
 	until_seen(&sight, ears[1].last.token, "");
 	assert_int_equal(coffer_unlock(ears[1].lock), COFFER_DONE);
 	until_seen(&sight, 0, "");
+	/* Nobody, first, better, the heir, nobody: and nothing else. */
+	assert_int_equal(sight.changes, 5);
 	coffer_unobserve(observer);
 	coffer_lock_free(ears[0].lock);
 }

@@ -89,24 +89,35 @@ static struct fake_asked take_watch(struct bench *bench, const char *path, int64
 	return asked;
 }
 
+/* A page of one event or two, until the first without a kind. */
+static void say_events(struct bench *bench, const struct fake_asked *asked,
+                       const struct proto_event events[2])
+{
+	uint8_t page[STORE_DATAGRAM_SIZE_MAX];
+	struct proto_answer answer = {.from = asked->request.rev};
+	size_t size = 0;
+
+	for (unsigned i = 0; i < 2 && events[i].kind != 0; i++) {
+		size = proto_event_put(page, size, sizeof(page), &events[i]);
+		answer.store_revision = events[i].revision;
+		answer.count++;
+	}
+	answer.revision = answer.store_revision + 1;
+	answer.value = slice_make(page, size);
+	fake_server_say(&bench->server, asked, answer);
+}
+
 static void say_event(struct bench *bench, const struct fake_asked *asked, int64_t revision,
                       enum store_event_kind kind, enum store_cause cause, const char *value)
 {
-	uint8_t page[STORE_DATAGRAM_SIZE_MAX];
-	const struct proto_event event = {
-		.revision = revision,
-		.kind = kind,
-		.cause = cause,
-		.path = slice_text("/ctl/lock/a/.holder/0000000000000009"),
-		.value = slice_text(value)};
-	const size_t size = proto_event_put(page, 0, sizeof(page), &event);
+	const struct proto_event events[2] = {
+		{.revision = revision,
+	         .kind = kind,
+	         .cause = cause,
+	         .path = slice_text("/ctl/lock/a/.holder/0000000000000009"),
+	         .value = slice_text(value)}};
 
-	fake_server_say(&bench->server, asked,
-	                (struct proto_answer){.from = asked->request.rev,
-	                                      .revision = revision + 1,
-	                                      .store_revision = revision,
-	                                      .count = 1,
-	                                      .value = slice_make(page, size)});
+	say_events(bench, asked, events);
 }
 
 static void until_told(struct bench *bench, const char *told)
@@ -314,7 +325,7 @@ static void on_leader(void *context, const struct coffer_leader *leader)
 	struct bench *bench = context;
 
 	bench->leader = *leader;
-	bench->changes += leader->is_new;
+	bench->changes++;
 }
 
 static void until_changes(struct bench *bench, unsigned changes, enum coffer_answer answer)
@@ -361,7 +372,168 @@ static void test_observer_reads_again_when_its_watch_is_lost(void **state)
 	asked = fake_server_take(&bench.server, PROTO_LIST);
 	fake_server_say(&bench.server, &asked,
 	                (struct proto_answer){.answer = STORE_DENIED, .store_revision = 100});
-	until_changes(&bench, 3, COFFER_DENIED);
+	until_changes(&bench, 4, COFFER_DENIED);
+	coffer_unobserve(observer);
+	fake_server_close(&bench.server);
+}
+
+#define FOLDER "/ctl/lock/a/.holder"
+
+/* An observer of /a that watches from revision 31 on: 9 leads. */
+static struct coffer_observer *open_observer(struct bench *bench, struct fake_asked *ret_watch)
+{
+	struct coffer_observer *observer;
+	struct fake_asked asked;
+	uint8_t page[64];
+	const struct proto_page_entry entry = {.name = slice_text("0000000000000009"),
+	                                       .revision = 9};
+	const size_t size = proto_page_put(page, 0, sizeof(page), &entry);
+
+	memset(bench, 0, sizeof(*bench));
+	fake_server_open(&bench->server, 4);
+	assert_int_equal(coffer_observe(bench->server.coffer, "/a", on_leader, bench, &observer),
+	                 0);
+	asked = fake_server_take(&bench->server, PROTO_LIST);
+	fake_server_say(&bench->server, &asked,
+	                (struct proto_answer){
+				.store_revision = 20, .count = 1, .value = slice_make(page, size)});
+	asked = fake_server_take(&bench->server, PROTO_GET);
+	fake_server_say(&bench->server, &asked,
+	                (struct proto_answer){.revision = 9,
+	                                      .store_revision = 30,
+	                                      .value = slice_text("77 1 1 0 500 0\nme")});
+	until_changes(bench, 1, COFFER_OK);
+	assert_int_equal(bench->leader.term, 9);
+	*ret_watch = take_watch(bench, FOLDER "/*", 31);
+	return observer;
+}
+
+static struct proto_event heir_at(int64_t revision)
+{
+	return (struct proto_event){.revision = revision,
+	                            .kind = STORE_EVENT_SET,
+	                            .cause = STORE_CAUSE_GRANTED,
+	                            .path = slice_text(FOLDER "/0000000000000029"),
+	                            .value = slice_text("78 1 1 0 500 0\nheir")};
+}
+
+static void test_observer_sees_nobody_between_two_of_one_entry(void **state)
+{
+	const struct proto_event events[2] = {{.revision = 40,
+	                                       .kind = STORE_EVENT_DELETE,
+	                                       .cause = STORE_CAUSE_RELEASED,
+	                                       .path = slice_text(HOLDER_9)},
+	                                      heir_at(41)};
+	struct fake_asked watch;
+	struct bench bench;
+	struct coffer_observer *observer = open_observer(&bench, &watch);
+
+	(void)state;
+	say_events(&bench, &watch, events);
+	until_changes(&bench, 2, COFFER_OK);
+	assert_int_equal(bench.leader.term, 41);
+	assert_int_equal(bench.leader.session, 78);
+	/* A note is no news. */
+	watch = take_watch(&bench, FOLDER "/*", 42);
+	fake_server_say(&bench.server, &watch,
+	                (struct proto_answer){.from = 42, .revision = 45, .store_revision = 44});
+	/* It says the same once more: no news, either; then something else. */
+	watch = take_watch(&bench, FOLDER "/*", 45);
+	say_events(&bench, &watch, (struct proto_event[2]){heir_at(46)});
+	watch = take_watch(&bench, FOLDER "/*", 47);
+	say_event(&bench, &watch, 48, STORE_EVENT_SET, STORE_CAUSE_GRANTED, "79 1 1 0 500 0\n");
+	until_changes(&bench, 3, COFFER_OK);
+	coffer_unobserve(observer);
+	fake_server_close(&bench.server);
+}
+
+/* The page ends where the leader went: the entry is looked at. */
+static void test_observer_asks_for_the_rest_of_the_entry(void **state)
+{
+	const struct proto_page_entry entry = {.name = slice_text("0000000000000029"),
+	                                       .revision = 41};
+	struct fake_asked watch, asked;
+	uint8_t page[64];
+	const size_t size = proto_page_put(page, 0, sizeof(page), &entry);
+	struct bench bench;
+	struct coffer_observer *observer = open_observer(&bench, &watch);
+
+	(void)state;
+	say_event(&bench, &watch, 40, STORE_EVENT_DELETE, STORE_CAUSE_RELEASED, "");
+	watch = take_watch(&bench, FOLDER "/*", 41);
+	asked = fake_server_take(&bench.server, PROTO_LIST);
+	assert_int_equal(asked.request.rev, 40);
+	assert_true((asked.flags & PROTO_FLAG_STALE) != 0);
+	fake_server_say(&bench.server, &asked,
+	                (struct proto_answer){
+				.store_revision = 99, .count = 1, .value = slice_make(page, size)});
+	say_events(&bench, &watch, (struct proto_event[2]){heir_at(41)});
+	until_changes(&bench, 2, COFFER_OK);
+	assert_int_equal(bench.leader.term, 41);
+	coffer_unobserve(observer);
+	fake_server_close(&bench.server);
+}
+
+static void test_observer_is_told_of_nobody_after_the_entry(void **state)
+{
+	struct fake_asked watch, asked;
+	struct bench bench;
+	struct coffer_observer *observer = open_observer(&bench, &watch);
+
+	(void)state;
+	say_event(&bench, &watch, 40, STORE_EVENT_DELETE, STORE_CAUSE_RELEASED, "");
+	asked = fake_server_take(&bench.server, PROTO_LIST);
+	assert_int_equal(asked.request.rev, 40);
+	fake_server_say(&bench.server, &asked,
+	                (struct proto_answer){.answer = STORE_NOT_FOUND, .store_revision = 40});
+	until_changes(&bench, 2, COFFER_OK);
+	assert_int_equal(bench.leader.term, 0);
+	coffer_unobserve(observer);
+	fake_server_close(&bench.server);
+}
+
+/* Revision 40 is not kept any more: it begins anew. */
+static void test_observer_reads_again_when_the_entry_is_not_kept(void **state)
+{
+	struct fake_asked watch, asked;
+	struct bench bench;
+	struct coffer_observer *observer = open_observer(&bench, &watch);
+
+	(void)state;
+	say_event(&bench, &watch, 40, STORE_EVENT_DELETE, STORE_CAUSE_RELEASED, "");
+	asked = fake_server_take(&bench.server, PROTO_LIST);
+	fake_server_say(&bench.server, &asked,
+	                (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 900});
+	do {
+		asked = fake_server_take(&bench.server, PROTO_LIST);
+	} while (asked.request.rev != 0);
+	fake_server_say(&bench.server, &asked,
+	                (struct proto_answer){.answer = STORE_NOT_FOUND, .store_revision = 950});
+	until_changes(&bench, 2, COFFER_OK);
+	assert_int_equal(bench.leader.term, 0);
+	(void)take_watch(&bench, FOLDER "/*", 951);
+	coffer_unobserve(observer);
+	fake_server_close(&bench.server);
+}
+
+/* It is told once when its news gets old, and once when it is not any more. */
+static void test_observer_is_told_that_its_news_is_old(void **state)
+{
+	struct fake_asked watch;
+	struct bench bench;
+	struct coffer_observer *observer = open_observer(&bench, &watch);
+
+	(void)state;
+	until_changes(&bench, 2, COFFER_OK); /* nobody answers */
+	assert_true(bench.leader.is_old);
+	assert_int_equal(bench.leader.term, 9);
+	assert_true(bench.leader.age_ms >= 5500);
+	watch = take_watch(&bench, FOLDER "/*", 31);
+	fake_server_say(&bench.server, &watch,
+	                (struct proto_answer){.from = 31, .revision = 35, .store_revision = 34});
+	until_changes(&bench, 3, COFFER_OK);
+	assert_false(bench.leader.is_old);
+	assert_int_equal(bench.leader.term, 9);
 	coffer_unobserve(observer);
 	fake_server_close(&bench.server);
 }
@@ -412,6 +584,11 @@ int main(void)
 		cmocka_unit_test(test_hand_over_comes_after_what_was_written_under_the_lock),
 		cmocka_unit_test(test_observer_reads_again_when_its_watch_is_lost),
 		cmocka_unit_test(test_observer_takes_no_name_that_is_no_token),
+		cmocka_unit_test(test_observer_sees_nobody_between_two_of_one_entry),
+		cmocka_unit_test(test_observer_asks_for_the_rest_of_the_entry),
+		cmocka_unit_test(test_observer_is_told_of_nobody_after_the_entry),
+		cmocka_unit_test(test_observer_reads_again_when_the_entry_is_not_kept),
+		cmocka_unit_test(test_observer_is_told_that_its_news_is_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
