@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/bin/coffer_gets.h"
 #include "control/bin/coffer_tree.h"
 #include "control/bin/coffer_words.h"
 #include "store/claim.h"
@@ -273,9 +274,10 @@ static bool end_lock(struct view *view)
 
 /* --- the verb --------------------------------------------------------------------------------- */
 
-/* One file, after those before it. Returns CLI_DONE, or another code: it was said why. */
-static int show_file(struct view *view, const char *path, const struct coffer_result *file)
+/* One file, after those before it. */
+static int show_file(void *context, const char *path, const struct coffer_result *file)
 {
+	struct view *view = context;
 	enum store_claim_kind kind;
 	store_rev_t number;
 	struct slice name = {0};
@@ -296,22 +298,11 @@ static int show_file(struct view *view, const char *path, const struct coffer_re
 }
 
 static int show_all(struct cli *cli, const struct paths *paths, const struct lives *lives,
-                    struct coffer_request *request)
+                    const struct coffer_request *request)
 {
 	struct view view = {.cli = cli, .lives = lives};
-	struct ctl_printer printer;
-	struct coffer_result result;
-	int code = CLI_DONE;
-	int r;
+	const int code = cli_gets(cli, request, paths->texts, paths->count, show_file, &view);
 
-	request->verb = COFFER_GET;
-	for (size_t i = 0; i < paths->count && code == CLI_DONE; i++) {
-		request->path = paths->texts[i];
-		r = coffer_call(cli->coffer, request, &result);
-		ctl_printer_init(&printer, cli->options.is_json, COFFER_GET, request->path);
-		code = r == COFFER_DONE ? show_file(&view, request->path, &result)
-		                        : cli_finish(cli, &printer, r, &result);
-	}
 	if (code != CLI_DONE) {
 		json_decref(view.lock);
 		return code;

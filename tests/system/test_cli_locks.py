@@ -253,6 +253,11 @@ def listing(shell, first, second, token):
     broken = shell.json("locks", "--break", "/f/shared", "--reason", "x")
     check(broken["lock"] == "/f/shared" and broken["token"] == shared[0]["token"], "JSON", broken)
     shell.run("locks", "--break", "f/nobody", "--reason", "x", expect=1)
+    names = [f"/many/{n:03}" for n in range(100)]
+    second.txn(*[f"lock {name} data {name}" for name in names])
+    many = shell.json("locks", "/many/**")
+    check([(o["lock"], o["holders"][0]["value"]) for o in many] == list(zip(names, names)),
+          "more than are read at once", many)
 
 
 def test_transactions(tools):

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/bin/coffer_gets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/bin/coffer_follow.h"
+
+/* A file that was asked for, and has not been given yet. */
+struct slot {
+	uint64_t request; /* 0: it has ended */
+	struct coffer_result result;
+	uint8_t *value; /* owned */
+	bool is_full;   /* there is no memory for it */
+};
+
+struct gets {
+	struct cli *cli;
+	struct coffer_request request;
+	char *const *paths;
+	size_t count, asked, given; /* given <= asked <= count */
+	struct slot slots[COFFER_REQUESTS_MAX];
+};
+
+static void on_got(void *context, const struct coffer_result *result)
+{
+	struct slot *slot = context;
+
+	slot->request = 0;
+	slot->result = *result;
+	slot->value = NULL;
+	if (result->value_size != 0) {
+		slot->value = malloc(result->value_size);
+		slot->is_full = slot->value == NULL;
+	}
+	if (slot->value != NULL) {
+		memcpy(slot->value, result->value, result->value_size);
+	}
+	slot->result.value = slot->value;
+}
+
+static struct slot *slot_of(struct gets *gets, size_t index)
+{
+	return &gets->slots[index % COFFER_REQUESTS_MAX];
+}
+
+/* As many as may be. Returns as coffer_submit(). */
+static int ask(struct gets *gets)
+{
+	int r = 0;
+
+	while (r == 0 && gets->asked < gets->count &&
+	       gets->asked - gets->given < COFFER_REQUESTS_MAX) {
+		struct slot *slot = slot_of(gets, gets->asked);
+
+		gets->request.path = gets->paths[gets->asked];
+		*slot = (struct slot){0};
+		r = coffer_submit(gets->cli->coffer, &gets->request, on_got, slot, &slot->request);
+		gets->asked += r == 0;
+	}
+	return r == -EAGAIN && gets->asked > gets->given ? 0 : r;
+}
+
+/* The next in line has ended. */
+static int give(struct gets *gets, cli_gets_fn *each, void *context)
+{
+	const char *path = gets->paths[gets->given];
+	struct slot *slot = slot_of(gets, gets->given);
+	struct ctl_printer printer;
+	int code;
+
+	ctl_printer_init(&printer, gets->cli->options.is_json, COFFER_GET, path);
+	if (slot->is_full) {
+		code = cli_conclude_error(-ENOMEM);
+	} else if (slot->result.outcome == COFFER_DONE) {
+		code = each(context, path, &slot->result);
+	} else {
+		code = cli_finish(gets->cli, &printer, (int)slot->result.outcome, &slot->result);
+	}
+	free(slot->value);
+	slot->value = NULL;
+	gets->given++;
+	return code;
+}
+
+/* What is under way is given up. */
+static void end(struct gets *gets)
+{
+	for (; gets->given < gets->asked; gets->given++) {
+		struct slot *slot = slot_of(gets, gets->given);
+
+		if (slot->request != 0) {
+			(void)coffer_cancel(gets->cli->coffer, slot->request);
+		}
+		while (slot->request != 0) {
+			(void)coffer_process(gets->cli->coffer);
+		}
+		free(slot->value);
+	}
+}
+
+int cli_gets(struct cli *cli, const struct coffer_request *request, char *const *paths,
+             size_t count, cli_gets_fn *each, void *context)
+{
+	struct gets gets = {.cli = cli, .request = *request, .paths = paths, .count = count};
+	int code = CLI_DONE;
+	int r;
+
+	gets.request.verb = COFFER_GET;
+	while (code == CLI_DONE && gets.given < gets.count) {
+		r = ask(&gets);
+		if (r < 0) {
+			code = cli_conclude_error(r);
+		} else if (slot_of(&gets, gets.given)->request == 0) {
+			code = give(&gets, each, context);
+		} else if (cli_wait_ready(cli->coffer, -1)) {
+			(void)coffer_process(cli->coffer);
+		} else {
+			code = CLI_INTERRUPT;
+		}
+	}
+	end(&gets);
+	return code;
+}
