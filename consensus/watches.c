@@ -79,6 +79,7 @@ static bool put_event(struct paxos_watches *watches, const struct paxos_watch *w
 	const struct proto_event out = {
 		.revision = event->revision,
 		.previous = previous,
+		.rest = mutant(61) ? 0 : (uint32_t)(event->last - event->revision),
 		.kind = event->kind,
 		.cause = event->cause,
 		.path = event->path,

@@ -132,6 +132,7 @@ size_t proto_event_put(void *memory, size_t size, size_t size_max, const struct 
 	writer = wire_writer_make((uint8_t *)memory + size, size_max - size);
 	wire_put_u64(&writer, (uint64_t)event->revision);
 	wire_put_u64(&writer, (uint64_t)event->previous);
+	wire_put_u32(&writer, event->rest);
 	wire_put_u8(&writer, (uint8_t)event->kind);
 	wire_put_u8(&writer, (uint8_t)event->cause);
 	wire_put_u16(&writer, (uint16_t)event->path.size);
@@ -144,7 +145,8 @@ size_t proto_event_put(void *memory, size_t size, size_t size_max, const struct 
 
 static bool event_makes_sense(const struct proto_event *event)
 {
-	if (event->previous < 0 || event->revision <= event->previous || event->path.size == 0 ||
+	if (event->previous < 0 || event->revision <= event->previous ||
+	    event->revision > INT64_MAX - event->rest || event->path.size == 0 ||
 	    event->cause > STORE_CAUSE_RESTED) {
 		return false;
 	}
@@ -162,6 +164,7 @@ bool proto_event_next(struct slice *page, struct proto_event *ret_event, bool *b
 	}
 	event.revision = (store_rev_t)wire_u64(&reader);
 	event.previous = (store_rev_t)wire_u64(&reader);
+	event.rest = wire_u32(&reader);
 	event.kind = (enum store_event_kind)wire_u8(&reader);
 	event.cause = (enum store_cause)wire_u8(&reader);
 	event.path = wire_bytes(&reader, wire_u16(&reader));

@@ -5,8 +5,8 @@
  * proto_page.h - what stands in the value of a LIST, a WALK, a WATCH or a SESSIONS
  *
  *      LIST, WALK   count x (revision i64, kind u8, name size u16, name), perhaps a mark
- *      WATCH        count x (revision i64, previous i64, kind u8, cause u8, path size u16, path,
- *                            value size u32, value)
+ *      WATCH        count x (revision i64, previous i64, rest u32, kind u8, cause u8,
+ *                            path size u16, path, value size u32, value)
  *      SESSIONS     count x (id u64, ttl u32, left u32, owned u32), times in ms
  *
  * Pure. What is taken off a page borrows from it.
@@ -53,6 +53,7 @@ struct proto_event {
 	store_rev_t revision;
 	store_rev_t
 		previous; /* revision of the event before it on this watch; 0: it is the first */
+	uint32_t rest;    /* changes of the same entry behind it, whether they match or not */
 	enum store_event_kind kind;
 	enum store_cause cause;
 	struct slice path;
@@ -60,7 +61,7 @@ struct proto_event {
 };
 
 enum {
-	PROTO_EVENT_OVERHEAD = 24, /* an event without path and value */
+	PROTO_EVENT_OVERHEAD = 28, /* an event without path and value */
 };
 
 /* As the two above, of events. */

@@ -24,21 +24,26 @@ static struct watcher_slot *find_asked(struct watcher *watcher, unsigned server,
 
 /* --- pages ---------------------------------------------------------------------------------- */
 
-/* True if all of it is as a page has to be: so many events, in order, from `from` to `revision`. */
+/*
+ * True if all of it is as a page has to be: so many events, in order, from `from` to `revision`,
+ * and those of one entry say so alike.
+ */
 static bool page_makes_sense(const struct proto_answer *answer)
 {
 	struct slice page = answer->value;
 	struct proto_event event;
-	store_rev_t next = answer->from;
+	store_rev_t next = answer->from, entry_last = 0;
 	uint32_t count = 0;
 	bool bad = false;
 
 	while (proto_event_next(&page, &event, &bad)) {
 		if (event.revision < next || event.revision >= answer->revision ||
 		    event.path.size > STORE_PATH_SIZE_MAX ||
-		    event.value.size > STORE_VALUE_SIZE_MAX) {
+		    event.value.size > STORE_VALUE_SIZE_MAX ||
+		    (event.revision <= entry_last && event.revision + event.rest != entry_last)) {
 			return false;
 		}
+		entry_last = event.revision + event.rest;
 		next = event.revision + 1;
 		count++;
 	}

@@ -280,9 +280,10 @@ bool ctl_print_event(bool is_json, const struct coffer_event *event)
 		(void)putchar('\n');
 		return flush();
 	}
-	object = json_pack("{s:s%, s:I, s:s, s:I}", "path", event->path, event->path_size,
+	object = json_pack("{s:s%, s:I, s:s, s:I, s:I}", "path", event->path, event->path_size,
 	                   "revision", (json_int_t)event->revision, "kind",
-	                   ctl_kind_text(event->kind), "previous", (json_int_t)event->previous);
+	                   ctl_kind_text(event->kind), "previous", (json_int_t)event->previous,
+	                   "entry_last", (json_int_t)event->entry_last);
 	if (object != NULL && event->kind == COFFER_EVENT_SET &&
 	    !ctl_add_value(object, event->value, event->value_size)) {
 		json_decref(object);

@@ -376,6 +376,10 @@ unsigned coffer_outstanding(const struct coffer *coffer);
  * Who is slow slows nobody: a server sends the next page of a watch when the callbacks for the last
  * one have returned, so a watch that falls behind by more events than are kept is lost. Whoever
  * cannot take more for now pauses the watch.
+ *
+ * What changed at one stroke comes as one event each. Whoever wants to see no part of it keeps
+ * events until `next` of the news is above their `entry_last`: with the last of them, or else with
+ * a later event or note, which comes at once.
  */
 
 enum coffer_event_kind {
@@ -395,7 +399,9 @@ enum coffer_cause {
 /* One change. */
 struct coffer_event {
 	int64_t revision;
-	int64_t previous; /* revision of the event before it on this watch; 0: it is the first */
+	int64_t previous;   /* revision of the event before it on this watch; 0: it is the first */
+	int64_t entry_last; /* of the changes made at one stroke with it, as by a transaction: the
+	                     * last one's revision, whether that matches or not */
 	enum coffer_event_kind kind;
 	enum coffer_cause cause;
 	const char *path; /* no zero byte at its end */

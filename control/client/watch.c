@@ -120,6 +120,7 @@ void ctl_watch_news(struct coffer *coffer, const struct watcher_effect *effect)
 	const struct coffer_event event = {
 		.revision = in->revision,
 		.previous = in->previous,
+		.entry_last = in->revision + in->rest,
 		.kind = (enum coffer_event_kind)in->kind,
 		.cause = (enum coffer_cause)in->cause,
 		.path = (const char *)in->path.data,

@@ -16,7 +16,7 @@ enum {
 struct told {
 	enum coffer_news_kind kind;
 	uint64_t id;
-	int64_t revision, previous, next, oldest;
+	int64_t revision, previous, entry_last, next, oldest;
 	enum coffer_answer answer;
 	char text[32]; /* path=value */
 };
@@ -56,6 +56,7 @@ static void on_news(void *context, const struct coffer_news *news)
 	if (news->event != NULL) {
 		told->revision = news->event->revision;
 		told->previous = news->event->previous;
+		told->entry_last = news->event->entry_last;
 		(void)snprintf(told->text, sizeof(told->text), "%.*s=%.*s",
 		               (int)news->event->path_size, news->event->path,
 		               (int)news->event->value_size, (const char *)news->event->value);
@@ -67,11 +68,12 @@ static void on_news(void *context, const struct coffer_news *news)
 	assert_int_equal(coffer_wait(bench->coffer, "/a", 1, 1, NULL, NULL), -EBUSY);
 }
 
-/* A page with two sets, "/a" at `from` and `from` + 1. */
+/* A page with two sets of one entry of three, "/a" at `from` and `from` + 1. */
 static void say_two(struct bench *bench, const struct fake_asked *asked, int64_t from)
 {
 	uint8_t page[128];
 	struct proto_event event = {.revision = from,
+	                            .rest = 2,
 	                            .kind = STORE_EVENT_SET,
 	                            .path = slice_text("/a"),
 	                            .value = slice_text("x")};
@@ -79,6 +81,7 @@ static void say_two(struct bench *bench, const struct fake_asked *asked, int64_t
 
 	event.revision++;
 	event.previous = from;
+	event.rest--;
 	size = proto_event_put(page, size, sizeof(page), &event);
 	fake_server_say(&bench->server, asked,
 	                (struct proto_answer){.from = from,
@@ -120,6 +123,8 @@ static void test_events_notes_and_the_end_are_called_back(void **state)
 	assert_string_equal(bench.told[0].text, "/a=x");
 	assert_int_equal(bench.told[1].revision, 8);
 	assert_int_equal(bench.told[1].previous, 7);
+	assert_int_equal(bench.told[0].entry_last, 9);
+	assert_int_equal(bench.told[1].entry_last, 9);
 	assert_int_equal(bench.told[2].kind, COFFER_NEWS_NOTE);
 	assert_int_equal(bench.told[2].next, 9);
 	asked = fake_server_take(&bench.server, PROTO_WATCH);

@@ -664,6 +664,21 @@ static void note_change(struct ledger *ledger, uint64_t now_ns, const struct sto
 	}
 }
 
+/* All that one entry changed says so. */
+static void check_bounds(struct ledger *ledger, uint64_t now_ns, store_rev_t before)
+{
+	const store_rev_t last = (store_rev_t)ledger->change_count;
+
+	for (store_rev_t rev = before + 1; rev <= last; rev++) {
+		if (ledger->changes[rev].first != before + 1 || ledger->changes[rev].last != last) {
+			scroll_fail(ledger->scroll, now_ns,
+			            "revisions %" PRId64 " to %" PRId64 " are not of one entry",
+			            before + 1, last);
+			return;
+		}
+	}
+}
+
 void ledger_applied(struct ledger *ledger, uint64_t now_ns, const struct store_entry *entry,
                     const struct store_result *result, const struct store *store)
 {
@@ -674,16 +689,9 @@ void ledger_applied(struct ledger *ledger, uint64_t now_ns, const struct store_e
 	while (store_event(store, (store_rev_t)ledger->change_count + 1, &event) == STORE_OK) {
 		note_change(ledger, now_ns, event);
 	}
+	check_bounds(ledger, now_ns, before);
 	if ((store_rev_t)ledger->change_count > before) {
-		const struct ledger_change *first = &ledger->changes[before + 1];
-
-		if (first->first != before + 1 ||
-		    first->last != (store_rev_t)ledger->change_count) {
-			scroll_fail(ledger->scroll, now_ns,
-			            "revisions %" PRId64 " to %" PRId64 " are not of one entry",
-			            before + 1, (store_rev_t)ledger->change_count);
-		}
-		if (first->operation != 0) {
+		if (ledger->changes[before + 1].operation != 0) {
 			note_effect(ledger, now_ns, before + 1);
 		}
 	} else {

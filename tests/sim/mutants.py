@@ -70,6 +70,7 @@ MUTANTS = {
     58: "session expires and leaves what it owns",
     59: "new leader forgets the locks that rest",
     60: "lock does not rest after its holder's death",
+    61: "event of a transaction tells that nothing of it follows",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer): a test of its own finds it.

@@ -36,6 +36,7 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_ELSES] = "and otherwise",
 	[TALLY_WATCH_PAGES] = "watch pages",
 	[TALLY_WATCH_EVENTS] = "watch events",
+	[TALLY_WATCH_AMID] = "and more of an entry",
 	[TALLY_WATCH_KNOWN] = "pages known before",
 	[TALLY_WATCH_MOVED] = "watches moved",
 	[TALLY_WATCH_LOST] = "watches too late",
@@ -165,6 +166,7 @@ static void tally_watches(const struct world *world, uint64_t *counts)
 
 	counts[TALLY_WATCH_PAGES] = book->pages;
 	counts[TALLY_WATCH_EVENTS] = book->events;
+	counts[TALLY_WATCH_AMID] = book->amid;
 	counts[TALLY_WATCH_LOST] = book->lost;
 	counts[TALLY_WATCH_REFUSED] = book->refused;
 	for (unsigned i = 0; i < world->options.clients; i++) {

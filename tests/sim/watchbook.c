@@ -111,7 +111,7 @@ static bool is_as_it_was(const struct watchbook *book, store_rev_t revision,
 
 	return change->is_delete == fact->is_delete && change->cause == fact->cause &&
 	       strcmp(change->path, fact->path) == 0 && change->size == fact->size &&
-	       change->crc == fact->crc;
+	       change->crc == fact->crc && change->last == fact->entry_last;
 }
 
 /* False if its path is none of ours. */
@@ -120,6 +120,7 @@ static bool make_fact(const struct proto_event *event, struct watchbook_fact *fa
 	fact->is_event = true;
 	fact->is_delete = event->kind == STORE_EVENT_DELETE;
 	fact->cause = event->cause;
+	fact->entry_last = event->revision + event->rest;
 	fact->size = (uint32_t)event->value.size;
 	fact->crc = crc_of(event->value);
 	if (event->path.size >= sizeof(fact->path)) {
@@ -316,8 +317,13 @@ void watchbook_event(struct watchbook *book, uint64_t now_ns, uint64_t number,
 	} else {
 		state(book, now_ns, &fact);
 	}
+	book->amid += event->revision < watch->entry_last;
+	if (event->revision <= watch->entry_last && fact.entry_last != watch->entry_last) {
+		fail_fact(book, now_ns, &fact, "it ends the entry elsewhere than those before it");
+	}
 	watch->given = event->revision + 1;
 	watch->given_last = event->revision;
+	watch->entry_last = fact.entry_last;
 }
 
 void watchbook_note(struct watchbook *book, uint64_t now_ns, uint64_t number, store_rev_t next)

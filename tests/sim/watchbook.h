@@ -5,7 +5,8 @@
  * watchbook.h - what watches brought, held against what was decided
  *
  * At the server, of each page as it leaves:
- *   1. it has every change of [from, next) that matches its glob, as it was, and nothing else
+ *   1. it has every change of [from, next) that matches its glob, as it was, and nothing else; each
+ *      tells where the entry that made it ends, so that nobody need take a part for the whole
  *   2. `previous` is the last change before it, since the watch began, that matches
  *   3. it promises no more than the server has: next - 1 is at most the store's revision, or it
  *      stands where it was asked from
@@ -29,6 +30,7 @@ struct watchbook_watch {
 	store_rev_t begin, last; /* as it was begun with */
 	store_rev_t given;       /* all before it was given */
 	store_rev_t given_last;
+	store_rev_t entry_last; /* as the last event told */
 };
 
 /* A statement: nothing in [from, to) matches; and if it is an event, that it happened at `to`. */
@@ -38,6 +40,7 @@ struct watchbook_fact {
 	bool is_event, is_delete;
 	char path[LEDGER_PATH_MAX];
 	enum store_cause cause;
+	store_rev_t entry_last;
 	uint32_t size, crc; /* of the value */
 };
 
@@ -49,6 +52,7 @@ struct watchbook {
 	struct watchbook_fact *facts; /* owned; those that wait, in order */
 	size_t fact_count, fact_room;
 	uint64_t pages, events, notes, lost, refused; /* counts */
+	uint64_t amid; /* events whose entry had brought one to the same watch before */
 };
 
 void watchbook_init(struct watchbook *book, struct scroll *scroll, const struct ledger *ledger);

@@ -42,6 +42,8 @@ def transactions(shell):
     check(words[:2] == ["then", "first"] and int(words[2]) > first and
           int(words[4]) == int(words[2]) + 3 and words[5:] == ["number", "42"],
           "the then list", words)
+    told = shell.json("log", "/t/*", "--from", words[2])
+    check([event["entry_last"] for event in told] == [int(words[4])] * 4, "one change", told)
     check(shell.run("get", "/t/b") == b"two words\n\0\xff", "a value in quotes")
     check(shell.run("get", "/t/n") == b"42", "a number")
     shell.run("get", "/t/a", expect=1)

@@ -93,6 +93,7 @@ static void test_events_come_back_in_order(void **state)
 {
 	const struct proto_event set = {.revision = 5,
 	                                .previous = 2,
+	                                .rest = 70000,
 	                                .kind = STORE_EVENT_SET,
 	                                .path = slice_text("/a"),
 	                                .value = slice_text("value")};
@@ -114,11 +115,13 @@ static void test_events_come_back_in_order(void **state)
 	assert_true(proto_event_next(&page, &out, &bad));
 	assert_int_equal(out.revision, 5);
 	assert_int_equal(out.previous, 2);
+	assert_int_equal(out.rest, 70000);
 	assert_int_equal(out.kind, STORE_EVENT_SET);
 	assert_true(slice_equal(out.path, set.path));
 	assert_true(slice_equal(out.value, set.value));
 	assert_true(proto_event_next(&page, &out, &bad));
 	assert_int_equal(out.previous, 5);
+	assert_int_equal(out.rest, 0);
 	assert_int_equal(out.kind, STORE_EVENT_DELETE);
 	assert_int_equal(out.value.size, 0);
 	assert_false(proto_event_next(&page, &out, &bad));
@@ -139,11 +142,11 @@ static void test_an_event_that_makes_no_sense(void **state)
 	} harms[] = {
 		{0, 2},                               /* not behind the one before it */
 		{15, 0x80},                           /* a revision below zero */
-		{16, 0},                              /* no such kind */
-		{16, 3},    {16, STORE_EVENT_DELETE}, /* with a value */
-		{17, 6},                              /* no such cause */
-		{18, 0},                              /* no path */
-		{18, 200},                            /* a path longer than the page */
+		{20, 0},                              /* no such kind */
+		{20, 3},    {20, STORE_EVENT_DELETE}, /* with a value */
+		{21, 6},                              /* no such cause */
+		{22, 0},                              /* no path */
+		{22, 200},                            /* a path longer than the page */
 	};
 
 	(void)state;

@@ -18,6 +18,7 @@
 #include "consensus/watches.h"
 #include "store/base/prng.h"
 #include "store/proto_page.h"
+#include "store/txn.h"
 #include "tests/unit/store_fixture.h"
 
 #define MS UINT64_C(1000000)
@@ -126,6 +127,31 @@ static const struct sent *ask(unsigned user, const char *glob, store_rev_t from,
 	return &sent[0];
 }
 
+/* Sets these paths by one entry. */
+static void set_all(const char *const *paths, unsigned count)
+{
+	uint8_t memory[512];
+	struct store_txn_writer writer;
+
+	store_txn_begin(&writer, memory, sizeof(memory));
+	for (unsigned i = 0; i < count; i++) {
+		store_txn_then(&writer, &(struct store_op){.verb = STORE_VERB_SET,
+		                                           .condition = STORE_IF_EQUAL,
+		                                           .rev = STORE_REV_ANY,
+		                                           .path = slice_text(paths[i])});
+	}
+	fixture.number++;
+	assert_int_equal(
+		fixture_apply(&fixture, &(struct store_entry){.kind = STORE_ENTRY_TXN,
+	                                                      .session = fixture.session,
+	                                                      .number = fixture.number,
+	                                                      .first_unanswered = fixture.number,
+	                                                      .txn = store_txn_end(&writer)})
+			.answer,
+		STORE_OK);
+	fixture_grace(&fixture);
+}
+
 static void turn_at(uint64_t at_ns)
 {
 	now_ns = at_ns;
@@ -156,6 +182,20 @@ static void check_page(const struct sent *page, store_rev_t from, store_rev_t ne
 	assert_false(bad);
 }
 
+/* The events of a page tell so many changes of their entries behind them. */
+static void check_rests(const struct sent *page, unsigned count, const uint32_t *rests)
+{
+	struct slice left = page->answer.value;
+	struct proto_event event;
+	bool bad = false;
+
+	assert_int_equal(page->answer.count, count);
+	for (unsigned i = 0; i < count; i++) {
+		assert_true(proto_event_next(&left, &event, &bad));
+		assert_int_equal(event.rest, rests[i]);
+	}
+}
+
 /* --- rules -------------------------------------------------------------------------------- */
 
 static void test_ask_is_answered_at_once_and_events_are_pushed(void **state)
@@ -182,6 +222,27 @@ static void test_ask_is_answered_at_once_and_events_are_pushed(void **state)
 	assert_true(paxos_watches_deadline_ns(watches) > now_ns);
 	assert_int_equal(paxos_watches_counters(watches)->pages, 2);
 	assert_int_equal(paxos_watches_counters(watches)->events, 3);
+}
+
+static void test_events_tell_where_their_entry_ends(void **state)
+{
+	static const char *const paths[] = {"/a/x", "/b/x", "/a/y", "/b/y"};
+
+	(void)state;
+	set("/a/x", "alone");
+	set_all(paths, 4);
+	set("/a/y", "alone");
+	check_rests(ask(1, "/**", 1, 0), 6, (uint32_t[]){0, 3, 2, 1, 0, 0});
+	/* What does not match is counted, too: `next` tells that nothing more of it will come. */
+	check_page(ask(2, "/a/*", 1, 0), 1, 7, 0, 4, (store_rev_t[]){1, 2, 4, 6});
+	check_rests(&sent[0], 4, (uint32_t[]){0, 3, 1, 0});
+	/* A page may end amid an entry; whoever goes on there is told so, too. */
+	sent_count = 0;
+	ask_all(3, "/a/*", 2, 1, 1000, 1);
+	check_page(&sent[0], 2, 4, 1, 1, (store_rev_t[]){2});
+	check_rests(&sent[0], 1, (uint32_t[]){3});
+	check_page(ask(3, "/a/*", 4, 2), 4, 7, 2, 2, (store_rev_t[]){4, 6});
+	check_rests(&sent[0], 2, (uint32_t[]){1, 0});
 }
 
 static void test_page_is_sent_again_until_it_is_acknowledged(void **state)
@@ -792,6 +853,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_ask_is_answered_at_once_and_events_are_pushed,
 	                                        begin, end),
+		cmocka_unit_test_setup_teardown(test_events_tell_where_their_entry_ends, begin,
+	                                        end),
 		cmocka_unit_test_setup_teardown(test_page_is_sent_again_until_it_is_acknowledged,
 	                                        begin, end),
 		cmocka_unit_test_setup_teardown(test_silent_watch_is_forgotten, begin, end),
