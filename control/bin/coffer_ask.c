@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/bin/coffer_hold.h"
 #include "control/bin/coffer_words.h"
 #include "control/client/coffer_txn.h"
 
@@ -60,7 +61,20 @@ static int get_value(const char *text, struct value *value)
 
 /* --- the request -------------------------------------------------------------------------- */
 
-/* A write that is a transaction: under a lock's token, or of a sequence. As coffer_call(). */
+static unsigned set_flags(const struct cli_options *options)
+{
+	return ((options->given & CLI_TAKES_SEQUENCE) != 0 ? COFFER_SEQUENCE : 0) |
+	       ((options->given & CLI_TAKES_EPHEMERAL) != 0 ? COFFER_EPHEMERAL : 0);
+}
+
+/* Only a transaction can say it: a lock's token, how a file is made, a sum. */
+static bool needs_txn(const struct cli_options *options, const struct coffer_request *request)
+{
+	return (options->lock.given & CLI_LOCK_FENCE) != 0 || set_flags(options) != 0 ||
+	       request->verb == COFFER_TXN;
+}
+
+/* As coffer_call(). */
 static int call_txn(struct cli *cli, const struct coffer_request *request,
                     struct coffer_result *result)
 {
@@ -77,7 +91,7 @@ static int call_txn(struct cli *cli, const struct coffer_request *request,
 	}
 	if (request->verb == COFFER_SET) {
 		coffer_txn_set(txn, request->path, request->value, request->value_size, if_rev,
-		               (options->given & CLI_TAKES_SEQUENCE) != 0 ? COFFER_SEQUENCE : 0);
+		               set_flags(options));
 	} else if (request->verb == COFFER_DELETE) {
 		coffer_txn_delete(txn, request->path, if_rev);
 	} else {
@@ -92,12 +106,29 @@ static int call_txn(struct cli *cli, const struct coffer_request *request,
 	return r;
 }
 
+/* A file that was made goes with this process. Where there is a command, nothing is printed. */
+static int keep(struct cli *cli, struct ctl_printer *printer, const struct coffer_result *result)
+{
+	if (cli->options.command == NULL) {
+		const int code = cli_finish(cli, printer, COFFER_DONE, result);
+
+		if (code != CLI_DONE) {
+			return code;
+		}
+		if (fflush(stdout) != 0) {
+			return cli_fail_output();
+		}
+	}
+	return cli_hold_file(cli, printer->path, result->revision);
+}
+
 /* Asks, with what all requests have in common filled in, and ends the verb. */
 static int ask(struct cli *cli, struct coffer_request *request)
 {
 	const struct cli_options *options = &cli->options;
 	const struct cli_lock_options *lock = &options->lock;
 	const bool is_sequence = (options->given & CLI_TAKES_SEQUENCE) != 0;
+	const bool is_kept = (options->given & CLI_TAKES_EPHEMERAL) != 0 && !cli->in_shell;
 	char path[COFFER_PATH_SIZE_MAX + 1], fence[COFFER_LOCK_NAME_SIZE_MAX + 32];
 	struct ctl_printer printer;
 	struct coffer_result result;
@@ -107,9 +138,8 @@ static int ask(struct cli *cli, struct coffer_request *request)
 	request->path = options->argument_count != 0 ? options->arguments[0] : NULL;
 	request->timeout_ms = options->timeout_ms;
 	ctl_printer_init(&printer, options->is_json, request->verb, request->path);
-	r = (lock->given & CLI_LOCK_FENCE) != 0 || is_sequence || request->verb == COFFER_TXN
-	            ? call_txn(cli, request, &result)
-	            : coffer_call(cli->coffer, request, &result);
+	r = needs_txn(options, request) ? call_txn(cli, request, &result)
+	                                : coffer_call(cli->coffer, request, &result);
 	if (is_sequence && r == COFFER_DONE) {
 		(void)snprintf(path, sizeof(path), "%s%016llx", request->path,
 		               (unsigned long long)result.revision);
@@ -120,6 +150,9 @@ static int ask(struct cli *cli, struct coffer_request *request)
 		(void)snprintf(fence, sizeof(fence), "%s, token %lld", lock->fence,
 		               (long long)lock->fence_token);
 		return cli_finish_as(cli, &printer, fence, r, &result);
+	}
+	if (is_kept && r == COFFER_DONE) {
+		return keep(cli, &printer, &result);
 	}
 	return cli_finish(cli, &printer, r, &result);
 }
@@ -133,8 +166,12 @@ static int write_value(struct cli *cli, bool has_condition, int64_t if_rev)
 		.rev = if_rev,
 	};
 	const char *text = cli->options.argument_count > 1 ? cli->options.arguments[1] : NULL;
-	const int r = get_value(text, &value);
+	int r = CLI_DONE;
 
+	if ((cli->options.given & CLI_TAKES_EPHEMERAL) != 0) {
+		r = cli_hold_check(cli);
+	}
+	r = r != CLI_DONE ? r : get_value(text, &value);
 	if (r != CLI_DONE) {
 		return r;
 	}

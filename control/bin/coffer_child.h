@@ -29,7 +29,7 @@ struct cli_child {
 /* A variable of the environment. */
 struct cli_variable {
 	const char *name;
-	char value[512];
+	char value[520]; /* the longest is a path */
 };
 
 /* From now on signals come by signal_fd. Returns 0 or a negative errno. */

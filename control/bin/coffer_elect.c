@@ -141,7 +141,8 @@ int cli_elect(struct cli *cli)
 	struct coffer_claim claim = lock->claim;
 
 	if (looks != (options->argument_count == 1) || (lock->observes && lock->shows) ||
-	    (looks && ((lock->given & CLI_LOCK_HOLD) != 0 || options->command != NULL))) {
+	    (looks &&
+	     ((lock->given & (CLI_LOCK_HOLD | CLI_LOCK_KEEP)) != 0 || options->command != NULL))) {
 		return cli_fail_usage("elect", "NAME VALUE, or NAME and --observe or --show alone");
 	}
 	if (!cli_lock_name(options->arguments[0], look.name)) {

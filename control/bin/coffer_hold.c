@@ -20,9 +20,10 @@ enum {
 
 struct hold {
 	struct cli *cli;
-	char name[COFFER_LOCK_NAME_SIZE_MAX + 1];
+	char name[COFFER_PATH_SIZE_MAX + 1]; /* of the lock; or the file's path */
 	uint32_t margin_ms;
-	struct coffer_lock *lock; /* owned */
+	struct coffer_lock *lock; /* owned; NULL: it is a file */
+	uint64_t session;         /* the file's */
 	struct cli_child child;
 	struct coffer_lock_news news; /* the last */
 	bool is_begun;                /* the command was started, or the token printed */
@@ -37,7 +38,46 @@ static void on_lock(void *context, struct coffer_lock *lock, const struct coffer
 
 	(void)lock;
 	hold->news = *news;
-	hold->is_lost = hold->is_lost || news->kind == COFFER_LOCK_LOST;
+	/* What was not given back here, another process that goes on with the session did. */
+	hold->is_lost = hold->is_lost || news->kind == COFFER_LOCK_LOST ||
+	                news->kind == COFFER_LOCK_RELEASED;
+}
+
+/* Until when it is surely held; 0: it is not. */
+static uint64_t sure_ns(const struct hold *hold)
+{
+	const struct coffer *coffer = hold->cli->coffer;
+
+	if (hold->lock != NULL) {
+		return coffer_lock_expires_ns(hold->lock);
+	}
+	return coffer_session(coffer, NULL) == hold->session ? coffer_valid_until_ns(coffer) : 0;
+}
+
+static bool is_sure(const struct hold *hold)
+{
+	return cli_now_ns() < sure_ns(hold);
+}
+
+/* A lock tells by itself what becomes of it; of a file's session this does. */
+static void look_at_file(struct hold *hold)
+{
+	const uint64_t now_ns = cli_now_ns();
+
+	if (hold->lock != NULL || hold->is_lost) {
+		return;
+	}
+	hold->news.expires_ns = sure_ns(hold);
+	hold->news.kind = COFFER_LOCK_HELD;
+	if (now_ns >= hold->news.expires_ns) {
+		hold->is_lost = true;
+		hold->news.kind = COFFER_LOCK_LOST;
+		hold->news.cause = coffer_session(hold->cli->coffer, NULL) == hold->session
+		                           ? COFFER_CAUSE_EXPIRED
+		                           : COFFER_CAUSE_ASKED;
+	} else if (now_ns + hold->margin_ms * MS_NS >= hold->news.expires_ns) {
+		hold->news.kind = COFFER_LOCK_WARNING;
+	}
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -48,13 +88,14 @@ static void make_variables(const struct hold *hold,
 	const long long numbers[] = {
 		(long long)hold->news.token,
 		(long long)coffer_session(hold->cli->coffer, NULL),
-		(long long)coffer_lock_expires_ns(hold->lock),
+		(long long)sure_ns(hold),
 		(long long)hold->child.pid,
 	};
-	static const char *const names[] = {"COFFER_TOKEN", "COFFER_SESSION", "COFFER_EXPIRES_NS",
-	                                    "COFFER_PID"};
+	const bool is_file = hold->lock == NULL;
+	const char *const names[] = {is_file ? "COFFER_REVISION" : "COFFER_TOKEN", "COFFER_SESSION",
+	                             "COFFER_EXPIRES_NS", "COFFER_PID"};
 
-	variables[0].name = "COFFER_LOCK";
+	variables[0].name = is_file ? "COFFER_PATH" : "COFFER_LOCK";
 	(void)snprintf(variables[0].value, sizeof(variables[0].value), "%s", hold->name);
 	for (unsigned i = 1; i < CLI_CHILD_VARIABLES; i++) {
 		variables[i].name = numbers[i - 1] != 0 || i < 4 ? names[i - 1] : NULL;
@@ -86,7 +127,8 @@ static int begin(struct hold *hold)
 
 	hold->is_begun = true;
 	if (options->command == NULL) {
-		return print_token(hold) ? CLI_GO_ON : cli_fail_output();
+		/* A file's revision was printed already. */
+		return hold->lock == NULL || print_token(hold) ? CLI_GO_ON : cli_fail_output();
 	}
 	make_variables(hold, variables);
 	r = cli_child_start(&hold->child, options->command, variables,
@@ -102,8 +144,13 @@ static void say_ends(const struct hold *hold)
 		why = "it was broken, or the session killed";
 	} else if (hold->is_lost && hold->news.cause == COFFER_CAUSE_EXPIRED) {
 		why = "its time is over";
+	} else if (hold->is_lost && hold->news.cause == COFFER_CAUSE_RELEASED) {
+		why = "another process gave it back";
+	} else if (hold->is_lost) {
+		why = "it has ended";
 	}
-	(void)fprintf(stderr, "coffer: %s: the lock %s: %s\n", hold->name,
+	(void)fprintf(stderr, "coffer: %s: the %s %s: %s\n", hold->name,
+	              hold->lock != NULL ? "lock" : "session",
 	              hold->is_lost ? "is lost" : "ends soon", why);
 }
 
@@ -147,12 +194,12 @@ static int end_command(const struct hold *hold, int code)
 {
 	const bool was_stopped = hold->is_told && hold->cli->options.lock.on_lost != CLI_LOST_RUN;
 
-	if (!hold->is_lost && !was_stopped && coffer_lock_token(hold->lock) != 0) {
+	if (!hold->is_lost && !was_stopped && is_sure(hold)) {
 		return code;
 	}
 	if (!hold->is_told) {
-		(void)fprintf(stderr, "coffer: %s: the lock was lost before the command ended\n",
-		              hold->name);
+		(void)fprintf(stderr, "coffer: %s: the %s was lost before the command ended\n",
+		              hold->name, hold->lock != NULL ? "lock" : "session");
 	}
 	return CLI_LOST;
 }
@@ -184,7 +231,7 @@ static int act(struct hold *hold)
 	}
 	if (hold->kill_ns != 0 && cli_now_ns() >= hold->kill_ns) {
 		/* It may be sure for longer, after all. */
-		hold->kill_ns = hold->is_lost ? 0 : coffer_lock_expires_ns(hold->lock);
+		hold->kill_ns = hold->is_lost ? 0 : sure_ns(hold);
 		if (hold->kill_ns <= cli_now_ns()) {
 			cli_child_tell(&hold->child, SIGKILL);
 			hold->kill_ns = 0;
@@ -193,14 +240,25 @@ static int act(struct hold *hold)
 	return CLI_GO_ON;
 }
 
+/* For how long nothing is to be done, if nothing comes. -1: no limit. */
 static int wait_ms(const struct hold *hold)
 {
-	const uint64_t now = cli_now_ns();
+	const uint64_t now_ns = cli_now_ns();
+	uint64_t due_ns = hold->kill_ns != 0 ? hold->kill_ns : UINT64_MAX;
 
-	if (hold->kill_ns == 0) {
+	if (hold->lock == NULL && !hold->is_begun) {
+		return 0; /* a file is held from the start */
+	}
+	if (hold->lock == NULL && !hold->is_lost) {
+		const uint64_t margin_ns = hold->is_told ? 0 : hold->margin_ms * MS_NS;
+		const uint64_t file_ns = sure_ns(hold) - margin_ns;
+
+		due_ns = file_ns < due_ns ? file_ns : due_ns;
+	}
+	if (due_ns == UINT64_MAX) {
 		return -1;
 	}
-	return hold->kill_ns <= now ? 0 : (int)((hold->kill_ns - now) / MS_NS) + 1;
+	return due_ns <= now_ns ? 0 : (int)((due_ns - now_ns) / MS_NS) + 1;
 }
 
 static int turn(struct hold *hold)
@@ -216,6 +274,7 @@ static int turn(struct hold *hold)
 
 		(void)poll(ready, 2, wait_ms(hold)); /* whatever it says, look */
 		(void)coffer_process(coffer);
+		look_at_file(hold);
 		ended = cli_child_turn(&hold->child, &number);
 		if (ended >= 0) {
 			code = end_command(hold, ended);
@@ -229,38 +288,73 @@ static int turn(struct hold *hold)
 }
 
 /* Gives it back, waits for that, and tells if that was in vain. */
-static void give_back(struct hold *hold)
+static void give_back(const struct hold *hold)
 {
-	if (coffer_lock_token(hold->lock) == 0) {
+	const struct coffer_request end = {.verb = COFFER_CLOSE,
+	                                   .timeout_ms = hold->cli->options.timeout_ms};
+	const bool is_held = is_sure(hold);
+	int r = COFFER_DONE;
+
+	if (hold->lock == NULL && is_held) {
+		r = coffer_call(hold->cli->coffer, &end, NULL);
+	} else if (is_held) {
+		r = coffer_unlock(hold->lock);
+	} else {
 		coffer_lock_free(hold->lock);
-	} else if (coffer_unlock(hold->lock) != COFFER_DONE) {
-		(void)fprintf(
-			stderr,
-			"coffer: %s: no server took the lock back; it ends with its session\n",
-			hold->name);
+	}
+	if (r != COFFER_DONE) {
+		(void)fprintf(stderr,
+		              "coffer: %s: no server took the %s back; it ends with its session\n",
+		              hold->name, hold->lock != NULL ? "lock" : "file");
 	}
 }
 
-int cli_hold(struct cli *cli, const struct coffer_claim *claim)
+/* --- the verbs -------------------------------------------------------------------------------- */
+
+/* How long before the end the command is told; 0: --margin and --ttl do not fit. */
+static uint32_t margin_ms(const struct cli *cli)
 {
 	const struct cli_lock_options *given = &cli->options.lock;
 	struct coffer_options defaults;
-	struct hold hold = {.cli = cli};
-	struct coffer_lock_options options = {.claim = *claim, .wait_ms = given->wait_ms};
-	uint32_t ttl_ms;
-	int r;
+	uint32_t ttl_ms, ms;
 
 	coffer_options_default(&defaults);
 	ttl_ms = given->ttl_ms != 0 ? given->ttl_ms : defaults.ttl_ms;
-	hold.margin_ms = given->margin_ms != 0 ? given->margin_ms : ttl_ms / MARGINS;
-	options.margin_ms = hold.margin_ms;
-	if (cli->in_shell) {
+	ms = given->margin_ms != 0 ? given->margin_ms : ttl_ms / MARGINS;
+	return ms <= ttl_ms / 2 ? ms : 0;
+}
+
+/* Says what is wrong with the use. */
+static int check(const struct cli *cli, bool is_for_shell)
+{
+	if (cli->in_shell && !is_for_shell) {
 		return cli_fail_usage(cli->options.verb,
 		                      "not in the shell: its session is not that of "
 		                      "one command");
 	}
-	if (hold.margin_ms > ttl_ms / 2) {
-		return cli_fail_usage("--margin", "must be at most half of --ttl");
+	return margin_ms(cli) != 0 ? CLI_DONE
+	                           : cli_fail_usage("--margin", "must be at most half of --ttl");
+}
+
+/* Signals come by a descriptor from here on, until the end. */
+static int run(struct hold *hold)
+{
+	const int code = turn(hold);
+
+	give_back(hold);
+	cli_child_unwatch(&hold->child);
+	return code;
+}
+
+int cli_hold(struct cli *cli, const struct coffer_claim *claim)
+{
+	struct hold hold = {.cli = cli, .margin_ms = margin_ms(cli)};
+	const struct coffer_lock_options options = {
+		.claim = *claim, .wait_ms = cli->options.lock.wait_ms, .margin_ms = hold.margin_ms};
+	int r = check(cli, false);
+
+	if (r != CLI_DONE) {
+		return r;
 	}
 	if (!cli_lock_name(cli->options.arguments[0], hold.name)) {
 		return cli_fail_usage(cli->options.verb, "the name is too long");
@@ -274,10 +368,7 @@ int cli_hold(struct cli *cli, const struct coffer_claim *claim)
 		cli_child_unwatch(&hold.child);
 		return cli_conclude_error(r);
 	}
-	r = turn(&hold);
-	give_back(&hold);
-	cli_child_unwatch(&hold.child);
-	return r;
+	return run(&hold);
 }
 
 int cli_lock(struct cli *cli)
@@ -288,4 +379,27 @@ int cli_lock(struct cli *cli)
 		return cli_fail_usage("lock", "--shared or --permits, not both");
 	}
 	return cli_hold(cli, claim);
+}
+
+int cli_hold_check(const struct cli *cli)
+{
+	const bool is_plain =
+		cli->options.command == NULL && (cli->options.lock.given & CLI_LOCK_KEEP) == 0;
+
+	return check(cli, is_plain);
+}
+
+int cli_hold_file(struct cli *cli, const char *path, int64_t revision)
+{
+	struct hold hold = {.cli = cli,
+	                    .margin_ms = margin_ms(cli),
+	                    .session = coffer_session(cli->coffer, NULL),
+	                    .news = {.kind = COFFER_LOCK_HELD, .token = revision}};
+	const int r = cli_child_watch(&hold.child);
+
+	if (r < 0) {
+		return cli_conclude_error(r);
+	}
+	(void)snprintf(hold.name, sizeof(hold.name), "%s", path);
+	return run(&hold);
 }

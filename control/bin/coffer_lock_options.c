@@ -37,7 +37,7 @@ static const struct argp_option OPTIONS[] = {
 	{"permits", OPTION_PERMITS, "N", 0, "lock: beside others, up to N in all", 0},
 	{"data", OPTION_DATA, "VALUE", 0, "lock: what the holder says of itself", 0},
 	{"ttl", OPTION_TTL, "DURATION", 0,
-         "lock, elect: who is silent so long holds it no more (10s)", 0},
+         "lock, elect, --ephemeral: who is silent so long holds it no more (10s)", 0},
 	{"wait", OPTION_WAIT, "DURATION", 0, "lock, elect: wait so long at most", 0},
 	{"try", OPTION_TRY, NULL, 0, "lock, elect: do not wait", 0},
 	{"delay", OPTION_DELAY, "DURATION", 0,
@@ -45,9 +45,9 @@ static const struct argp_option OPTIONS[] = {
 	{"priority", OPTION_PRIORITY, "N", 0,
          "lock, elect: 0 to 255, the higher is served before the lower (0)", 0},
 	{"on-lost", OPTION_ON_LOST, "term|kill|run:CMD", 0,
-         "lock, elect: what becomes of the command when the lock ends (term)", 0},
+         "lock, elect, --ephemeral: what becomes of the command when it ends (term)", 0},
 	{"margin", OPTION_MARGIN, "DURATION", 0,
-         "lock, elect: the command is told so long before (a quarter of --ttl)", 0},
+         "lock, elect, --ephemeral: the command is told so long before (a quarter of --ttl)", 0},
 	{"observe", OPTION_OBSERVE, NULL, 0, "elect: tell who leads, and each change", 0},
 	{"show", OPTION_SHOW, NULL, 0, "elect: tell who leads", 0},
 	{0},
@@ -206,12 +206,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->given |= CLI_LOCK_CLAIM;
 		return parse_claim(key, argument, state);
 	case OPTION_TTL:
+	case OPTION_ON_LOST:
+	case OPTION_MARGIN:
+		options->given |= CLI_LOCK_KEEP;
+		return parse_hold(key, argument, state);
 	case OPTION_WAIT:
 	case OPTION_TRY:
 	case OPTION_DELAY:
 	case OPTION_PRIORITY:
-	case OPTION_ON_LOST:
-	case OPTION_MARGIN:
 		options->given |= CLI_LOCK_HOLD;
 		return parse_hold(key, argument, state);
 	default:

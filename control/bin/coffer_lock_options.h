@@ -19,9 +19,10 @@ enum {
 	CLI_LOCK_FENCE = 1, /* --if-lock */
 	CLI_LOCK_BREAK = 2, /* --break, --token, --reason */
 	CLI_LOCK_CLAIM = 4, /* --shared, --permits, --data */
-	CLI_LOCK_HOLD = 8,  /* --ttl, --wait, --try, --delay, --priority, --on-lost, --margin; and
-	                     * the verb may be followed by a command */
+	CLI_LOCK_HOLD = 8,  /* --wait, --try, --delay, --priority */
 	CLI_LOCK_LOOK = 16, /* --observe, --show */
+	CLI_LOCK_KEEP = 32, /* --ttl, --on-lost, --margin; and the verb may be followed by a
+	                     * command */
 };
 
 /* What becomes of the command when its lock ends. */

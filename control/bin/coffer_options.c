@@ -20,6 +20,7 @@ enum {
 	OPTION_TIMEOUT,
 	OPTION_STALE,
 	OPTION_SEQUENCE,
+	OPTION_EPHEMERAL,
 };
 
 const char *argp_program_version = "coffer " COFFER_VERSION;
@@ -56,7 +57,8 @@ static const char DOC[] =
 	"\n"
 	"Exit codes: 0 done; 1 condition false, or not there; 2 wrong use; 3 no quorum, or nobody "
 	"reached; 4 refused; 5 deadline passed, outcome unknown; 6 no event in time, or the lock "
-	"was lost; 7 the command of --exec failed. lock and elect: that of their command.";
+	"was lost; 7 the command of --exec failed. lock, elect, --ephemeral: that of their "
+        "command.";
 
 static const struct argp_option OPTIONS[] = {
 	{"output", 'o', "text|json", 0, "How to print (text)", 0},
@@ -81,6 +83,8 @@ static const struct argp_option OPTIONS[] = {
 	{"null", '0', NULL, 0, "ls, find, walk: a zero byte behind each name, no newline", 0},
 	{"sequence", OPTION_SEQUENCE, NULL, 0,
          "set: PATH is followed by the change's revision, 16 digits; prints the path", 0},
+	{"ephemeral", OPTION_EPHEMERAL, NULL, 0,
+         "set, add: the file goes when `coffer` ends; it stays while COMMAND runs", 0},
 	{"stale", OPTION_STALE, NULL, 0, "Reads: what any one server has will do", 0},
 	{0},
 };
@@ -191,6 +195,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return parse_format(state, "-i ", argument, &options->input_is_json);
 	case OPTION_SEQUENCE:
 		options->given |= CLI_TAKES_SEQUENCE;
+		return 0;
+	case OPTION_EPHEMERAL:
+		options->given |= CLI_TAKES_EPHEMERAL;
 		return 0;
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->lock;

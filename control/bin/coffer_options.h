@@ -35,6 +35,7 @@ enum {
 	CLI_TAKES_ONCE = 32,
 	CLI_TAKES_INPUT = 64,
 	CLI_TAKES_SEQUENCE = 128,
+	CLI_TAKES_EPHEMERAL = 256, /* with it the verb takes CLI_LOCK_KEEP, and else not */
 };
 
 enum {

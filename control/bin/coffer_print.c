@@ -134,6 +134,12 @@ int ctl_printer_entry(void *context, const struct coffer_entry *entry)
 
 /* --- one result --------------------------------------------------------------------------- */
 
+/* A file that goes with a session; a lock that rests goes with none. */
+static bool has_session(const struct coffer_result *result)
+{
+	return result->owner != 0 && result->owner != UINT64_MAX;
+}
+
 static void print_text(const struct ctl_printer *printer, const struct coffer_result *result)
 {
 	switch (printer->verb) {
@@ -156,8 +162,12 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 			(void)printf("directory children %u%s\n", result->children,
 			             result->has_more ? " or more" : "");
 		} else {
-			(void)printf("file revision %lld size %u\n", (long long)result->revision,
+			(void)printf("file revision %lld size %u", (long long)result->revision,
 			             result->count);
+			if (has_session(result)) {
+				(void)printf(" session %llu", (unsigned long long)result->owner);
+			}
+			(void)putchar('\n');
 		}
 		break;
 	case COFFER_REV:
@@ -172,6 +182,7 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 	case COFFER_LIST:
 	case COFFER_FIND:
 	case COFFER_NOP:
+	case COFFER_CLOSE:
 	case COFFER_SESSIONS:
 		break;
 	}
@@ -186,6 +197,25 @@ static json_t *get_object(const struct ctl_printer *printer, const struct coffer
 	if (object != NULL && !ctl_add_value(object, result->value, result->value_size)) {
 		json_decref(object);
 		return NULL;
+	}
+	return object;
+}
+
+static json_t *stat_object(const struct ctl_printer *printer, const struct coffer_result *result)
+{
+	json_t *object;
+
+	if (result->is_directory) {
+		return json_pack("{s:s?, s:s, s:I, s:b}", "path", printer->path, "type",
+		                 "directory", "children", (json_int_t)result->children, "more",
+		                 result->has_more);
+	}
+	object = json_pack("{s:s?, s:s, s:I, s:I}", "path", printer->path, "type", "file",
+	                   "revision", (json_int_t)result->revision, "size",
+	                   (json_int_t)result->count);
+	if (object != NULL && has_session(result)) {
+		(void)json_object_set_new(object, "session",
+		                          json_integer((json_int_t)result->owner));
 	}
 	return object;
 }
@@ -206,13 +236,7 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 	case COFFER_GET:
 		return get_object(printer, result);
 	case COFFER_STAT:
-		if (result->is_directory) {
-			return json_pack("{s:s?, s:s, s:I, s:b}", "path", printer->path, "type",
-			                 "directory", "children", (json_int_t)result->children,
-			                 "more", result->has_more);
-		}
-		return json_pack("{s:s?, s:s, s:I, s:I}", "path", printer->path, "type", "file",
-		                 "revision", revision, "size", (json_int_t)result->count);
+		return stat_object(printer, result);
 	case COFFER_SELF:
 		return json_pack("{s:i, s:s, s:i, s:s, s:I}", "node", result->node, "role",
 		                 role_text(result->role), "leader", result->leader, "durability",
@@ -220,6 +244,7 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 		                 (json_int_t)result->store_revision);
 	case COFFER_REV:
 	case COFFER_NOP:
+	case COFFER_CLOSE:
 	case COFFER_LIST:
 	case COFFER_FIND:
 	case COFFER_SESSIONS:

@@ -14,8 +14,9 @@
 #include "control/bin/coffer_watch.h"
 
 static const struct cli_verb VERBS[] = {
-	{"set", 1, 2, CLI_TAKES_IF_REV | CLI_TAKES_SEQUENCE, CLI_LOCK_FENCE, cli_set},
-	{"add", 1, 2, 0, CLI_LOCK_FENCE, cli_add},
+	{"set", 1, 2, CLI_TAKES_IF_REV | CLI_TAKES_SEQUENCE | CLI_TAKES_EPHEMERAL,
+         CLI_LOCK_FENCE | CLI_LOCK_KEEP, cli_set},
+	{"add", 1, 2, CLI_TAKES_EPHEMERAL, CLI_LOCK_FENCE | CLI_LOCK_KEEP, cli_add},
 	{"touch", 1, 1, 0, 0, cli_touch},
 	{"get", 1, 1, CLI_TAKES_REV, 0, cli_get},
 	{"del", 1, 1, CLI_TAKES_IF_REV, CLI_LOCK_FENCE, cli_del},
@@ -30,8 +31,8 @@ static const struct cli_verb VERBS[] = {
 	{"log", 0, 1, CLI_TAKES_FROM, 0, cli_log},
 	{"sync", 2, 2, CLI_TAKES_EXEC | CLI_TAKES_ONCE, 0, cli_sync},
 	{"locks", 0, 1, CLI_TAKES_REV, CLI_LOCK_BREAK, cli_locks},
-	{"lock", 1, 1, 0, CLI_LOCK_CLAIM | CLI_LOCK_HOLD, cli_lock},
-	{"elect", 1, 2, 0, CLI_LOCK_HOLD | CLI_LOCK_LOOK, cli_elect},
+	{"lock", 1, 1, 0, CLI_LOCK_CLAIM | CLI_LOCK_HOLD | CLI_LOCK_KEEP, cli_lock},
+	{"elect", 1, 2, 0, CLI_LOCK_HOLD | CLI_LOCK_KEEP | CLI_LOCK_LOOK, cli_elect},
 	{"session", 1, 2, 0, 0, cli_session},
 	{"rev", 0, 0, 0, 0, cli_rev},
 	{"nop", 0, 0, 0, 0, cli_nop},
@@ -42,10 +43,15 @@ static const struct not_taken {
 	unsigned takes;
 	const char *why;
 } NOT_TAKEN[] = {
-	{CLI_TAKES_IF_REV, "takes no --if-rev"}, {CLI_TAKES_REV, "takes no --rev"},
-	{CLI_TAKES_FROM, "takes no --from"},     {CLI_TAKES_EXEC, "takes no --exec, no --stop"},
-	{CLI_TAKES_NULL, "takes no --null"},     {CLI_TAKES_ONCE, "takes no --once"},
-	{CLI_TAKES_INPUT, "takes no --input"},   {CLI_TAKES_SEQUENCE, "takes no --sequence"},
+	{CLI_TAKES_IF_REV, "takes no --if-rev"},
+	{CLI_TAKES_REV, "takes no --rev"},
+	{CLI_TAKES_FROM, "takes no --from"},
+	{CLI_TAKES_EXEC, "takes no --exec, no --stop"},
+	{CLI_TAKES_NULL, "takes no --null"},
+	{CLI_TAKES_ONCE, "takes no --once"},
+	{CLI_TAKES_INPUT, "takes no --input"},
+	{CLI_TAKES_SEQUENCE, "takes no --sequence"},
+	{CLI_TAKES_EPHEMERAL, "takes no --ephemeral"},
 };
 
 static const struct not_taken LOCK_NOT_TAKEN[] = {
@@ -53,12 +59,23 @@ static const struct not_taken LOCK_NOT_TAKEN[] = {
 	{CLI_LOCK_BREAK, "takes no --break, --token, --reason"},
 	{CLI_LOCK_CLAIM, "takes no --shared, --permits, --data"},
 	{CLI_LOCK_HOLD, "takes none of the options of lock"},
+	{CLI_LOCK_KEEP, "takes no --ttl, --on-lost, --margin"},
 	{CLI_LOCK_LOOK, "takes no --observe, no --show"},
 };
 
 const struct cli_verb *cli_verb_at(size_t index)
 {
 	return index < sizeof(VERBS) / sizeof(VERBS[0]) ? &VERBS[index] : NULL;
+}
+
+/* What it takes of the options about locks, as it is used here. */
+static unsigned lock_takes(const struct cli_verb *verb, const struct cli_options *options)
+{
+	const bool may_be_plain = (verb->takes & CLI_TAKES_EPHEMERAL) != 0;
+
+	return may_be_plain && (options->given & CLI_TAKES_EPHEMERAL) == 0
+	               ? verb->lock_takes & ~(unsigned)CLI_LOCK_KEEP
+	               : verb->lock_takes;
 }
 
 /* What is wrong with the use of a verb, or NULL. */
@@ -76,7 +93,8 @@ static const char *misuse(const struct cli_verb *verb, const struct cli_options 
 		}
 	}
 	for (size_t i = 0; i < sizeof(LOCK_NOT_TAKEN) / sizeof(LOCK_NOT_TAKEN[0]); i++) {
-		if ((options->lock.given & ~verb->lock_takes & LOCK_NOT_TAKEN[i].takes) != 0) {
+		if ((options->lock.given & ~lock_takes(verb, options) & LOCK_NOT_TAKEN[i].takes) !=
+		    0) {
 			return LOCK_NOT_TAKEN[i].why;
 		}
 	}
@@ -96,7 +114,7 @@ const struct cli_verb *cli_verb_find(struct cli_options *options)
 		if (strcmp(verb->name, options->verb) != 0) {
 			continue;
 		}
-		if (options->command != NULL && (verb->lock_takes & CLI_LOCK_HOLD) != 0) {
+		if (options->command != NULL && (lock_takes(verb, options) & CLI_LOCK_KEEP) != 0) {
 			options->argument_count = options->before_command;
 		}
 		why = misuse(verb, options);

@@ -152,16 +152,18 @@ int coffer_cluster(const char *boot, const char *name, const struct coffer_optio
 /* --- requests and results ------------------------------------------------------------------- */
 
 enum coffer_verb {
-	COFFER_SET = 4,       /* path, value; condition */
-	COFFER_DELETE = 5,    /* path; condition */
-	COFFER_NOP = 6,       /* goes through agreement like a write, changes nothing */
-	COFFER_GET = 7,       /* path; rev */
-	COFFER_STAT = 8,      /* path of a file or directory; rev */
-	COFFER_LIST = 9,      /* path of a directory; rev, after, offset, limit */
-	COFFER_FIND = 10,     /* glob in `path`; rev, after, offset, limit */
-	COFFER_REV = 11,      /* the revision of the store */
-	COFFER_SELF = 12,     /* who answers, and who leads */
-	COFFER_TXN = 14,      /* `txn`; a write of several operations, see coffer_txn.h */
+	COFFER_CLOSE = 2,  /* ends the session, with all that goes with it, when all writes before
+	                       * have ended; the next write opens another one */
+	COFFER_SET = 4,    /* path, value; condition */
+	COFFER_DELETE = 5, /* path; condition */
+	COFFER_NOP = 6,    /* goes through agreement like a write, changes nothing */
+	COFFER_GET = 7,    /* path; rev */
+	COFFER_STAT = 8,   /* path of a file or directory; rev */
+	COFFER_LIST = 9,   /* path of a directory; rev, after, offset, limit */
+	COFFER_FIND = 10,  /* glob in `path`; rev, after, offset, limit */
+	COFFER_REV = 11,   /* the revision of the store */
+	COFFER_SELF = 12,  /* who answers, and who leads */
+	COFFER_TXN = 14,   /* `txn`; a write of several operations, see coffer_txn.h */
 	COFFER_SESSIONS = 15, /* those with ids above `rev`; limit; see coffer_sessions() */
 };
 
@@ -179,7 +181,8 @@ enum {
 struct coffer_request {
 	enum coffer_verb verb;
 	unsigned flags;    /* COFFER_STALE, COFFER_ORDERED */
-	const char *path;  /* or glob; ends with a zero byte; NULL for NOP, REV, SELF, SESSIONS */
+	const char *path;  /* or glob; ends with a zero byte; NULL for CLOSE, NOP, REV, SELF,
+	                    * SESSIONS */
 	const void *value; /* SET */
 	size_t value_size; /* SET */
 	enum coffer_condition condition; /* SET, DELETE */

@@ -30,8 +30,8 @@ enum {
 #define NS_PER_MS ((uint64_t)1000 * 1000)
 #define NS_PER_S  ((uint64_t)1000 * 1000 * 1000)
 
-static_assert((int)COFFER_SET == (int)PROTO_SET && (int)COFFER_SELF == (int)PROTO_SELF &&
-                      (int)COFFER_TXN == (int)PROTO_TXN &&
+static_assert((int)COFFER_CLOSE == (int)PROTO_CLOSE && (int)COFFER_SET == (int)PROTO_SET &&
+                      (int)COFFER_SELF == (int)PROTO_SELF && (int)COFFER_TXN == (int)PROTO_TXN &&
                       (int)COFFER_SESSIONS == (int)PROTO_SESSIONS,
               "verbs are the protocol's");
 static_assert((int)COFFER_IF_AT_MOST == (int)STORE_IF_AT_MOST, "conditions are the protocol's");
@@ -505,12 +505,11 @@ static struct slice text_or_nothing(const char *text)
 static bool request_is_good(const struct coffer_request *request)
 {
 	const bool is_txn = request->verb == COFFER_TXN;
-	const bool needs_path = request->verb != COFFER_NOP && request->verb != COFFER_REV &&
-	                        request->verb != COFFER_SELF && request->verb != COFFER_SESSIONS &&
-	                        !is_txn;
+	const bool needs_path = request->verb >= COFFER_SET && request->verb <= COFFER_FIND &&
+	                        request->verb != COFFER_NOP;
 
 	return ((request->verb >= COFFER_SET && request->verb <= COFFER_SELF) ||
-	        request->verb == COFFER_SESSIONS || is_txn) &&
+	        request->verb == COFFER_CLOSE || request->verb == COFFER_SESSIONS || is_txn) &&
 	       is_txn == (request->txn != NULL) &&
 	       request->flags <= (COFFER_STALE | COFFER_ORDERED) && request->limit <= UINT16_MAX &&
 	       !(needs_path && request->path == NULL) &&

@@ -152,6 +152,24 @@ static void test_files_go_with_their_session(void **state)
 	assert_int_equal(coffer_set(other, "/a", "x", 1, COFFER_ANY, &result), COFFER_DONE);
 }
 
+static void test_session_is_closed_with_an_answer(void **state)
+{
+	const struct coffer_request close = {.verb = COFFER_CLOSE};
+	uint64_t session;
+
+	(void)state;
+	assert_int_equal(coffer_call(other, &close, NULL), COFFER_DONE); /* there is none yet */
+	coffer_txn_set(txn, "/here", "me", 2, COFFER_ANY, COFFER_EPHEMERAL);
+	(void)run(other, COFFER_DONE, COFFER_OK);
+	session = coffer_session(other, NULL);
+	assert_stands("/here", "me");
+	assert_int_equal(coffer_call(other, &close, NULL), COFFER_DONE);
+	assert_stands("/here", NULL);
+	assert_int_equal(coffer_session(other, NULL), 0);
+	assert_int_equal(coffer_set(other, "/there", "me", 2, COFFER_ANY, NULL), COFFER_DONE);
+	assert_true(coffer_session(other, NULL) > session);
+}
+
 static void test_locks_guard_what_is_written_under_them(void **state)
 {
 	const struct coffer_claim claim = {.data = "first", .data_size = 5};
@@ -269,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BESIDE(test_all_or_nothing),
 		BESIDE(test_files_go_with_their_session),
+		BESIDE(test_session_is_closed_with_an_answer),
 		BESIDE(test_locks_guard_what_is_written_under_them),
 		BESIDE(test_what_does_not_fit_is_an_error),
 	};

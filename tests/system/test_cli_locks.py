@@ -475,6 +475,61 @@ def lost(shell):
     job.end(6)
 
 
+def is_gone(shell, path):
+    return shell.cluster.coffer("get", path, env=shell.environment).returncode == 1
+
+
+def ephemeral(shell):
+    """A file that is there while a command runs."""
+    told = shell.run("set", "--ephemeral", "/e/a", "host:80", "--", "sh", "-c",
+                     f'{shell.tools.coffer} get "$1"; echo " $COFFER_PATH $COFFER_REVISION '
+                     '$COFFER_SESSION $COFFER_EXPIRES_NS"; exit 4', "sh", "/e/a",
+                     expect=4, is_theirs=True).decode()
+    check(re.fullmatch(r"host:80 /e/a [1-9]\d* [1-9]\d* [1-9]\d*\n", told), "while it runs", told)
+    check(is_gone(shell, "/e/a"), "and no longer")
+    made = shell.run("add", "--ephemeral", "/e/b", "--", "cat", input=b"its value")
+    check(made == b"", "the value was read, nothing is printed", made)
+    job = Job(shell, "add", "--ephemeral", "/e/c", "1", "--ttl", "1s", "--", "sh", "-c", LISTENER)
+    job.expect("ready\n")
+    shell.run("add", "--ephemeral", "/e/c", "2", "--", "echo", "never", expect=1)
+    check(shell.run("get", "/e/c") == b"1", "it stays")
+    number(shell.run("set", "/e/c", "other"))  # and goes with the session still
+    job.signal(signal.SIGKILL)
+    job.end(-signal.SIGKILL)
+    job.expect("term\n")
+    wait_for("it goes with its session", lambda: is_gone(shell, "/e/c"))
+    job = Job(shell, "set", "--ephemeral", "--sequence", "/e/d-", "1")
+    path = job.expect("\n").strip()
+    check(re.fullmatch("/e/d-[0-9a-f]{16}", path) and shell.run("get", path) == b"1",
+          "a sequence; without a command it is printed", path)
+    owner = shell.json("stat", path)["session"]
+    job.signal(signal.SIGTERM)
+    job.end(0)
+    check(is_gone(shell, path), "held until a signal")
+    job = Job(shell, "set", "--ephemeral", "/e/f", "1", "--", "sh", "-c", LISTENER)
+    job.expect("ready\n")
+    check(shell.json("stat", "/e/f")["session"] != owner, "each has a session of its own")
+    shell.run("session", "kill", shell.json("stat", "/e/f")["session"])
+    check(job.end(6) == "ready\nterm\n", "the command is told")
+    check("the session is lost" in job.errors.read_text(), "so is who looks")
+    check(is_gone(shell, "/e/f"), "and the file is gone")
+    terminal = Terminal(shell)
+    number(terminal.run(b"set --ephemeral /e/g 1"))
+    check(shell.run("get", "/e/g") == b"1", "the shell's")
+    check(terminal.end(b"exit\n") == 0, "the shell ends")
+    wait_for("with the shell", lambda: is_gone(shell, "/e/g"))
+    number(shell.run("set", "/e/h", "--", "-5"))
+    check(shell.run("get", "/e/h") == b"-5", "a value behind --")
+    for wrong in (("set", "/e/i", "1", "--ttl", "1s"), ("get", "/e/h", "--ephemeral"),
+                  ("set", "/e/i", "1", "--ephemeral", "--wait", "1s"),
+                  ("set", "/e/i", "1", "--ephemeral", "--ttl", "1s", "--margin", "600ms"),
+                  ("set", "--ephemeral", "--", "true"), ("set", "--ephemeral", "/a", "1", "2")):
+        shell.run(*wrong, expect=2)
+    shell.run("set", "--ephemeral", "/e//i", "1", "--", "true", expect=4)
+    shell.run("set", "--ephemeral", "/e/i", "1", "--", "/no/such/program", expect=127)
+    check(is_gone(shell, "/e/i"), "nothing is left")
+
+
 def elections(shell):
     check(shell.run("elect", "--show", "e", expect=1) == b"nobody\n", "nobody leads")
     onlooker = Job(shell, "elect", "--observe", "e")
@@ -532,7 +587,8 @@ def sessions(shell):
 
 def test_commands_under_locks(tools):
     cluster = Kernel(tools, 3, relayed=False).up()
-    for part in (commands, two_terminals, on_a_terminal, kinds, lost, elections, sessions):
+    for part in (commands, two_terminals, on_a_terminal, kinds, lost, ephemeral, elections,
+                 sessions):
         part(Shell(cluster))
     cluster.wait_level()
     cluster.down()

@@ -94,29 +94,28 @@ def test_nginx(tools):
 def test_naming(tools):
     """Who registered is found; who ended is not; who died is not for long."""
     world = World(tools)
-
-    def register(number, address):
-        return world.start(f"register{number}", EXAMPLES / "register", "web", "one", address, "1")
+    world.environment["TTL"] = "1s"
+    register = str(EXAMPLES / "register")
 
     def living():
-        return world.run(EXAMPLES / "living", "web", "1").split()
+        return world.run(EXAMPLES / "living", "web").split()
 
-    first = register(1, "10.0.0.1:80")
-    other = world.start("other", EXAMPLES / "register", "web", "two", "10.0.0.2:80", "1")
+    first = world.start("first", register, "web", "one", "10.0.0.1:80")
+    other = world.start("other", register, "web", "two", "10.0.0.2:80", "sleep", "1000")
     wait_for("both are found", lambda: living() == ["10.0.0.1:80", "10.0.0.2:80"])
-    world.run(EXAMPLES / "register", "web", "one", "10.0.0.3:80", "1", expect=1)
-    revision = world.run("coffer", "stat", "/services/web/one")
-    wait_for("it is refreshed",
-             lambda: world.run("coffer", "stat", "/services/web/one") != revision)
+    world.run(register, "web", "one", "10.0.0.3:80", "true", expect=1)
     other.signal(signal.SIGTERM)
-    check(other.wait() == 0 and living() == ["10.0.0.1:80"], "who ends is gone at once", living())
+    check(other.wait() == 128 + signal.SIGTERM and living() == ["10.0.0.1:80"],
+          "who ends is gone at once", living())
     first.kill()
     wait_for("who died is gone after a while", lambda: living() == [])
-    second = register(2, "10.0.0.3:80")
+    second = world.start("second", register, "web", "one", "10.0.0.3:80", "sleep", "1000")
     wait_for("the ID is taken over", lambda: living() == ["10.0.0.3:80"])
-    world.run("coffer", "set", "/services/web/one", "somebody else")
-    check(second.wait() == 1, "who lost the ID ends", second.errors())
-    check(world.run("coffer", "get", "/services/web/one") == "somebody else", "takes nothing back")
+    session = world.run("coffer", "stat", "/services/web/one").split()[-1]
+    world.run("coffer", "session", "kill", session)
+    check(second.wait() == 6 and living() == [], "who lost it ends", second.errors())
+    check(world.run(register, "web", "one", "10.0.0.4:80", "echo", "it", "runs") == "it runs\n",
+          "its command")
     world.cluster.down()
 
 
