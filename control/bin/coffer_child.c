@@ -2,18 +2,22 @@
 #include "control/bin/coffer_child.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	NOT_RUNNABLE = 126,
 	NOT_FOUND = 127,
 	SIGNALLED = 128,
+	LOOK_MS = 10, /* the guard's, whether anybody is left */
 };
 
 /* Passed on; the first four end `coffer` where there is nobody to pass them on to. */
@@ -24,7 +28,7 @@ int cli_child_watch(struct cli_child *child)
 	sigset_t signals;
 	int error;
 
-	*child = (struct cli_child){.signal_fd = -1};
+	*child = (struct cli_child){.signal_fd = -1, .guard_fd = -1};
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
 	(void)sigaddset(&signals, SIGTTOU); /* it gives its terminal away, and takes it back */
@@ -43,8 +47,88 @@ int cli_child_watch(struct cli_child *child)
 	return 0;
 }
 
+/* --- the guard -------------------------------------------------------------------------------- */
+
+static void tell_group(pid_t group, int number)
+{
+	(void)kill(-group, number);
+	(void)kill(-group, SIGCONT);
+}
+
+/* In the guard's process, when `coffer` is gone. */
+static void end_group(pid_t group, uint32_t grace_ms)
+{
+	const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+
+	if (grace_ms != 0) {
+		tell_group(group, SIGTERM);
+	}
+	for (uint32_t ms = 0; ms < grace_ms; ms += LOOK_MS) {
+		if (kill(-group, 0) < 0 && errno == ESRCH) {
+			return; /* its number may be somebody else's soon */
+		}
+		(void)nanosleep(&look, NULL);
+	}
+	(void)kill(-group, SIGKILL);
+}
+
+/* Does not return. Signals are blocked as `coffer` has them. */
+static void guard(int fd, uint32_t grace_ms)
+{
+	pid_t group = 0;
+	char rest;
+
+	(void)setpgid(0,
+	              0); /* out of the reach of Ctrl-C, and of who kills the group of `coffer` */
+	(void)prctl(PR_SET_NAME, "coffer-guard");
+	/* Nobody shall wait for the end of what this holds open. */
+	if (fd > 0) {
+		(void)close_range(0, (unsigned)fd - 1, 0);
+	}
+	(void)close_range((unsigned)fd + 1, UINT_MAX, 0);
+	if (read(fd, &group, sizeof(group)) == (ssize_t)sizeof(group)) {
+		while (read(fd, &rest, 1) != 0) {
+		}
+		end_group(group, grace_ms);
+	}
+	_exit(0);
+}
+
+static int start_guard(struct cli_child *child, uint32_t grace_ms)
+{
+	int ends[2];
+	int error;
+
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		return -errno;
+	}
+	child->guard = fork();
+	if (child->guard == 0) {
+		guard(ends[0], grace_ms);
+	}
+	error = errno;
+	(void)close(ends[0]); /* the guard's */
+	child->guard_fd = ends[1];
+	return child->guard < 0 ? -error : 0;
+}
+
+/* Before its descriptor is closed: it shall do nothing. */
+static void end_guard(struct cli_child *child)
+{
+	if (child->guard > 0) {
+		(void)kill(child->guard, SIGKILL);
+		(void)waitpid(child->guard, NULL, 0);
+	}
+	if (child->guard_fd >= 0) {
+		(void)close(child->guard_fd); /* nobody reads it */
+	}
+	child->guard = 0;
+	child->guard_fd = -1;
+}
+
 void cli_child_unwatch(struct cli_child *child)
 {
+	end_guard(child);
 	(void)close(child->signal_fd); /* was only read */
 	child->signal_fd = -1;
 	(void)sigprocmask(SIG_SETMASK, &child->former, NULL);
@@ -63,18 +147,17 @@ static void set_variables(const struct cli_variable variables[CLI_CHILD_VARIABLE
 
 /* In the new process. Does not return. */
 static void become(const struct cli_child *child, char **words,
-                   const struct cli_variable variables[CLI_CHILD_VARIABLES], int death,
-                   pid_t parent)
+                   const struct cli_variable variables[CLI_CHILD_VARIABLES])
 {
+	const pid_t group = getpid();
 	int error;
 
 	(void)setpgid(0, 0); /* the parent does so, too: whoever is first */
 	if (child->has_terminal) {
 		(void)tcsetpgrp(STDIN_FILENO, getpid());
 	}
-	(void)prctl(PR_SET_PDEATHSIG, death);
-	if (getppid() != parent) {
-		_exit(SIGNALLED + death); /* it died before that */
+	if (write(child->guard_fd, &group, sizeof(group)) != (ssize_t)sizeof(group)) {
+		_exit(NOT_RUNNABLE); /* nobody would end it */
 	}
 	set_variables(variables);
 	(void)sigprocmask(SIG_SETMASK, &child->former, NULL);
@@ -85,19 +168,26 @@ static void become(const struct cli_child *child, char **words,
 }
 
 int cli_child_start(struct cli_child *child, char **words,
-                    const struct cli_variable variables[CLI_CHILD_VARIABLES], int death)
+                    const struct cli_variable variables[CLI_CHILD_VARIABLES], uint32_t grace_ms)
 {
-	const pid_t parent = getpid();
 	pid_t pid;
+	int r;
 
 	child->has_terminal = tcgetpgrp(STDIN_FILENO) == getpgrp();
 	(void)fflush(stdout);
+	r = start_guard(child, grace_ms);
+	if (r < 0) {
+		end_guard(child);
+		return r;
+	}
 	pid = fork();
 	if (pid < 0) {
-		return -errno;
+		r = -errno;
+		end_guard(child);
+		return r;
 	}
 	if (pid == 0) {
-		become(child, words, variables, death, parent);
+		become(child, words, variables);
 	}
 	child->pid = pid;
 	(void)setpgid(pid, pid); /* it may have done more already */
@@ -129,8 +219,7 @@ void cli_child_tell(const struct cli_child *child, int number)
 {
 	/* It has not been waited for, so the number is nobody else's. */
 	if (child->pid != 0) {
-		(void)kill(-child->pid, number);
-		(void)kill(-child->pid, SIGCONT);
+		tell_group(child->pid, number);
 	}
 }
 
@@ -142,6 +231,7 @@ static int look(struct cli_child *child)
 	while (child->pid != 0 && waitpid(child->pid, &status, WNOHANG | WUNTRACED) == child->pid) {
 		if (!WIFSTOPPED(status)) {
 			child->pid = 0;
+			end_guard(child);
 			if (child->has_terminal) {
 				(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 			}

@@ -2,17 +2,25 @@
 #pragma once
 
 /*
- * coffer_child.h - the command that `coffer lock` and `coffer elect` run
+ * coffer_child.h - the command that `coffer` runs while it holds something
  *
  *      watch --> start --> turn, turn ... --> an exit code
  *
  * No shell stands between, and no thread: signals come by a descriptor. The command has a process
  * group of its own, and the terminal, if `coffer` had it; signals to `coffer` are passed on to the
- * group. If `coffer` is killed the command alone, not its group, gets SIGTERM (or SIGKILL).
+ * group.
+ *
+ *      coffer ---- pipe ----> guard      it ends when `coffer` does, however that comes
+ *         `--> command <- - - - -'       TERM, then KILL, to its group
+ *
+ * If `coffer` is killed, its guard ends the whole group: a process of its own, that does nothing
+ * else. The command writes its number to the pipe before it becomes what it is, and keeps it open
+ * until then, so there is no moment at which a death would be missed.
  */
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum {
@@ -21,7 +29,9 @@ enum {
 
 struct cli_child {
 	int signal_fd;
-	pid_t pid; /* 0: none runs */
+	pid_t pid;   /* 0: none runs */
+	pid_t guard; /* likewise */
+	int guard_fd;
 	bool has_terminal;
 	sigset_t former; /* signals that were blocked before */
 };
@@ -36,11 +46,12 @@ struct cli_variable {
 int cli_child_watch(struct cli_child *child);
 
 /*
- * Runs the words. death: the signal when `coffer` dies. What cannot be run ends with 126 or 127,
- * as in a shell, and says why. Returns 0 or a negative errno.
+ * Runs the words. grace_ms: when `coffer` dies the group is killed so long after SIGTERM; 0: at
+ * once. What cannot be run ends with 126 or 127, as in a shell, and says why. Returns 0 or a
+ * negative errno.
  */
 int cli_child_start(struct cli_child *child, char **words,
-                    const struct cli_variable variables[CLI_CHILD_VARIABLES], int death);
+                    const struct cli_variable variables[CLI_CHILD_VARIABLES], uint32_t grace_ms);
 
 /* Runs a line by /bin/sh, and does not wait for it. */
 void cli_child_run(const struct cli_child *child, const char *line,

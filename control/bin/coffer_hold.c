@@ -132,7 +132,7 @@ static int begin(struct hold *hold)
 	}
 	make_variables(hold, variables);
 	r = cli_child_start(&hold->child, options->command, variables,
-	                    options->lock.on_lost == CLI_LOST_KILL ? SIGKILL : SIGTERM);
+	                    options->lock.on_lost == CLI_LOST_KILL ? 0 : hold->margin_ms);
 	return r < 0 ? cli_conclude_error(r) : CLI_GO_ON;
 }
 

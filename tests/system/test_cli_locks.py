@@ -6,6 +6,8 @@ Method: the program itself, against three servers over kernel UDP; a shell on a 
 
 import base64
 import json
+import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -393,6 +395,45 @@ def two_terminals(shell):
     check(shell.run("locks") == b"", "nobody has it")
 
 
+def is_running(pid):
+    """Not even as a zombie, whom the first process of a container may leave."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def killed(shell):
+    """kill -9 of `coffer` ends its command, and all that this has started in its group."""
+    begun = 'sh -c "trap : TERM; while :; do sleep 0.01; done" & echo $!; sleep 1000 & echo $!;'
+    for how in ("term", "kill", "run:true"):
+        job = Job(shell, "lock", "dies", "--ttl", "2s", "--on-lost", how, "--", "sh", "-c",
+                  f"{begun} echo $$; wait; wait")
+        wait_for("all have begun", lambda j=job: j.said().count("\n") == 3)
+        pids = [int(word) for word in job.said().split()]
+        guards = [p for p in pathlib.Path("/proc").glob("[0-9]*")
+                  if parent_of(p.name) == job.process.pid]
+        check(len(guards) == 2 and all(map(is_running, pids)), "the command and its guard", guards)
+        job.signal(signal.SIGKILL)
+        job.end(-signal.SIGKILL)
+        wait_for("all have ended", lambda p=pids: not any(map(is_running, p)))
+        wait_for("the guard, too", lambda g=guards: not any(is_running(p.name) for p in g))
+        wait_for("others have it", lambda: shell.cluster.coffer(
+            "lock", "dies", "--try", "--", "true", env=shell.environment).returncode == 0)
+    # What the command leaves behind on purpose, it does.
+    left = int(shell.run("lock", "dies", "--", "sh", "-c",
+                         "sleep 1000 >/dev/null 2>&1 & echo $!"))
+    check(is_running(left), "nobody ends what outlives a command that ended")
+    os.kill(left, signal.SIGKILL)
+
+
+def parent_of(pid):
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 def on_a_terminal(shell):
     """The command has it: it can read, Ctrl-C is its own, and Ctrl-Z does not make it hang."""
     terminal = Terminal(shell, "lock", "tty", "--", "sh", "-c", 'trap "echo INT; exit 4" INT; '
@@ -587,7 +628,7 @@ def sessions(shell):
 
 def test_commands_under_locks(tools):
     cluster = Kernel(tools, 3, relayed=False).up()
-    for part in (commands, two_terminals, on_a_terminal, kinds, lost, ephemeral, elections,
+    for part in (commands, two_terminals, killed, on_a_terminal, kinds, lost, ephemeral, elections,
                  sessions):
         part(Shell(cluster))
     cluster.wait_level()
