@@ -9,8 +9,7 @@
  * All three are of one story: what stood at the read's store revision, then each change after it.
  *
  * A file that goes, and its successor that comes in the same entry, are two events, and may come
- * in two pages. So when it goes, and nothing follows yet, the folder is listed as of that revision:
- * a read at a revision inside of an entry sees the whole entry. Any server will do for that.
+ * in two pages. So it is told that nobody leads when all of the entry has come.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +32,6 @@ enum want {
 	WANT_NOTHING = 0,
 	WANT_LIST,
 	WANT_GET,
-	WANT_REST, /* of the entry in which the leader went */
 };
 
 struct coffer_observer {
@@ -42,9 +40,8 @@ struct coffer_observer {
 	coffer_leader_fn *fn;
 	void *context;
 	enum want want;     /* to be asked next, or under way */
-	int64_t gone;       /* WANT_REST: the revision at which the leader went */
+	int64_t gone;       /* the leader went, in the entry that ends here; 0: it leads */
 	uint64_t request;   /* under way; 0: none */
-	int64_t asked_gone; /* its `gone`; 0: it is no WANT_REST */
 	uint64_t watch;     /* 0: none */
 	int64_t watch_from; /* one is wanted from here on; 0: none is */
 	bool is_over;       /* it has ended, or nobody is left to be told */
@@ -125,6 +122,7 @@ static void lead(struct coffer_observer *observer, const struct coffer_leader *l
 
 	must(leader->value_size <= sizeof(observer->value));
 	observer->want = WANT_NOTHING;
+	observer->gone = 0;
 	if (is_same) {
 		return;
 	}
@@ -230,34 +228,18 @@ static void unwatch(struct coffer_observer *observer)
 	}
 }
 
-/* Who led after the entry in which the leader went. */
-static void on_rest(struct coffer_observer *observer, const struct coffer_result *result)
-{
-	if (result->outcome == COFFER_DONE) {
-		observer->want = WANT_NOTHING; /* somebody, whom the watch will bring */
-	} else if (result->outcome == COFFER_REFUSED && result->answer == COFFER_NOT_FOUND) {
-		lead(observer, &NOBODY);
-	} else if (result->outcome == COFFER_REFUSED) {
-		unwatch(observer);
-		observer->want = WANT_LIST; /* that is not kept any more, so neither are events */
-	}
-}
-
 static void on_done(void *context, const struct coffer_result *result)
 {
 	struct coffer_observer *observer = context;
-	const int64_t gone = observer->want == WANT_REST ? observer->gone : 0;
 
 	observer->request = 0;
-	if (observer->is_over || observer->asked_gone != gone) {
-		return; /* what came by the watch was faster */
+	if (observer->is_over) {
+		return;
 	}
 	if (observer->want == WANT_LIST) {
 		on_listed(observer, result);
-	} else if (observer->want == WANT_GET) {
+	} else {
 		on_got(observer, result);
-	} else if (observer->want == WANT_REST) {
-		on_rest(observer, result);
 	}
 }
 
@@ -273,14 +255,9 @@ static int ask(struct coffer_observer *observer)
 	if (observer->is_over || observer->want == WANT_NOTHING || observer->request != 0) {
 		return 0;
 	}
-	observer->asked_gone = 0;
-	if (observer->want != WANT_GET) {
+	if (observer->want == WANT_LIST) {
 		put_folder(observer, "", folder);
 		request = (struct coffer_request){.verb = COFFER_LIST, .path = folder, .limit = 1};
-	}
-	if (observer->want == WANT_REST) {
-		observer->asked_gone = request.rev = observer->gone;
-		request.flags = COFFER_STALE;
 	}
 	return coffer_submit(observer->coffer, &request, on_done, observer, &observer->request);
 }
@@ -301,8 +278,7 @@ static void on_event(struct coffer_observer *observer, const struct coffer_event
 		}
 	} else if (store_claim_path_read(path, &name, &kind, &token) &&
 	           token == observer->leader.term) {
-		observer->want = WANT_REST;
-		observer->gone = event->revision;
+		observer->gone = event->entry_last;
 	}
 }
 
@@ -315,7 +291,11 @@ static void on_news(void *context, const struct coffer_news *news)
 	}
 	if (news->kind == COFFER_NEWS_EVENT) {
 		on_event(observer, news->event);
-	} else if (news->kind == COFFER_NEWS_END) {
+	}
+	if (news->kind != COFFER_NEWS_END && observer->gone != 0 && news->next > observer->gone) {
+		lead(observer, &NOBODY);
+	}
+	if (news->kind == COFFER_NEWS_END) {
 		observer->watch = 0;
 		observer->coffer->watches_reserved++;
 		observer->want = WANT_LIST;

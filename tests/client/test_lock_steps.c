@@ -408,9 +408,10 @@ static struct coffer_observer *open_observer(struct bench *bench, struct fake_as
 	return observer;
 }
 
-static struct proto_event heir_at(int64_t revision)
+static struct proto_event heir_at(int64_t revision, unsigned rest)
 {
 	return (struct proto_event){.revision = revision,
+	                            .rest = rest,
 	                            .kind = STORE_EVENT_SET,
 	                            .cause = STORE_CAUSE_GRANTED,
 	                            .path = slice_text(FOLDER "/0000000000000029"),
@@ -420,10 +421,11 @@ static struct proto_event heir_at(int64_t revision)
 static void test_observer_sees_nobody_between_two_of_one_entry(void **state)
 {
 	const struct proto_event events[2] = {{.revision = 40,
+	                                       .rest = 2,
 	                                       .kind = STORE_EVENT_DELETE,
 	                                       .cause = STORE_CAUSE_RELEASED,
 	                                       .path = slice_text(HOLDER_9)},
-	                                      heir_at(41)};
+	                                      heir_at(41, 1)};
 	struct fake_asked watch;
 	struct bench bench;
 	struct coffer_observer *observer = open_observer(&bench, &watch);
@@ -439,7 +441,7 @@ static void test_observer_sees_nobody_between_two_of_one_entry(void **state)
 	                (struct proto_answer){.from = 42, .revision = 45, .store_revision = 44});
 	/* It says the same once more: no news, either; then something else. */
 	watch = take_watch(&bench, FOLDER "/*", 45);
-	say_events(&bench, &watch, (struct proto_event[2]){heir_at(46)});
+	say_events(&bench, &watch, (struct proto_event[2]){heir_at(46, 0)});
 	watch = take_watch(&bench, FOLDER "/*", 47);
 	say_event(&bench, &watch, 48, STORE_EVENT_SET, STORE_CAUSE_GRANTED, "79 1 1 0 500 0\n");
 	until_changes(&bench, 3, COFFER_OK);
@@ -447,27 +449,29 @@ static void test_observer_sees_nobody_between_two_of_one_entry(void **state)
 	fake_server_close(&bench.server);
 }
 
-/* The page ends where the leader went: the entry is looked at. */
-static void test_observer_asks_for_the_rest_of_the_entry(void **state)
+static void say_gone(struct bench *bench, const struct fake_asked *watch, unsigned rest)
 {
-	const struct proto_page_entry entry = {.name = slice_text("0000000000000029"),
-	                                       .revision = 41};
-	struct fake_asked watch, asked;
-	uint8_t page[64];
-	const size_t size = proto_page_put(page, 0, sizeof(page), &entry);
+	const struct proto_event events[2] = {{.revision = 40,
+	                                       .rest = rest,
+	                                       .kind = STORE_EVENT_DELETE,
+	                                       .cause = STORE_CAUSE_RELEASED,
+	                                       .path = slice_text(HOLDER_9)}};
+
+	say_events(bench, watch, events);
+}
+
+/* The page ends where the leader went, amid the entry. */
+static void test_observer_waits_for_the_rest_of_the_entry(void **state)
+{
+	struct fake_asked watch;
 	struct bench bench;
 	struct coffer_observer *observer = open_observer(&bench, &watch);
 
 	(void)state;
-	say_event(&bench, &watch, 40, STORE_EVENT_DELETE, STORE_CAUSE_RELEASED, "");
+	say_gone(&bench, &watch, 2);
 	watch = take_watch(&bench, FOLDER "/*", 41);
-	asked = fake_server_take(&bench.server, PROTO_LIST);
-	assert_int_equal(asked.request.rev, 40);
-	assert_true((asked.flags & PROTO_FLAG_STALE) != 0);
-	fake_server_say(&bench.server, &asked,
-	                (struct proto_answer){
-				.store_revision = 99, .count = 1, .value = slice_make(page, size)});
-	say_events(&bench, &watch, (struct proto_event[2]){heir_at(41)});
+	assert_int_equal(bench.changes, 1);
+	say_events(&bench, &watch, (struct proto_event[2]){heir_at(41, 1)});
 	until_changes(&bench, 2, COFFER_OK);
 	assert_int_equal(bench.leader.term, 41);
 	coffer_unobserve(observer);
@@ -476,37 +480,43 @@ static void test_observer_asks_for_the_rest_of_the_entry(void **state)
 
 static void test_observer_is_told_of_nobody_after_the_entry(void **state)
 {
-	struct fake_asked watch, asked;
+	struct fake_asked watch;
 	struct bench bench;
 	struct coffer_observer *observer = open_observer(&bench, &watch);
 
 	(void)state;
-	say_event(&bench, &watch, 40, STORE_EVENT_DELETE, STORE_CAUSE_RELEASED, "");
-	asked = fake_server_take(&bench.server, PROTO_LIST);
-	assert_int_equal(asked.request.rev, 40);
-	fake_server_say(&bench.server, &asked,
-	                (struct proto_answer){.answer = STORE_NOT_FOUND, .store_revision = 40});
+	say_gone(&bench, &watch, 0);
+	until_changes(&bench, 2, COFFER_OK);
+	assert_int_equal(bench.leader.term, 0);
+	coffer_unobserve(observer);
+	fake_server_close(&bench.server);
+
+	/* Or when the rest has come, of which nothing matches. */
+	observer = open_observer(&bench, &watch);
+	say_gone(&bench, &watch, 1);
+	watch = take_watch(&bench, FOLDER "/*", 41);
+	assert_int_equal(bench.changes, 1);
+	fake_server_say(&bench.server, &watch,
+	                (struct proto_answer){.from = 41, .revision = 42, .store_revision = 41});
 	until_changes(&bench, 2, COFFER_OK);
 	assert_int_equal(bench.leader.term, 0);
 	coffer_unobserve(observer);
 	fake_server_close(&bench.server);
 }
 
-/* Revision 40 is not kept any more: it begins anew. */
-static void test_observer_reads_again_when_the_entry_is_not_kept(void **state)
+/* The watch is lost amid the entry: it begins anew. */
+static void test_observer_reads_again_amid_an_entry(void **state)
 {
 	struct fake_asked watch, asked;
 	struct bench bench;
 	struct coffer_observer *observer = open_observer(&bench, &watch);
 
 	(void)state;
-	say_event(&bench, &watch, 40, STORE_EVENT_DELETE, STORE_CAUSE_RELEASED, "");
-	asked = fake_server_take(&bench.server, PROTO_LIST);
-	fake_server_say(&bench.server, &asked,
+	say_gone(&bench, &watch, 1);
+	watch = take_watch(&bench, FOLDER "/*", 41);
+	fake_server_say(&bench.server, &watch,
 	                (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 900});
-	do {
-		asked = fake_server_take(&bench.server, PROTO_LIST);
-	} while (asked.request.rev != 0);
+	asked = fake_server_take(&bench.server, PROTO_LIST);
 	fake_server_say(&bench.server, &asked,
 	                (struct proto_answer){.answer = STORE_NOT_FOUND, .store_revision = 950});
 	until_changes(&bench, 2, COFFER_OK);
@@ -585,9 +595,9 @@ int main(void)
 		cmocka_unit_test(test_observer_reads_again_when_its_watch_is_lost),
 		cmocka_unit_test(test_observer_takes_no_name_that_is_no_token),
 		cmocka_unit_test(test_observer_sees_nobody_between_two_of_one_entry),
-		cmocka_unit_test(test_observer_asks_for_the_rest_of_the_entry),
+		cmocka_unit_test(test_observer_waits_for_the_rest_of_the_entry),
 		cmocka_unit_test(test_observer_is_told_of_nobody_after_the_entry),
-		cmocka_unit_test(test_observer_reads_again_when_the_entry_is_not_kept),
+		cmocka_unit_test(test_observer_reads_again_amid_an_entry),
 		cmocka_unit_test(test_observer_is_told_that_its_news_is_old),
 	};
 
