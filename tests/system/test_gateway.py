@@ -550,6 +550,73 @@ def test_clients_with_doozers_habits(tools):
     cluster.down()
 
 
+def test_clients_with_further_habits(tools):
+    """fraggle: ACCESS with nothing first, 2^63 - 1 as the revision of whoever wants to write anyhow.
+    ruby_doozer and the client for PHP: the secret as path, which nobody reads. Go, doozerjs, PHP:
+    the length by one write and the message by another. Go: a listing counted to its end, each entry
+    looked at as of one revision, and the tag of an answer used again at once."""
+    cluster = one_server(tools)
+    client = Connection(address_of(cluster))
+    check(client.call("ACCESS", value="") == {"tag": 1}, "nothing is the secret of those without")
+    check(client.call("ACCESS", path="secret") == {"tag": 1}, "nor is a path one")
+    anyhow = 2**63 - 1
+    for n in range(2):
+        check("rev" in client.call("SET", path="/d/a", value=str(n), rev=anyhow), "clobbered", n)
+    check(client.call("DEL", path="/d/a", rev=anyhow) == {"tag": 1}, "and deleted")
+    paths = [f"/d/{n}/f" for n in range(12)]
+    for path in paths:
+        whole = request("SET", tag=0, path=path, value=path, rev=0)
+        client.send(whole[:4])
+        client.send(whole[4:])
+        check(answer(client.read()[4:])["tag"] == 0, "in two pieces", path)
+    rev = client.call("REV", tag=0)["rev"]
+    check("rev" in client.call("SET", path="/d/later/f", value="x", rev=0), "a later one")
+    names = []
+    while "path" in (told := client.call("GETDIR", tag=0, path="/d", offset=len(names), rev=rev)):
+        names.append(told["path"].decode())
+        stat = client.call("STAT", tag=0, path=f"/d/{names[-1]}", rev=rev)
+        check((stat["rev"], stat["len"]) == (-2, 1), "a directory of then", stat)
+    check(told == {"tag": 0, "err_code": 8} and names == sorted(names) and
+          names == sorted(path.split("/")[2] for path in paths), "all of then", told, names)
+    cluster.down()
+
+
+def test_waits_outlive_servers(tools):
+    """A watch at a follower while the leader dies; pydoozer and fraggle: who loses its server sends
+    the same frames to another."""
+    cluster = Kernel(tools, 3, relayed=False).up()
+    leader = cluster.leader()
+    near, far = (n for n in (1, 2, 3) if n != leader)
+    watcher, writer = (Connection(address_of(cluster, n), 60) for n in (near, far))
+    rev = writer.call("REV")["rev"]
+    lost = Connection(address_of(cluster, leader))
+    frames = request("WAIT", tag=0, path="/late", rev=1) + request("WAIT", tag=1, path="/w/*",
+                                                                   rev=rev + 1)
+    lost.send(frames)
+    revs, seen = [], []
+    for n in range(100):
+        if n == 50:
+            cluster.kill_host(leader)
+        told = writer.call("SET", path=f"/w/{n % 7}", value=str(n), rev=-1)
+        check("rev" in told, "a write", n, told)
+        revs.append(told["rev"])
+        event = watcher.call("WAIT", path="/w/*", rev=(seen or [rev])[-1] + 1)
+        check(event["value"] == str(n).encode(), "the next event", n, event)
+        seen.append(event["rev"])
+    check(seen == revs, "each once, none missed", seen, revs)
+    check(answer(lost.read()[4:])["tag"] == 1 and lost.read() == b"", "closed with its server")
+    again = Connection(address_of(cluster, near))
+    again.send(frames)
+    event = answer(again.read()[4:])
+    check((event["tag"], event["rev"]) == (1, revs[0]), "what was there is told again", event)
+    check("rev" in writer.call("SET", path="/late", value="v", rev=0), "what it waits for")
+    event = answer(again.read()[4:])
+    check((event["tag"], event["value"]) == (0, b"v"), "the other one, too", event)
+    cluster.start(leader)
+    cluster.wait_level()
+    cluster.down()
+
+
 if __name__ == "__main__":
     harness.run([test_every_verb_as_captured, test_what_is_forgotten_as_captured,
                  test_secrets_as_captured, test_what_crashed_doozer_does_not,
@@ -560,4 +627,5 @@ if __name__ == "__main__":
                  test_who_never_reads_is_closed_and_others_go_on,
                  test_who_stops_reading_is_closed_in_time,
                  test_ten_thousand_idle_connections_cost_little,
-                 test_clients_with_doozers_habits])
+                 test_clients_with_doozers_habits, test_clients_with_further_habits,
+                 test_waits_outlive_servers])

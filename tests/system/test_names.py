@@ -10,6 +10,7 @@ import socket
 
 import harness
 from cluster import Kernel, loopback_net
+from doozer import Connection
 from harness import Failed, Server, Skip, check, parse_json, wait_for
 
 LIMIT_S = 40
@@ -132,6 +133,19 @@ def address_of(cluster, number):
     return "{}:{}".format(*cluster.client_address(number))
 
 
+def as_doozer_finds(boot, name, path):
+    """What Doozer's clients do with a boot URI; the file as each server that they find has it."""
+    asker, found = Connection(boot), []
+    rev = asker.call("REV")["rev"]
+    folder = f"/ctl/ns/{name}"
+    while "path" in (told := asker.call("GETDIR", path=folder, offset=len(found), rev=rev)):
+        entry = asker.call("GET", path=f"{folder}/{told['path'].decode()}", rev=rev)
+        host, port = entry["value"].decode().split(":")
+        found.append(Connection((host, int(port))).call("GET", path=path)["value"])
+    check(told["err_code"] == 8, "RANGE ends it", told)
+    return found
+
+
 def test_two_clusters(tools):
     names = Names(tools)
     cluster = Kernel(tools, 3, settings=["name = db", f"boot = {names.list}"], relayed=False,
@@ -145,6 +159,8 @@ def test_two_clusters(tools):
     uri = "doozer:?ca=" + names.list.replace(",", "&ca=")
     done = tools.run([tools.coffer, "-b", uri, "-a", "doozer:?cn=db", "get", "/a"])
     check(done.stdout == "v", "by a URI, too", done)
+    check(as_doozer_finds(names.cluster.client_address(2), "db", "/a") == [b"v"] * 3,
+          "Doozer's clients find all its servers")
     done = names.client("nobody", "get", "/a")
     check(done.returncode == 3 and "nobody" in done.stderr, "a name that none has", done)
 
