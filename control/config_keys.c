@@ -163,12 +163,13 @@ static const struct ctl_key keys[] = {
          "environment variable COFFER_BOOT_SECRET, or no secret."},
 	{"web", CTL_KEY_ADDRESS, AT(web), "none", 0, 0, NULL,
          "TCP address of the web view: a page with the live tree, /health, /metrics and "
-         "/status.json. There is no password, so take an address that only those reach who may "
-         "read everything, such as 127.0.0.1:8000. It is refused beside secrets. none: there is no "
-         "web "
-         "view."},
+         "/status.json. It asks for the secrets, where there are some, over HTTP without TLS; "
+         "without them everybody who reaches it reads everything. So take an address like "
+         "127.0.0.1:8000, or a proxy before it. none: there is no web view."},
 	{"web_edit", CTL_KEY_CHOICE, AT(web_edit), "no", 0, 0, "no|yes",
-         "Whether files can be changed by the web view, by everybody who can reach it."},
+         "Whether files can be changed by the web view: with rw_secret by who tells it there, else "
+         "by "
+         "everybody who can reach it."},
 };
 
 const struct ctl_key *ctl_config_keys(unsigned *ret_count)

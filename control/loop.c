@@ -408,15 +408,14 @@ static int open_snapshots(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 
 static int open_web(struct ctl_loop *loop, struct ctl_reason *ret_reason)
 {
-	const struct ctl_web_config web = {
-		.config = loop->config.config,
-		.mailbox = loop->config.mailbox,
-		.insides = &loop->insides,
-		.ask = ask_status,
-		.context = loop,
-	};
-
-	return ctl_web_open(&loop->web, &loop->uv, &web, ret_reason);
+	return ctl_web_open(&loop->web, &loop->uv,
+	                    &(struct ctl_web_config){.config = loop->config.config,
+	                                             .keys = &loop->config.secrets->keys,
+	                                             .mailbox = loop->config.mailbox,
+	                                             .insides = &loop->insides,
+	                                             .ask = ask_status,
+	                                             .context = loop},
+	                    ret_reason);
 }
 
 static int open_names(struct ctl_loop *loop, struct ctl_reason *ret_reason)
@@ -557,6 +556,7 @@ void ctl_loop_add_counters(const struct ctl_loop *loop, json_t *status)
 		ctl_status_add_gateway(status, &gateway);
 	}
 	ctl_status_add_insides(status, &loop->insides);
+	ctl_web_add_counters(loop->web, status);
 }
 
 /* Handles that were never made have no loop yet. */

@@ -14,9 +14,14 @@
  * happened there; of that it also keeps who led when. Whoever asks over HTTP waits for the next
  * answer, for CTL_WEB_PATIENCE_S at most.
  *
- * Bounded: CTL_WEB_CONNECTIONS_MAX connections, of them CTL_WEB_BROWSERS_MAX WebSockets; requests
- * of 4 KiB; a connection that neither asks nor reads is closed. A WebSocket is taken only from a
- * page of this server (web_text.h says how that is judged).
+ * Where the server has secrets the page asks for one, and /status.json takes it as a bearer token;
+ * wrong ones are judged slowly (web_guard.h). /health and /metrics, which name no file and no
+ * address, stay open, as a balancer and a scraper expect. Secrets cross the wire as they are.
+ *
+ * Bounded: CTL_WEB_CONNECTIONS_MAX connections, of them CTL_WEB_BROWSERS_MAX WebSockets, and
+ * CTL_WEB_STRANGERS_MAX of those without the secret they need; requests of 4 KiB; a connection that
+ * neither asks nor reads is closed. A WebSocket is taken only from a page of this server
+ * (web_text.h says how that is judged).
  *
  * Threads: the control thread's. libwebsockets' log is switched off for the whole process.
  */
@@ -25,25 +30,8 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "consensus/effect.h"
-#include "control/config.h"
-#include "control/inside.h"
 #include "control/reason.h"
-
-enum {
-	CTL_WEB_CONNECTIONS_MAX = 256,
-	CTL_WEB_BROWSERS_MAX = 64,
-	CTL_WEB_PATIENCE_S = 5,
-};
-
-struct ctl_web_config {
-	const struct ctl_config *config; /* `web` is an address */
-	struct paxos_mailbox *mailbox;
-	struct ctl_insides *insides;
-	/* Asks the worker for its status; false: it takes no mail now. */
-	bool (*ask)(void *context, const struct paxos_address *address);
-	void *context;
-};
+#include "control/web_types.h"
 
 struct ctl_web;
 
@@ -59,6 +47,9 @@ bool ctl_web_is_for(const struct paxos_address *address);
 
 /* The status that was asked for; taken. NULL: it made no sense, or no memory. */
 void ctl_web_status(struct ctl_web *web, json_t *status);
+
+/* What it refused, into a status (control/status.h). NULL is fine. */
+void ctl_web_add_counters(const struct ctl_web *web, json_t *status);
 
 /* Something happened at the replica: ask for its status soon. NULL is fine. */
 void ctl_web_stir(struct ctl_web *web);

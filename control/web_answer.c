@@ -34,6 +34,8 @@ static int begin(struct ctl_web_answer *answer, struct lws *wsi, unsigned code, 
 	    !put_header(wsi, "referrer-policy:", "no-referrer", &at, end) ||
 	    !put_header(wsi, "cache-control:", "no-store", &at, end) ||
 	    !put_header(wsi, "connection:", "close", &at, end) ||
+	    (code == HTTP_STATUS_UNAUTHORIZED &&
+	     !put_header(wsi, "www-authenticate:", "Bearer realm=\"coffer\"", &at, end)) ||
 	    lws_finalize_write_http_header(wsi, start, &at, end) != 0) {
 		return -1;
 	}

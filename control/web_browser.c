@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/web_door.h"
 #include "control/web_history.h"
+#include "control/web_reply.h"
 #include "control/web_request.h"
-#include "control/web_text.h"
 #include "store/answer.h"
 #include "store/base/check.h"
 #include "store/path.h"
@@ -33,7 +34,7 @@ struct ctl_web_browser {
 	struct ctl_web_desk *desk;
 	void (*wants)(void *context);
 	void *context;
-	bool greeted;
+	struct ctl_web_door door;
 	json_t *status;  /* owned; the last that was not taken */
 	json_t *answers; /* owned; an array of what is to be said */
 	unsigned due;    /* questions without a page, and answers not taken */
@@ -146,19 +147,11 @@ static void refuse_glob(struct ctl_web_browser *browser, const char *why)
 /* False: it makes no sense. */
 static bool read_page(struct ctl_web_browser *browser, const struct proto_answer *answer)
 {
-	struct proto_page_entry entry;
-	struct slice page = answer->value;
 	struct proto_page_mark rest = {.after = slice_text("")};
-	json_t *files = json_array();
-	bool bad = false;
+	json_t *files = ctl_web_reply_files(answer);
 
-	while (proto_page_next(&page, &entry, &bad) && entry.name.size <= STORE_PATH_SIZE_MAX) {
-		(void)json_array_append_new(
-			files, json_stringn((const char *)entry.name.data, entry.name.size));
-		(void)json_array_append_new(files, json_integer(entry.revision));
-	}
-	if (bad || (answer->has_more && (!proto_page_rest(answer->value, &rest) ||
-	                                 rest.after.size > sizeof(browser->after)))) {
+	if (files == NULL || (answer->has_more && (!proto_page_rest(answer->value, &rest) ||
+	                                           rest.after.size > sizeof(browser->after)))) {
 		json_decref(files);
 		return false;
 	}
@@ -202,30 +195,10 @@ static void on_page(struct ctl_web_browser *browser, const struct client_result 
 static void answer_question(struct ctl_web_browser *browser, const struct question *question,
                             const struct client_result *result)
 {
-	const struct proto_answer *answer = &result->answer;
-	json_t *object;
+	bool ok;
+	json_t *object = ctl_web_reply(result, question->most, &ok);
 
-	if (result->outcome == CLIENT_UNKNOWN) {
-		say_refused(browser, question->id, "no answer in time; it may have happened");
-		return;
-	}
-	if (result->outcome == CLIENT_UNREACHED) {
-		say_refused(browser, question->id, "no answer in time; nothing was changed");
-		return;
-	}
-	object = json_pack("{s:s, s:i, s:I}", "answer", store_answer_text(answer->answer), "code",
-	                   (int)answer->answer, "revision", (json_int_t)answer->revision);
-	if (result->verb == PROTO_GET && result->outcome == CLIENT_DONE) {
-		(void)ctl_web_put_bytes(object, answer->value, question->most);
-	}
-	if (result->verb == PROTO_STAT && result->outcome == CLIENT_DONE) {
-		(void)json_object_set_new(object, "is_directory",
-		                          json_boolean(answer->is_directory));
-		(void)json_object_set_new(object, "children", json_integer(answer->children));
-		(void)json_object_set_new(object, "more", json_boolean(answer->has_more));
-		(void)json_object_set_new(object, "size", json_integer(answer->count));
-	}
-	say_answer(browser, question->id, result->outcome == CLIENT_DONE, object);
+	say_answer(browser, question->id, ok, object);
 }
 
 static void on_done(void *context, const struct client_result *result)
@@ -405,8 +378,9 @@ static void ask(struct ctl_web_browser *browser, const struct ctl_web_request *a
 	};
 	struct question *question;
 
-	if (writes && !browser->desk->config.edit) {
-		say_refused(browser, asked->id, "this view is read-only (web_edit = no)");
+	if (writes && !ctl_web_door_may_edit(&browser->door)) {
+		say_refused(browser, asked->id,
+		            "read-only: web_edit = no, or no secret that lets write was told");
 		return;
 	}
 	question = take_question(browser, asked->id);
@@ -420,28 +394,42 @@ static void ask(struct ctl_web_browser *browser, const struct ctl_web_request *a
 	}
 }
 
+/* False: it makes no sense, or it was told how many, or what it needs. */
+static bool obey(struct ctl_web_browser *browser, const struct ctl_web_request *request)
+{
+	if (request->verb == CTL_WEB_ACCESS) {
+		return ctl_web_door_ask(&browser->door, request->text);
+	}
+	if (!ctl_web_door_is_open(&browser->door)) {
+		return false;
+	}
+	if (request->verb == CTL_WEB_WATCH) {
+		watch(browser, request);
+		return true;
+	}
+	if (browser->due >= CTL_WEB_ASKS_MAX) {
+		return false;
+	}
+	browser->due++;
+	if (request->verb == CTL_WEB_HISTORY) {
+		ask_history(browser, request);
+	} else {
+		ask(browser, request);
+	}
+	return true;
+}
+
 bool ctl_web_browser_receive(struct ctl_web_browser *browser, struct slice message)
 {
 	struct ctl_web_request request;
+	bool sense;
 
 	if (!ctl_web_request_parse(message, &request)) {
 		return false;
 	}
-	if (request.verb == CTL_WEB_WATCH) {
-		watch(browser, &request);
-	} else if (browser->due >= CTL_WEB_ASKS_MAX) {
-		ctl_web_request_free(&request);
-		return false; /* it was told how many */
-	} else {
-		browser->due++;
-		if (request.verb == CTL_WEB_HISTORY) {
-			ask_history(browser, &request);
-		} else {
-			ask(browser, &request);
-		}
-	}
+	sense = obey(browser, &request);
 	ctl_web_request_free(&request);
-	return true;
+	return sense;
 }
 
 /* --- what it is told ------------------------------------------------------------------------- */
@@ -508,11 +496,10 @@ static json_t *take_rest(struct ctl_web_browser *browser)
 
 json_t *ctl_web_browser_take(struct ctl_web_browser *browser)
 {
-	if (!browser->greeted) {
-		browser->greeted = true;
-		return json_pack("{s:s, s:i, s:b, s:i}", "say", "hello", "node",
-		                 (int)browser->desk->config.node, "edit",
-		                 (int)browser->desk->config.edit, "asks", CTL_WEB_ASKS_MAX);
+	json_t *object = ctl_web_door_take(&browser->door);
+
+	if (object != NULL || !ctl_web_door_is_open(&browser->door)) {
+		return object;
 	}
 	if (json_array_size(browser->answers) != 0) {
 		return take_answer(browser);
@@ -558,8 +545,13 @@ void ctl_web_desk_free(struct ctl_web_desk *desk)
 	free(desk);
 }
 
-struct ctl_web_browser *ctl_web_browser_new(struct ctl_web_desk *desk, void (*wants)(void *context),
-                                            void *context)
+const struct ctl_web_door *ctl_web_browser_door(const struct ctl_web_browser *browser)
+{
+	return &browser->door;
+}
+
+struct ctl_web_browser *ctl_web_browser_new(struct ctl_web_desk *desk, uint32_t source,
+                                            void (*wants)(void *context), void *context)
 {
 	struct ctl_web_browser *browser = calloc(1, sizeof(*browser));
 
@@ -573,6 +565,13 @@ struct ctl_web_browser *ctl_web_browser_new(struct ctl_web_desk *desk, void (*wa
 		.answers = json_array(),
 		.events = json_array(),
 	};
+	ctl_web_door_init(&browser->door, &(struct ctl_web_door_config){.guard = desk->config.guard,
+	                                                                .source = source,
+	                                                                .node = desk->config.node,
+	                                                                .asks = CTL_WEB_ASKS_MAX,
+	                                                                .edit = desk->config.edit,
+	                                                                .wants = wants,
+	                                                                .context = context});
 	return browser;
 }
 
@@ -582,6 +581,7 @@ void ctl_web_browser_free(struct ctl_web_browser *browser)
 		return;
 	}
 	end_watch(browser);
+	ctl_web_door_deinit(&browser->door);
 	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
 		struct question *question = &browser->desk->questions[i];
 

@@ -10,6 +10,7 @@ static const struct {
 } verbs[] = {
 	{"watch", CTL_WEB_WATCH},     {"get", CTL_WEB_GET}, {"stat", CTL_WEB_STAT},
 	{"history", CTL_WEB_HISTORY}, {"set", CTL_WEB_SET}, {"delete", CTL_WEB_DELETE},
+	{"access", CTL_WEB_ACCESS},
 };
 
 static bool take_verb(const json_t *object, enum ctl_web_verb *ret_verb)
@@ -57,6 +58,9 @@ static bool take_all(const json_t *object, struct ctl_web_request *request)
 
 	if (!take_verb(object, &request->verb)) {
 		return false;
+	}
+	if (request->verb == CTL_WEB_ACCESS) {
+		return take_text(object, "secret", &request->text);
 	}
 	if (request->verb == CTL_WEB_WATCH) {
 		if (!take_text(object, "glob", &request->path) ||

@@ -4,6 +4,7 @@
 /*
  * web_request.h - what a page asks over its WebSocket
  *
+ *      {"do": "access",  "secret": TEXT}
  *      {"do": "watch",   "glob": GLOB, "from": REVISION}         from 0: all there is, then events
  *      {"do": "get",     "id": N, "path": PATH, "rev": REVISION, "most": BYTES}
  *      {"do": "stat",    "id": N, "path": PATH}
@@ -28,14 +29,15 @@ enum ctl_web_verb {
 	CTL_WEB_HISTORY,
 	CTL_WEB_SET,
 	CTL_WEB_DELETE,
+	CTL_WEB_ACCESS,
 };
 
 struct ctl_web_request {
 	enum ctl_web_verb verb;
 	json_int_t id;
 	struct slice path; /* or glob; this and the next borrow from `owner` */
-	struct slice text;
-	store_rev_t rev; /* or from */
+	struct slice text; /* or secret */
+	store_rev_t rev;   /* or from */
 	size_t most;
 	json_t *owner;
 };

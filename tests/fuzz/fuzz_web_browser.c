@@ -3,7 +3,8 @@
  * fuzz_web_browser.c - whatever a page sends, it is asked of the servers, answered or hung up
  *
  * The input is a list of messages, a line each. No server answers; the first byte says whether the
- * view may write, and after which messages the page reads what it is told.
+ * view may write, after which messages the page reads what it is told, and by its highest bit
+ * whether there are secrets: "w" and "r". Without one it never comes to anything.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,9 @@ struct world {
 	struct ctl_config config;
 	uv_loop_t loop;
 	struct ctl_inside *inside;
+	struct store_keys keys;
+	struct ctl_web_guard guard;
+	uint64_t now_ns;
 	struct ctl_web_desk *desk;
 	struct ctl_web_browser *browser;
 	unsigned due;
@@ -38,11 +42,15 @@ static void on_wants(void *context)
 	((struct world *)context)->is_wanted = true;
 }
 
-static void open_world(struct world *world, bool edit)
+static void open_world(struct world *world, bool edit, bool shut)
 {
-	struct ctl_web_desk_config desk = {.node = 1, .edit = edit};
+	struct ctl_web_desk_config desk = {.guard = &world->guard, .node = 1, .edit = edit};
 	struct ctl_reason reason;
 
+	world->keys = (struct store_keys){.rw = store_key_of(slice_text(shut ? "w" : "")),
+	                                  .ro = store_key_of(slice_text(shut ? "r" : ""))};
+	ctl_web_guard_init(&world->guard, &world->keys);
+	world->now_ns = 1;
 	paxos_mailbox_init(&world->mailbox, world->to_worker, world->from_worker, RING_SIZE);
 	world->insides = (struct ctl_insides){0};
 	world->config = (struct ctl_config){.node = 1, .count = 1};
@@ -57,7 +65,7 @@ static void open_world(struct world *world, bool edit)
 	                     &reason) == 0);
 	desk.inside = world->inside;
 	world->desk = ctl_web_desk_new(&desk);
-	world->browser = ctl_web_browser_new(world->desk, on_wants, world);
+	world->browser = ctl_web_browser_new(world->desk, 0, on_wants, world);
 	must(world->browser != NULL);
 	world->due = 0;
 }
@@ -79,6 +87,8 @@ static void read_all(struct world *world)
 	while ((object = ctl_web_browser_take(world->browser)) != NULL) {
 		const char *say = json_string_value(json_object_get(object, "say"));
 
+		must(ctl_web_door_is_open(ctl_web_browser_door(world->browser)) ||
+		     strcmp(say, "secret") == 0);
 		must(say != NULL && json_dumpb(object, NULL, 0, JSON_COMPACT) != 0);
 		if (strcmp(say, "answer") == 0) {
 			must(world->due-- != 0);
@@ -88,30 +98,48 @@ static void read_all(struct world *world)
 	}
 }
 
-static bool is_sense(struct slice message, bool *ret_is_watch)
+/* 0: none. */
+static enum ctl_web_verb verb_of(struct slice message)
 {
 	struct ctl_web_request request;
+	enum ctl_web_verb verb;
 
 	if (!ctl_web_request_parse(message, &request)) {
-		return false;
+		return (enum ctl_web_verb)0;
 	}
-	must(request.verb >= CTL_WEB_WATCH && request.verb <= CTL_WEB_DELETE);
+	verb = request.verb;
+	must(verb >= CTL_WEB_WATCH && verb <= CTL_WEB_ACCESS);
 	must(request.rev >= 0 && request.id >= 0);
 	must(request.path.size <= message.size && request.text.size <= message.size);
-	*ret_is_watch = request.verb == CTL_WEB_WATCH;
 	ctl_web_request_free(&request);
-	return true;
+	return verb;
+}
+
+/* A secret that was told is judged at once. */
+static void judge(struct world *world)
+{
+	const struct ctl_web_door *door = ctl_web_browser_door(world->browser);
+	const uint64_t denied = world->guard.denied;
+	const unsigned rights = door->rights;
+
+	(void)ctl_web_guard_turn(&world->guard, world->now_ns);
+	world->now_ns += CTL_WEB_GUESS_MS * (uint64_t)1000000;
+	must((door->rights & rights) == rights);
+	must(door->rights == rights || world->guard.denied == denied);
 }
 
 /* False: the page is hung up. */
 static bool say(struct world *world, struct slice message)
 {
-	bool is_watch = false;
-	const bool good =
-		is_sense(message, &is_watch) && (is_watch || world->due < CTL_WEB_ASKS_MAX);
+	const enum ctl_web_verb verb = verb_of(message);
+	const bool is_open = (ctl_web_browser_door(world->browser)->rights & STORE_MAY_READ) != 0;
+	const bool is_asked = is_open && verb != CTL_WEB_WATCH && verb != CTL_WEB_ACCESS;
+	const bool good = verb == CTL_WEB_ACCESS ||
+	                  (verb != 0 && is_open && (!is_asked || world->due < CTL_WEB_ASKS_MAX));
 
 	must(ctl_web_browser_receive(world->browser, message) == good);
-	world->due += good && !is_watch ? 1 : 0;
+	world->due += good && is_asked ? 1 : 0;
+	judge(world);
 	return good;
 }
 
@@ -122,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned count = 0;
 	bool goes_on = size > 1;
 
-	open_world(&world, (how & 1) != 0);
+	open_world(&world, (how & 1) != 0, (how & 0x80) != 0);
 	for (size_t at = 1; goes_on && at < size; count++) {
 		const uint8_t *end = memchr(data + at, '\n', size - at);
 		const size_t length = end != NULL ? (size_t)(end - data) - at : size - at;

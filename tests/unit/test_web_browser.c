@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   a page gets all files as of one revision, then each event once; what it asks is answered,
- *         with its own number; it never has more due, or waiting for it, than it was told; and who
- *         went away leaves nothing behind.
+ *         with its own number; it never has more due, or waiting for it, than it was told; who
+ *         went away leaves nothing behind; and who has to tell a secret first is told nothing.
  * Method: a browser without a socket, over a client inside whose server is the test.
  */
 #include "tests/unit/inside_fixture.h"
@@ -10,6 +10,8 @@
 #include "control/web_browser.h"
 #include "control/web_history.h"
 
+static struct store_keys keys;
+static struct ctl_web_guard guard;
 static struct ctl_web_desk *desk;
 static struct ctl_web_browser *browser;
 static bool is_wanted;
@@ -22,12 +24,13 @@ static void on_wants(void *context)
 
 static void open_browser(bool edit, uint64_t timeout_ns)
 {
-	struct ctl_web_desk_config config = {.node = OWN, .edit = edit};
+	struct ctl_web_desk_config config = {.guard = &guard, .node = OWN, .edit = edit};
 
+	ctl_web_guard_init(&guard, &keys);
 	open_inside(1, timeout_ns);
 	config.inside = inside;
 	desk = ctl_web_desk_new(&config);
-	browser = ctl_web_browser_new(desk, on_wants, &browser);
+	browser = ctl_web_browser_new(desk, 0, on_wants, &browser);
 	assert_non_null(browser);
 	is_wanted = false;
 }
@@ -53,9 +56,23 @@ static int open_hasty(void **state)
 	return 0;
 }
 
+static int open_shut(void **state)
+{
+	keys = (struct store_keys){.rw = store_key_of(slice_text("write")),
+	                           .ro = store_key_of(slice_text("read"))};
+	return open_editor(state);
+}
+
+static int open_unlockable(void **state)
+{
+	keys = (struct store_keys){.rw = store_key_of(slice_text("write"))};
+	return open_editor(state);
+}
+
 static int close_all(void **state)
 {
 	(void)state;
+	keys = (struct store_keys){0};
 	ctl_web_browser_free(browser);
 	close_inside();
 	ctl_web_desk_free(desk);
@@ -489,7 +506,7 @@ static void test_who_went_away_leaves_nothing(void **state)
 			hear("{\"do\": \"get\", \"id\": 1, \"path\": \"/gone\"}");
 		}
 		ctl_web_browser_free(browser);
-		browser = ctl_web_browser_new(desk, on_wants, &browser);
+		browser = ctl_web_browser_new(desk, 0, on_wants, &browser);
 	}
 	hear("{\"do\": \"get\", \"id\": 9, \"path\": \"/a\"}");
 	said = wait_for("answer");
@@ -506,7 +523,7 @@ static void test_who_went_away_leaves_nothing(void **state)
 	assert_null(ctl_web_browser_take(browser)); /* nothing of theirs is told to another */
 	hear("{\"do\": \"history\", \"id\": 8, \"path\": \"/a\"}");
 	ctl_web_browser_free(browser); /* with a history, and a watch */
-	browser = ctl_web_browser_new(desk, on_wants, &browser);
+	browser = ctl_web_browser_new(desk, 0, on_wants, &browser);
 	hear("{\"do\": \"watch\", \"glob\": \"/*\", \"from\": 7}");
 	hear("{\"do\": \"get\", \"id\": 9, \"path\": \"/a\"}");
 	wait_verb(&ask, PROTO_GET);
@@ -514,6 +531,113 @@ static void test_who_went_away_leaves_nothing(void **state)
 	said = wait_for("answer");
 	assert_true(is_true_in(said, "ok"));
 	json_decref(said);
+}
+
+/* --- secrets --------------------------------------------------------------------------------- */
+
+static void expect_secret(const char *why)
+{
+	json_t *said = take("secret");
+
+	assert_string_equal(text_in(said, "why"), why);
+	json_decref(said);
+}
+
+static void expect_hello(bool edit, bool unlock)
+{
+	json_t *said = take("hello");
+
+	assert_int_equal(is_true_in(said, "edit"), edit);
+	assert_int_equal(is_true_in(said, "unlock"), unlock);
+	json_decref(said);
+}
+
+/* Whatever it asks, nobody is asked for it, and it is hung up. */
+static void test_a_shut_page_is_told_nothing(void **state)
+{
+	static const char *const asks[] = {
+		"{\"do\": \"watch\", \"glob\": \"/**\"}",
+		"{\"do\": \"get\", \"id\": 1, \"path\": \"/a\"}",
+		"{\"do\": \"stat\", \"id\": 1, \"path\": \"/\"}",
+		"{\"do\": \"history\", \"id\": 1, \"path\": \"/a\"}",
+		"{\"do\": \"set\", \"id\": 1, \"path\": \"/a\", \"rev\": 0, \"text\": \"x\"}",
+		"{\"do\": \"delete\", \"id\": 1, \"path\": \"/a\", \"rev\": 5}",
+	};
+	json_t *status = json_object();
+	struct ask ask;
+
+	(void)state;
+	expect_secret("");
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		assert_false(ctl_web_browser_receive(browser, slice_text(asks[i])));
+	}
+	ctl_web_browser_status(browser, status);
+	json_decref(status);
+	for (unsigned i = 0; i < 10; i++) {
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+		assert_false(look(&ask));
+	}
+	assert_null(ctl_web_browser_take(browser));
+}
+
+static void test_a_secret_opens_what_it_may(void **state)
+{
+	struct ask ask;
+	json_t *said;
+
+	(void)state;
+	expect_secret("");
+	hear("{\"do\": \"access\", \"secret\": \"guess\"}");
+	assert_false(ctl_web_browser_receive(
+		browser, slice_text("{\"do\": \"access\", \"secret\": \"another\"}")));
+	assert_null(ctl_web_browser_take(browser));
+	assert_int_not_equal(ctl_web_guard_turn(&guard, 1), 1);
+	expect_secret("wrong");
+	assert_null(ctl_web_browser_take(browser));
+	hear("{\"do\": \"access\", \"secret\": \"read\"}");
+	assert_int_not_equal(ctl_web_guard_turn(&guard, 2), 0); /* not so soon */
+	assert_null(ctl_web_browser_take(browser));
+	(void)ctl_web_guard_turn(&guard, UINT64_MAX);
+	expect_hello(false, true);
+	hear("{\"do\": \"set\", \"id\": 1, \"path\": \"/a\", \"rev\": 0, \"text\": \"x\"}");
+	said = wait_for("answer");
+	assert_false(is_true_in(said, "ok"));
+	json_decref(said);
+	hear("{\"do\": \"get\", \"id\": 1, \"path\": \"/a\"}");
+	wait_verb(&ask, PROTO_GET);
+	hear("{\"do\": \"access\", \"secret\": \"write\"}");
+	(void)ctl_web_guard_turn(&guard, UINT64_MAX);
+	expect_hello(true, false);
+	hear("{\"do\": \"set\", \"id\": 1, \"path\": \"/a\", \"rev\": 0, \"text\": \"x\"}");
+	wait_verb(&ask, PROTO_OPEN);
+}
+
+static void test_reads_are_open_with_a_secret_to_write(void **state)
+{
+	struct ask ask;
+
+	(void)state;
+	expect_hello(false, true);
+	hear("{\"do\": \"get\", \"id\": 1, \"path\": \"/a\"}");
+	wait_verb(&ask, PROTO_GET);
+	hear("{\"do\": \"access\", \"secret\": \"\"}");
+	(void)ctl_web_guard_turn(&guard, 1);
+	expect_secret("wrong");
+	hear("{\"do\": \"access\", \"secret\": \"write\"}");
+	(void)ctl_web_guard_turn(&guard, UINT64_MAX);
+	expect_hello(true, false);
+}
+
+/* A page that goes takes its guess along. */
+static void test_who_goes_is_not_judged(void **state)
+{
+	(void)state;
+	hear("{\"do\": \"access\", \"secret\": \"guess\"}");
+	ctl_web_browser_free(browser);
+	assert_int_equal(ctl_web_guard_turn(&guard, 1), 0);
+	assert_int_equal(guard.denied, 0);
+	browser = ctl_web_browser_new(desk, 0, on_wants, &browser);
+	assert_non_null(browser);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
@@ -538,6 +662,13 @@ int main(void)
 	                                        close_all),
 		TEST(test_who_asks_more_than_it_was_told_is_hung_up),
 		TEST(test_who_went_away_leaves_nothing),
+		cmocka_unit_test_setup_teardown(test_a_shut_page_is_told_nothing, open_shut,
+	                                        close_all),
+		cmocka_unit_test_setup_teardown(test_a_secret_opens_what_it_may, open_shut,
+	                                        close_all),
+		cmocka_unit_test_setup_teardown(test_reads_are_open_with_a_secret_to_write,
+	                                        open_unlockable, close_all),
+		cmocka_unit_test_setup_teardown(test_who_goes_is_not_judged, open_shut, close_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

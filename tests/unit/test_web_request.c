@@ -46,6 +46,10 @@ static void test_each_verb_is_understood(void **state)
 	assert_int_equal(request.verb, CTL_WEB_DELETE);
 	assert_int_equal(request.rev, 9);
 	ctl_web_request_free(&request);
+	request = good("{\"do\": \"access\", \"secret\": \"swordfish\"}");
+	assert_int_equal(request.verb, CTL_WEB_ACCESS);
+	assert_true(slice_equal(request.text, slice_text("swordfish")));
+	ctl_web_request_free(&request);
 }
 
 static void test_nonsense_is_refused(void **state)
@@ -70,6 +74,8 @@ static void test_nonsense_is_refused(void **state)
 		"{\"do\": \"set\", \"id\": 1, \"path\": \"/a\", \"rev\": 0}",
 		"{\"do\": \"delete\", \"id\": 1, \"path\": \"/a\"}",
 		"{\"do\": \"get\", \"id\": 1, \"path\": \"\xff\"}",
+		"{\"do\": \"access\"}",
+		"{\"do\": \"access\", \"secret\": 7}",
 	};
 	struct ctl_web_request request;
 

@@ -39,7 +39,7 @@ async function open(options) {
     }
   });
   await page.goto(options.url);
-  await page.locator("#dot.good").waitFor();
+  await page.locator(options.shut ? "#door" : "#dot.good").waitFor();
 }
 
 const until = (fn, argument) => page.waitForFunction(fn, argument, { polling: 20 });
@@ -140,16 +140,68 @@ const steps = {
     check(await page.locator("#acts").isHidden(), "there are buttons to edit");
   },
   // What a page could send although it shows no button for it. Returns the answer.
-  async raw({ message }) {
-    return { answer: await page.evaluate((message) => new Promise((resolve, reject) => {
+  async raw({ message, secret }) {
+    return { answer: await page.evaluate(({ message, secret }) => new Promise((resolve, reject) => {
       const socket = new WebSocket(`ws://${location.host}/watch`, "coffer-watch");
       socket.onmessage = (event) => {
         const told = JSON.parse(event.data);
+        if (told.say === "secret") socket.send(JSON.stringify({ do: "access", secret }));
         if (told.say === "hello") socket.send(JSON.stringify(message));
         if (told.say === "answer") { resolve(told); socket.close(); }
       };
       socket.onclose = () => reject(new Error("closed"));
-    }), message) };
+    }), { message, secret }) };
+  },
+  // At the door: nothing of these words stands anywhere in the page.
+  async is_shut({ words, note }) {
+    await page.locator("#door").waitFor();
+    check(await page.locator("main").isHidden(), "what is behind the door is in sight");
+    await until((note) => document.getElementById("door-note").textContent === note, note ?? "");
+    const found = await page.evaluate((words) => {
+      const all = document.title + document.body.innerHTML.replace(/<script[^]*<\/script>/, "")
+        + [...document.querySelectorAll("input, textarea")].map((e) => e.value).join(" ");
+      return words.filter((word) => all.includes(word));
+    }, words);
+    check(found.length === 0, `it shows ${found}`);
+    check(await page.evaluate(() => document.activeElement.id) === "secret", "the focus is elsewhere");
+  },
+  async tell_secret({ secret, note }) {
+    await page.fill("#secret", secret);
+    await page.keyboard.press("Enter");
+    if (note !== undefined) {
+      await until((note) => document.getElementById("door-note").textContent === note, note);
+      check(await page.inputValue("#secret") === "", "what was wrong is left there");
+    } else {
+      await page.locator("#door").waitFor({ state: "hidden" });
+      await page.locator("#dot.good").waitFor();
+    }
+  },
+  async unlock() {
+    await page.click("#unlock");
+    await page.locator("#door").waitFor();
+  },
+  async escape() {
+    await page.keyboard.press("Escape");
+    await page.locator("#door").waitFor({ state: "hidden" });
+  },
+  async lock() {
+    await page.click("#lock");
+  },
+  async reload() {
+    await page.reload();
+  },
+  async may({ edit, unlock, lock }) {
+    for (const [id, wanted] of [["new-file", edit], ["unlock", unlock], ["lock", lock]]) {
+      await page.locator(`#${id}`).waitFor({ state: wanted ? "visible" : "hidden" });
+    }
+  },
+  // The secret is nowhere that outlives the tab, or that another site could make use of.
+  async keeps_nothing() {
+    const kept = await page.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length,
+      location.href, JSON.stringify(history.state)]);
+    check(kept[0] === "" && kept[1] === 0 && kept[2] === 0, `kept: ${kept}`);
+    check((await context.cookies()).length === 0, "there is a cookie");
+    check(!/swordfish|minnow/.test(kept.join()), `kept: ${kept}`);
   },
   async many({ files, nodes }) {
     const began = Date.now();
@@ -197,7 +249,7 @@ const steps = {
     }
   },
   // What a screen reader is told.
-  async roles() {
+  async roles({ shut }) {
     const wrong = await page.evaluate(() => {
       const bad = [];
       if (document.getElementById("tree").getAttribute("role") !== "tree") bad.push("tree");
@@ -215,6 +267,7 @@ const steps = {
       return bad;
     });
     check(wrong.length === 0, `without a role or name: ${wrong.join(", ")}`);
+    if (shut) return;
     for (let i = 0; i < 12 && await page.evaluate(() => document.activeElement.id) !== "tree"; i++) {
       await page.keyboard.press("Tab");
     }
@@ -271,7 +324,7 @@ async function main() {
       if (errors.length !== 0) throw new Error(errors.splice(0).join("; "));
     } catch (error) {
       const told = page === undefined ? "" : await page.evaluate(() =>
-        ["told", "detail-facts", "detail-note", "banner-text", "state"]
+        ["told", "detail-facts", "detail-note", "banner-text", "state", "door-note"]
           .map((id) => document.getElementById(id).textContent).join(" | ")).catch(String);
       answer = { ok: false, why: `${error}; the page says: ${told}` };
     }

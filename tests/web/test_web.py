@@ -33,9 +33,21 @@ INSTALL_LIMIT_S = 60
 class Served(Kernel):
     """Three servers, each with its page."""
 
-    def __init__(self, tools, edit=True):
+    def __init__(self, tools, edit=True, **secrets):
         self.edit = edit
-        super().__init__(tools, 3, relayed=False)
+        self.secrets = {key: tools.folder / key for key in secrets}
+        super().__init__(tools, 3, [f"{key} = {path}" for key, path in self.secrets.items()],
+                         relayed=False)
+        for key, secret in secrets.items():
+            self.tell(key, secret)
+        self.writes_with = secrets.get("rw_secret")
+
+    def tell(self, key, secret):
+        self.secrets[key].write_text(secret + "\n")
+
+    def environment(self):
+        known = {} if self.writes_with is None else {"COFFER_SECRET": self.writes_with}
+        return {**super().environment(), **known}
 
     def server_lines(self, number):
         return [*super().server_lines(number), f"web = {self.net}.{number}:{PORT}",
@@ -296,6 +308,195 @@ def is_served(host, name):
         return False
 
 
+WRITE, READ, WRONG = "swordfish", "minnow", "gudgeon"
+
+
+def say(connection, message):
+    connection.sendall(frame(json.dumps(message).encode()))
+
+
+def hear(connection):
+    """The next message of the server, or None if it hung up."""
+    connection.settimeout(20)
+
+    def take(size):
+        data = b""
+        while len(data) < size:
+            try:
+                piece = connection.recv(size - len(data))
+            except ConnectionError:
+                piece = b""
+            if not piece:
+                return None
+            data += piece
+        return data
+
+    head = take(2)
+    if head is None or head[0] & 15 == 8:
+        return None
+    size = head[1]
+    if size == 126:
+        size = struct.unpack(">H", take(2))[0]
+    elif size == 127:
+        size = struct.unpack(">Q", take(8))[0]
+    return hear(connection) if head[0] & 15 == 9 else json.loads(take(size))
+
+
+def denied(cluster, number):
+    return cluster.status(number)["drops"]["web_denied"]
+
+
+def test_secrets_over_http(tools):
+    """The status takes them as bearer tokens; health and numbers are open, and name nothing."""
+    cluster = Served(tools, rw_secret=WRITE, ro_secret=READ).up()
+    cluster.set("/private/path", "x")
+    host = cluster.client_address(1)[0]
+    name = f"Host: {host}:{PORT}"
+    wait_for("healthy", lambda: fetch(host, "/health", name)[0] == 200)
+    status, _, body = fetch(host, "/metrics", name)
+    check(status == 200 and "private" not in body and host not in body, "metrics", body)
+    for header, expected in (("X: y", 401), ("Authorization: Basic c3dvcmRmaXNo", 401),
+                             ("Authorization: Bearer", 401), (f"Authorization: Bearer {READ}", 200),
+                             (f"authorization: bearer {WRITE}", 200),
+                             (f"Authorization: Bearer {'x' * 1000}", 401)):
+        status, head, body = fetch(host, "/status.json", name, header)
+        check(status == expected and ("peers" in body) == (expected == 200), header, status, head)
+        check((status == 401) == ("www-authenticate: bearer" in head), "what is asked for", head)
+    before = denied(cluster, 1)
+    check(fetch(host, "/status.json", name, f"Authorization: Bearer {WRONG}")[0] == 401, "let in")
+    check(denied(cluster, 1) == before + 1, "not counted", before, denied(cluster, 1))
+    check(fetch(host, "/status.json", "Host: evil.example", f"Authorization: Bearer {READ}")[0]
+          == 403, "another name")
+    cluster.down()
+
+
+def test_secrets_by_hand(tools):
+    """Who does not know a secret gets nothing, keeps nobody out, and guesses slowly."""
+    cluster = Served(tools, rw_secret=WRITE, ro_secret=READ).up()
+    host = cluster.client_address(1)[0]
+    good = (f"Host: {host}:{PORT}", f"Origin: http://{host}:{PORT}")
+
+    def knock():
+        status, connection = upgrade(host, *good)
+        check(status == 101, "not let in", status)
+        check(hear(connection) == {"say": "secret", "why": ""}, "not asked")
+        return connection
+
+    for message in ({"do": "watch", "glob": "/**"}, {"do": "get", "id": 1, "path": "/ctl/name"},
+                    {"do": "set", "id": 1, "path": "/x", "rev": 0, "text": "x"},
+                    {"do": "access", "secret": "x" * 5000}):
+        connection = knock()
+        say(connection, message)
+        check(hear(connection) is None, "not hung up", message)
+        connection.close()
+    before = denied(cluster, 1)
+    idle = [knock() for _ in range(40)]
+    check(sum(is_hung_up(connection) for connection in idle[:24]) == 24, "all of them are kept")
+    guessing, mine = idle[24:27], idle[27]
+    for connection in guessing:
+        say(connection, {"do": "access", "secret": WRONG})
+    say(mine, {"do": "access", "secret": READ})
+    for connection in guessing:
+        check(hear(connection) == {"say": "secret", "why": "wrong"}, "a wrong one")
+    told = hear(mine)
+    check(told["say"] == "hello" and not told["edit"] and told["unlock"], "a right one", told)
+    check(denied(cluster, 1) == before + 3, "not counted")
+    check(cluster.set("/x", "y") > 0, "the cluster goes on")
+    for connection in idle:
+        connection.close()
+    cluster.down()
+
+
+def test_secrets_on_the_page(tools):
+    browser = Browser(tools)
+    cluster = Served(tools, rw_secret=WRITE, ro_secret=READ).up()
+    revision = cluster.set("/private/path", "jewels")
+    words = ["private", "jewels", cluster.id[:8], cluster.client_address(2)[0]]
+    browser.do("open", url=cluster.url(1), shut=True)
+    browser.do("is_shut", words=words)
+    browser.do("roles", shut=True)
+    browser.picture("door")
+    browser.do("tell_secret", secret=WRONG, note="That is not the secret.")
+    browser.picture("door-wrong")
+    browser.do("tell_secret", secret=READ)
+    browser.do("shows", path="/private/path", revision=revision, value="jewels")
+    browser.do("may", edit=False, unlock=True, lock=True)
+    browser.do("keeps_nothing")
+    browser.do("pick", path="/private/path", value="jewels", revision=revision)
+    browser.do("read_only")
+    told = browser.do("raw", secret=READ,
+                      message={"do": "set", "id": 5, "path": "/x", "rev": 0, "text": "x"})
+    check("read-only" in told["answer"]["answer"], "written", told)
+    # More than to read.
+    browser.do("unlock")
+    browser.picture("unlock")
+    browser.do("escape")
+    browser.do("unlock")
+    browser.do("tell_secret", secret=READ, note="That secret is for reading.")
+    browser.do("tell_secret", secret=WRITE)
+    browser.do("may", edit=True, unlock=False, lock=True)
+    browser.do("begin_edit", text="more jewels")
+    browser.do("save")
+    check(cluster.run("get", "/private/path") == "more jewels", "not saved")
+    # The server dies and comes back: the tab still knows.
+    cluster.kill(1)
+    browser.do("lost")
+    revision = cluster.set("/private/path", "while you were away")
+    cluster.start(1)
+    browser.do("back")
+    browser.do("shows", path="/private/path", revision=revision, value="while you were away")
+    browser.do("may", edit=True, unlock=False, lock=True)
+    browser.do("keeps_nothing")
+    # It forgets when it is told to, when it is loaded anew, and when the secret is another one.
+    words += ["while you were"]
+    browser.do("lock")
+    browser.do("is_shut", words=words)
+    browser.do("tell_secret", secret=READ)
+    browser.do("shows", path="/private/path", revision=revision)
+    browser.do("reload")
+    browser.do("is_shut", words=words)
+    browser.do("tell_secret", secret=READ)
+    browser.do("shows", path="/private/path", revision=revision)
+    cluster.kill(1)
+    browser.do("lost")
+    cluster.tell("ro_secret", "another")
+    cluster.start(1)
+    browser.do("is_shut", words=words, note="That is not the secret.")
+    browser.do("tell_secret", secret="another")
+    browser.do("shows", path="/private/path", revision=revision)
+    browser.do("open", url=cluster.url(1), shut=True, dark=True, touch=True,
+               viewport={"width": 390, "height": 780})
+    browser.picture("door-phone")
+    browser.do("tell_secret", secret=WRITE)
+    browser.picture("phone-unlocked")
+    browser.do("phone", path="/private/path")
+    browser.end()
+    cluster.down()
+
+
+def test_a_secret_to_write_leaves_reads_open(tools):
+    browser = Browser(tools)
+    cluster = Served(tools, rw_secret=WRITE).up()
+    revision = cluster.set("/a", "v")
+    browser.do("open", url=cluster.url(1))
+    browser.do("shows", path="/a", revision=revision, value="v")
+    browser.do("may", edit=False, unlock=True, lock=False)
+    browser.do("unlock")
+    browser.do("tell_secret", secret=WRONG, note="That is not the secret.")
+    browser.do("tell_secret", secret=WRITE)
+    browser.do("may", edit=True, unlock=False, lock=True)
+    cluster.kill(1)
+    browser.do("lost")
+    cluster.start(1)
+    browser.do("back")
+    browser.do("may", edit=True, unlock=False, lock=True)
+    browser.do("lock")
+    browser.do("shows", path="/a", revision=revision, value="v")
+    browser.do("may", edit=False, unlock=True, lock=False)
+    browser.end()
+    cluster.down()
+
+
 def test_page(tools):
     browser = Browser(tools)
     cluster = Served(tools)
@@ -410,4 +611,6 @@ def test_many(tools):
     cluster.down()
 
 
-harness.run([test_http, test_port_in_use, test_hostile, test_page, test_many])
+harness.run([test_http, test_port_in_use, test_hostile, test_secrets_over_http,
+             test_secrets_by_hand, test_secrets_on_the_page,
+             test_a_secret_to_write_leaves_reads_open, test_page, test_many])
