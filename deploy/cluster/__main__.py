@@ -22,7 +22,7 @@ import time
 import base
 from base import (Failure, folder_of, load, milliseconds, need, number_of, numbers, only_one, save,
                   say, spares, wait_for)
-from files import build, choose_addresses, make_folders, web_of
+from files import build, choose_addresses, gateway_of, make_folders, web_of
 from host import (give_back_huge_pages, huge_pages, make_network, network_stands,
                   take_network_away)
 from servers import (LEVEL_LIMIT_S, STOP_LIMIT_S, add_spares, client, end, is_gone, last_words,
@@ -117,10 +117,11 @@ def show(cluster, processes):
     say(f"  get {DEMO_PATH}: {value}, {milliseconds(seconds)}")
 
 
-def show_web(cluster):
-    if web_of(cluster, 1) is not None:
-        say("the tree in a browser, live, at each server: "
-            + " ".join(f"http://{web_of(cluster, number)}/" for number in numbers(cluster)))
+def show_doors(cluster):
+    say("clients of Doozer, by TCP, any of: "
+        + " ".join(gateway_of(cluster, number) for number in numbers(cluster)))
+    say("the tree in a browser, live, at each server: "
+        + " ".join(f"http://{web_of(cluster, number)}/" for number in numbers(cluster)))
 
 
 def new_cluster(options, programs):
@@ -153,7 +154,7 @@ def keep_running(cluster, options):
         wait_ready(cluster, processes, START_LIMIT_S)
     finally:
         command_status(options)
-        show_web(cluster)
+        show_doors(cluster)
     if processes:  # without those that were removed
         say(f"servers {list(processes)} were down; started and level,"
             f" {milliseconds(time.monotonic() - begin)}")
@@ -206,9 +207,7 @@ def command_up(options):
     except BaseException:
         take_away(cluster, processes, True)
         raise
-    if cluster["transport"] != "veth":  # there the kernel has no address of a server
-        say(f"  clients of Doozer: {servers_text(cluster).replace(',', ' ')} (TCP, any of them)")
-    show_web(cluster)
+    show_doors(cluster)
     say('it runs; to speak with it: eval "$(deploy/local env)" and then'
         f" `coffer get {DEMO_PATH}`; to end it: deploy/local down")
 

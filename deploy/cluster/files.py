@@ -10,7 +10,7 @@ import time
 
 import base
 from base import Failure, numbers, run, save, say
-from host import MEMORY_MB, NETWORK
+from host import CLIENT_PORT, MEMORY_MB, NETWORK, kernel_host
 
 PROGRAMS = ("cofferd", "coffer", "cofferctl", "coffer-bench")
 PORT_BASES = range(8101, 9101, 10)
@@ -69,11 +69,16 @@ def is_free_tcp(address, port):
     return True
 
 
-def web_of(cluster, number):
-    """Address of a server's page; None in a network namespace, where no browser is."""
+def gateway_of(cluster, number):
+    """Where a server speaks Doozer's protocol."""
     if cluster["transport"] == "veth":
-        return None
-    host, port = cluster["addresses"][str(number)].split(":")
+        return f"{kernel_host(number)}:{CLIENT_PORT}"
+    return cluster["addresses"][str(number)]
+
+
+def web_of(cluster, number):
+    """Address of a server's page."""
+    host, port = gateway_of(cluster, number).split(":")
     return f"{host}:{int(port) + WEB_PORT_OFFSET}"
 
 
@@ -127,9 +132,10 @@ def config_text(cluster, number):
         f"durability = {cluster['durability']}",
         "segment_mb = 16",
         f"listen = {listen}",
+        f"gateway = {gateway_of(cluster, number)}",
+        f"web = {web_of(cluster, number)}",
+        "web_edit = yes",
     ]
-    if web_of(cluster, number) is not None:
-        lines += [f"web = {web_of(cluster, number)}", "web_edit = yes"]
     if dpdk:
         lines += [f"no_huge = {'yes' if cluster['no_huge'] else 'no'}", f"memory_mb = {MEMORY_MB}"]
     return "\n".join(lines + ports_of(cluster, number)) + "\n"

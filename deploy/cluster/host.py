@@ -5,6 +5,7 @@ import os
 from base import Failure, is_root, numbers, run, save, say
 
 BRIDGE, NETWORK, CLIENT_PORT = "coffer0", "10.77.0.", 8046
+KERNEL_HOSTS = 100  # so much higher is the last byte of a namespace's kernel than of its server
 MEMORY_MB = 128  # of each server with DPDK
 HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
 
@@ -83,26 +84,40 @@ def net_names(cluster):
     return [f"coffer-{number}" for number in numbers(cluster)]
 
 
+def kernel_names(cluster):
+    """The wires of the namespaces' kernels."""
+    return [name + "k" for name in net_names(cluster)]
+
+
+def kernel_host(number):
+    """Where the kernel of a server's namespace is reached: its gateway and its page."""
+    return f"{NETWORK}{KERNEL_HOSTS + number}"
+
+
 def is_device(name):
     return os.path.exists(f"/sys/class/net/{name}")
 
 
 def network_stands(cluster):
-    return (all(is_device(name) for name in [BRIDGE] + net_names(cluster)) and
+    devices = [BRIDGE] + net_names(cluster) + kernel_names(cluster)
+    return (all(is_device(name) for name in devices) and
             all(os.path.exists(f"/run/netns/{name}") for name in net_names(cluster)))
 
 
 def make_network(cluster):
     """
         host: coffer0 (bridge, 10.77.0.254) -- coffer-I (veth) == veth1 :namespace coffer-I
+                                            -- coffer-Ik (veth) == eth0 :10.77.0.(100 + I)
 
-    The namespace gives veth1 no address of its own, so its kernel stays silent and the server
-    speaks for 10.77.0.I.
+    The namespace gives veth1 no address of its own, so its kernel stays silent there and the server
+    speaks for 10.77.0.I. What the server serves by TCP is at the kernel's own address, and its
+    supervisor's notes go that way.
     """
     if not is_root():
         raise Failure("transport veth makes network namespaces, and that needs root;"
                       " try sudo, or --transport shm, which needs no rights")
-    taken = [name for name in [BRIDGE] + net_names(cluster) if is_device(name)]
+    taken = [name for name in [BRIDGE] + net_names(cluster) + kernel_names(cluster)
+             if is_device(name)]
     taken += [name for name in net_names(cluster) if os.path.exists(f"/run/netns/{name}")]
     if taken:
         raise Failure(f"{taken[0]} is there already, and is not of this tree: another cluster runs"
@@ -116,20 +131,31 @@ def make_network(cluster):
     no_router_messages(BRIDGE)
     for number, name in enumerate(net_names(cluster), 1):
         run("ip", "netns", "add", name)
-        run("ip", "link", "add", name, "type", "veth", "peer", "name", "veth1", "netns", name)
-        no_router_messages(name)
-        no_router_messages("veth1", "nsenter", f"--net=/run/netns/{name}")
-        run("ip", "link", "set", name, "master", BRIDGE, "up")
         run("ip", "-n", name, "link", "set", "lo", "up")
-        run("ip", "-n", name, "link", "set", "veth1", "up")
-        # A sum left for the hardware to finish would never be finished on these devices.
-        run("ethtool", "-K", name, "tx", "off")
-        run("nsenter", f"--net=/run/netns/{name}", "ethtool", "-K", "veth1", "tx", "off")
+        add_wire(name, name, "veth1")
+        add_wire(name, name + "k", "eth0")
+        # It answers for the address of eth0 on that wire alone.
+        run("nsenter", f"--net=/run/netns/{name}", "sh", "-c",
+            "echo 1 > /proc/sys/net/ipv4/conf/veth1/arp_ignore")
+        run("ip", "-n", name, "address", "add", kernel_host(number) + "/24", "dev", "eth0")
         cluster["addresses"][str(number)] = f"{NETWORK}{number}:{CLIENT_PORT}"
     run("ip", "link", "set", BRIDGE, "up")
     run("ethtool", "-K", BRIDGE, "tx", "off")
     say(f"network: bridge {BRIDGE} ({NETWORK}254) and {len(numbers(cluster))} namespaces coffer-1"
         f" ... with {NETWORK}1 ...")
+
+
+def add_wire(space, name, inner):
+    """From the bridge into a namespace."""
+    inside = ("nsenter", f"--net=/run/netns/{space}")
+    run("ip", "link", "add", name, "type", "veth", "peer", "name", inner, "netns", space)
+    no_router_messages(name)
+    no_router_messages(inner, *inside)
+    run("ip", "link", "set", name, "master", BRIDGE, "up")
+    run("ip", "-n", space, "link", "set", inner, "up")
+    # A sum left for the hardware to finish would never be finished on these devices.
+    run("ethtool", "-K", name, "tx", "off")
+    run(*inside, "ethtool", "-K", inner, "tx", "off")
 
 
 def no_router_messages(device, *prefix):
@@ -141,11 +167,13 @@ def no_router_messages(device, *prefix):
 def take_network_away(cluster):
     if not cluster.get("network"):
         return
-    for name in net_names(cluster):
+    for name in net_names(cluster) + kernel_names(cluster):
         run("ip", "link", "delete", name, check=False)
+    for name in net_names(cluster):
         run("ip", "netns", "delete", name, check=False)
     run("ip", "link", "delete", BRIDGE, check=False)
-    left = [name for name in [BRIDGE] + net_names(cluster) if is_device(name)]
+    left = [name for name in [BRIDGE] + net_names(cluster) + kernel_names(cluster)
+            if is_device(name)]
     left += [name for name in net_names(cluster) if os.path.exists(f"/run/netns/{name}")]
     if left:
         raise Failure(f"could not be taken away: {' '.join(left)}")

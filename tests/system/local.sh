@@ -46,7 +46,7 @@ down() {
 }
 
 "$local" status 2>/dev/null && fail "status of no cluster"
-"$local" up --transport "$transport" --no-huge
+"$local" up --transport "$transport" --no-huge | tee "$work/said"
 [ "$(lines_of '^server [1-3] ')" = 3 ] || fail "not three servers"
 [ "$(lines_of leader)" = 1 ] || fail "not one leader"
 
@@ -56,6 +56,28 @@ eval "$environment"
 coffer set /test one >/dev/null
 [ "$(coffer get /test)" = one ] || fail "what was set is not got"
 coffer self | grep -q '^durability disk$' || fail "not on disk: $(coffer self)"
+
+# What it printed is there: each server's page, and its gateway, for clients of Doozer.
+here=$(dirname "$0")
+pages=$(sed -n 's/^the tree in a browser.*: //p' "$work/said")
+gateways=$(sed -n 's/^clients of Doozer.*: //p' "$work/said")
+[ "$(wc -w <<<"$pages")" = 3 ] && [ "$(wc -w <<<"$gateways")" = 3 ] || fail "up tells no addresses"
+for page in $pages; do
+  python3 - "$page" <<'END' || fail "no page at $page"
+import sys, urllib.request
+open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+assert b"<title>coffer</title>" in open_url(sys.argv[1], timeout=10).read()
+assert open_url(sys.argv[1] + "health", timeout=10).read() == b"ok\n"
+END
+done
+for gateway in $gateways; do
+  PYTHONPATH=$here python3 -B - "$gateway" <<'END' || fail "no gateway at $gateway"
+import sys, doozer
+host, port = sys.argv[1].split(":")
+told = doozer.Connection((host, int(port))).call("GET", path="/test")
+assert told["value"] == b"one", told
+END
+done
 
 pids=$(cat "$work"/local/server-*/pid)
 "$local" up --transport "$transport" --no-huge
