@@ -551,10 +551,10 @@ def test_clients_with_doozers_habits(tools):
 
 
 def test_clients_with_further_habits(tools):
-    """fraggle: ACCESS with nothing first, 2^63 - 1 as the revision of whoever wants to write anyhow.
+    """fraggle: ACCESS with nothing first, 2^63 - 1 as the revision of who wants to write anyhow.
     ruby_doozer and the client for PHP: the secret as path, which nobody reads. Go, doozerjs, PHP:
-    the length by one write and the message by another. Go: a listing counted to its end, each entry
-    looked at as of one revision, and the tag of an answer used again at once."""
+    the length by one write and the message by another. Go: a listing counted to its end, each
+    entry looked at as of one revision, and the tag of an answer used again at once."""
     cluster = one_server(tools)
     client = Connection(address_of(cluster))
     check(client.call("ACCESS", value="") == {"tag": 1}, "nothing is the secret of those without")
