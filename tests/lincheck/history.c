@@ -77,9 +77,29 @@ static bool take_token(struct line *line, const json_t *value)
 	return take_number(value, &line->operation.token);
 }
 
+static bool take_at_rev(struct line *line, const json_t *value)
+{
+	line->operation.has |= LINCHECK_HAS_AT_REV;
+	return take_number(value, &line->operation.at_rev);
+}
+
+static bool take_limit(struct line *line, const json_t *value)
+{
+	uint64_t limit = 0;
+
+	line->operation.has |= LINCHECK_HAS_LIMIT;
+	if (!take_number(value, &limit) || limit > UINT32_MAX) {
+		return false;
+	}
+	line->operation.limit = (uint32_t)limit;
+	return true;
+}
+
 static const struct field args_fields[] = {
-	{"value", take_value},     {"expect", take_expect}, {"expect_rev", take_expect_rev},
-	{"max_rev", take_max_rev}, {"token", take_token},   {NULL, NULL},
+	{"value", take_value},           {"expect", take_expect},
+	{"expect_rev", take_expect_rev}, {"max_rev", take_max_rev},
+	{"token", take_token},           {"at_rev", take_at_rev},
+	{"limit", take_limit},           {NULL, NULL},
 };
 
 /* --- result -------------------------------------------------------------------------------- */

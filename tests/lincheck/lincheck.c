@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "store/base/check.h"
+#include "tests/lincheck/narrow.h"
 #include "tests/lincheck/order.h"
 #include "tests/lincheck/records.h"
 #include "tests/lincheck/search.h"
@@ -24,7 +25,7 @@ static const struct {
 	unsigned must_have, may_have;
 	bool is_lock;
 } rules[LINCHECK_KIND_COUNT] = {
-	[LINCHECK_GET] = {0, SEEN_IT | LINCHECK_TOLD_SREV, false},
+	[LINCHECK_GET] = {0, LINCHECK_HAS_AT_REV | SEEN_IT | LINCHECK_TOLD_SREV, false},
 	[LINCHECK_SET] = {LINCHECK_HAS_VALUE, LINCHECK_TOLD_REV | LINCHECK_TOLD_SREV, false},
 	[LINCHECK_CAS] = {LINCHECK_HAS_VALUE,
                           CONDITIONS | LINCHECK_TOLD_OK | SEEN_IT | LINCHECK_TOLD_SREV, false},
@@ -32,10 +33,10 @@ static const struct {
                           CONDITIONS | LINCHECK_TOLD_OK | SEEN_IT | LINCHECK_TOLD_SREV, false},
 	[LINCHECK_DEL] = {0, CONDITIONS | LINCHECK_TOLD_OK | LINCHECK_TOLD_REV | LINCHECK_TOLD_SREV,
                           false},
-	[LINCHECK_INIT] = {0, SEEN_IT | LINCHECK_TOLD_TOKEN, false},
+	[LINCHECK_INIT] = {0, LINCHECK_HAS_LIMIT | SEEN_IT | LINCHECK_TOLD_TOKEN, false},
 	[LINCHECK_ACQUIRE] = {0,
-                              LINCHECK_TOLD_OK | LINCHECK_TOLD_TOKEN | LINCHECK_TOLD_HOLDER |
-                                      LINCHECK_TOLD_SREV,
+                              LINCHECK_HAS_LIMIT | LINCHECK_TOLD_OK | LINCHECK_TOLD_TOKEN |
+                                      LINCHECK_TOLD_HOLDER | LINCHECK_TOLD_SREV,
                               true},
 	[LINCHECK_RELEASE] = {LINCHECK_HAS_TOKEN, LINCHECK_TOLD_OK | LINCHECK_TOLD_SREV, true},
 	[LINCHECK_EXPIRE] = {LINCHECK_HAS_TOKEN, LINCHECK_TOLD_SREV, true},
@@ -71,6 +72,13 @@ void lincheck_free(struct lincheck *lincheck)
 	free(lincheck);
 }
 
+/* Nothing, or the value and the revision of its change: else it says too little to be placed. */
+static bool tells_past(const struct lincheck_operation *o)
+{
+	return (o->has & LINCHECK_TOLD_FOUND) != 0 &&
+	       (!o->found || (o->has & LINCHECK_TOLD_REV) != 0);
+}
+
 /* Why the operation makes no sense by itself, or NULL. */
 static const char *fault_of(const struct lincheck_operation *o)
 {
@@ -101,6 +109,16 @@ static const char *fault_of(const struct lincheck_operation *o)
 	if (o->kind == LINCHECK_INIT && (has & LINCHECK_TOLD_TOKEN) != 0 &&
 	    (has & (LINCHECK_TOLD_REV | LINCHECK_TOLD_VALUE)) != 0) {
 		return "an init of a file and a lock at once";
+	}
+	if (o->kind == LINCHECK_INIT && (has & LINCHECK_HAS_LIMIT) != 0 &&
+	    (has & LINCHECK_TOLD_TOKEN) == 0) {
+		return "a limit of a file";
+	}
+	if ((has & LINCHECK_HAS_AT_REV) != 0 && o->at_rev == 0) {
+		return "at_rev is 0";
+	}
+	if ((has & LINCHECK_HAS_AT_REV) != 0 && !o->unknown && !tells_past(o)) {
+		return "a read at a revision that does not tell whose value it is";
 	}
 	if (o->kind != LINCHECK_INIT && !o->unknown && o->ret_ns < o->call_ns) {
 		return "ret is before call";
@@ -168,9 +186,16 @@ static int take_values(struct lincheck *lincheck, const struct lincheck_operatio
 	return r;
 }
 
-/* For an acknowledged change the store's revision is its own; 0 = not told. */
+/*
+ * For an acknowledged change the store's revision is its own; a read at one shows that it has come.
+ * 0 = not told.
+ */
 static uint64_t srev_of(const struct record *record, const struct lincheck_operation *o)
 {
+	if ((record->op.has & LINCHECK_HAS_AT_REV) != 0) {
+		return (o->has & LINCHECK_TOLD_SREV) != 0 && o->srev > o->at_rev ? o->srev
+		                                                                 : o->at_rev;
+	}
 	if ((record->op.has & LINCHECK_TOLD_SREV) != 0) {
 		return o->srev;
 	}
@@ -223,6 +248,8 @@ int lincheck_add(struct lincheck *lincheck, const struct lincheck_operation *ope
 		.found = o->found,
 		.expect_rev = o->expect_rev,
 		.token = o->token,
+		.at_rev = o->at_rev,
+		.limit = (o->has & LINCHECK_HAS_LIMIT) != 0 ? o->limit : 1,
 		.max_rev = o->max_rev,
 		.rev = o->rev,
 		.told_token = o->told_token,
@@ -317,7 +344,10 @@ static int check_key(struct lincheck *lincheck, uint32_t number, struct search_o
 	if (key->init != RECORD_NONE) {
 		start = model_init(&lincheck->records[key->init].op);
 	}
-	r = search_run(ops, key->count, &start, bounds, ret_verdict, &failure);
+	r = narrow(ops, key->count);
+	if (r == 0) {
+		r = search_run(ops, key->count, &start, bounds, ret_verdict, &failure);
+	}
 	if (r != 0) {
 		return r;
 	}

@@ -11,6 +11,7 @@
  * (Herlihy and Wing). The search is that of Wing and Gong with Lowe's memory of states seen, as
  * in Porcupine. Revisions are part of a key's state: they grow with each change, and what an
  * answer tells of them must fit. Over all keys the store's revisions must respect real time.
+ * A read at a revision has its place in that order told, and so may be called at any time after.
  *
  * Pure:    no clock, no file, no chance; memory from malloc. The caller's `stop` may look at a
  *          clock.
@@ -43,6 +44,8 @@ enum {
 	LINCHECK_HAS_EXPECT_REV = 1 << 2,
 	LINCHECK_HAS_MAX_REV = 1 << 3,
 	LINCHECK_HAS_TOKEN = 1 << 4,
+	LINCHECK_HAS_AT_REV = 1 << 5,
+	LINCHECK_HAS_LIMIT = 1 << 6,
 
 	LINCHECK_TOLD_OK = 1 << 8,
 	LINCHECK_TOLD_FOUND = 1 << 9,
@@ -70,13 +73,15 @@ struct lincheck_operation {
 	uint64_t expect_rev; /* HAS: equal; 0 = absent */
 	int64_t max_rev;     /* HAS: at most; 0 = absent only, -1 = always */
 	uint64_t token;      /* HAS: of RELEASE, EXPIRE, CHECK */
+	uint64_t at_rev;     /* HAS: GET as of this revision of the store */
+	uint32_t limit;      /* HAS: of ACQUIRE; 1 (or not given) exclusive, N permits, 0 shared */
 
 	bool ok;                 /* TOLD */
 	bool found;              /* TOLD */
 	struct slice told_value; /* TOLD */
 	uint64_t rev;            /* TOLD: given to the change; else the key's, 0 = absent */
 	uint64_t told_token;     /* TOLD: of ACQUIRE; of the holder before the history, for INIT */
-	uint64_t holder;         /* TOLD: ACQUIRE that was refused */
+	uint64_t holder;         /* TOLD: ACQUIRE that was refused; one of those who hold it */
 	uint64_t srev;           /* TOLD: the store's revision when it ran */
 };
 

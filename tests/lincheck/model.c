@@ -10,7 +10,8 @@ enum {
 	CONDITIONS = LINCHECK_HAS_EXPECT | LINCHECK_HAS_EXPECT_REV | LINCHECK_HAS_MAX_REV,
 };
 
-static_assert(sizeof(struct model_state) == 16, "no hidden padding: compared as bytes");
+static_assert(offsetof(struct model_state, holders) == 24, "no hidden padding: compared as bytes");
+static_assert(sizeof(struct model_holder) == 24, "nor here");
 
 struct model_state model_start(void)
 {
@@ -28,17 +29,19 @@ struct model_state model_init(const struct model_op *op)
 		return state;
 	}
 	state.present = 1;
+	if ((op->has & LINCHECK_TOLD_TOKEN) != 0) {
+		state.held = 1;
+		state.holders[0] = (struct model_holder){rev, rev, op->limit};
+		return state;
+	}
 	state.exact = has_rev;
 	state.rev = has_rev ? rev : 1;
 	state.value = (op->has & LINCHECK_TOLD_VALUE) != 0 ? op->told_value : MODEL_VALUE_UNKNOWN;
 	return state;
 }
 
-unsigned model_choices(const struct model_op *op)
+bool model_is_told(const struct model_op *op)
 {
-	if (op->unknown || (op->has & LINCHECK_TOLD_OK) != 0) {
-		return 1;
-	}
 	switch (op->kind) {
 	case LINCHECK_CAS:
 	case LINCHECK_ADD:
@@ -46,7 +49,7 @@ unsigned model_choices(const struct model_op *op)
 	case LINCHECK_ACQUIRE:
 	case LINCHECK_RELEASE:
 	case LINCHECK_CHECK:
-		return 2;
+		return op->unknown || (op->has & LINCHECK_TOLD_OK) != 0;
 	case LINCHECK_GET:
 	case LINCHECK_SET:
 	case LINCHECK_INIT:
@@ -54,16 +57,24 @@ unsigned model_choices(const struct model_op *op)
 	case LINCHECK_KIND_COUNT:
 		break;
 	}
-	return 1;
+	return true;
+}
+
+static bool may_be_done(const struct model_op *op)
+{
+	return op->unknown || (op->has & LINCHECK_TOLD_OK) == 0 || op->ok;
+}
+
+static bool may_be_refused(const struct model_op *op)
+{
+	return !op->unknown && op->kind != LINCHECK_EXPIRE &&
+	       ((op->has & LINCHECK_TOLD_OK) == 0 || !op->ok);
 }
 
 /* Whether it was, or by this choice is taken to have been, done. */
 static bool was_done(const struct model_op *op, unsigned choice)
 {
-	if (op->unknown) {
-		return true;
-	}
-	return (op->has & LINCHECK_TOLD_OK) != 0 ? op->ok : choice == 0;
+	return may_be_done(op) && (choice == 0 || !may_be_refused(op));
 }
 
 static bool reveal_rev(struct model_state *state, uint64_t rev)
@@ -108,10 +119,12 @@ static bool shows(struct model_state *state, const struct model_op *op)
 /* Gives the key the next revision or token: `rev` if it was told. False: it would not grow. */
 static bool grow(struct model_state *state, bool told, uint64_t rev)
 {
-	if (told && rev <= state->rev) {
+	const uint64_t floor = state->floor > state->rev ? state->floor : state->rev;
+
+	if (told && rev <= floor) {
 		return false;
 	}
-	state->rev = told ? rev : state->rev + 1;
+	state->rev = told ? rev : floor + 1;
 	state->exact = told;
 	return true;
 }
@@ -200,35 +213,163 @@ static bool step_delete(struct model_state *state, const struct model_op *op, un
 	return true;
 }
 
-static bool step_acquire(struct model_state *state, const struct model_op *op, unsigned choice)
+/* What stood right after change `at_rev`: the key's last change is not above it, its next is. */
+static bool step_get(struct model_state *state, const struct model_op *op)
 {
-	const bool told = !op->unknown && (op->has & LINCHECK_TOLD_TOKEN) != 0;
-
-	if (!was_done(op, choice)) {
-		return state->present &&
-		       ((op->has & LINCHECK_TOLD_HOLDER) == 0 || reveal_rev(state, op->holder));
-	}
-	if (state->present || !grow(state, told, op->told_token)) {
+	if (!shows(state, op)) {
 		return false;
 	}
-	state->present = 1;
+	if ((op->has & LINCHECK_HAS_AT_REV) == 0) {
+		return true;
+	}
+	state->floor = op->at_rev > state->floor ? op->at_rev : state->floor;
+	return state->rev <= op->at_rev;
+}
+
+/* --- locks ----------------------------------------------------------------------------------- */
+
+/* How many holders this token may be of; the `choice`th of them in *ret_holder, if there is. */
+static unsigned holders_of(const struct model_state *state, uint64_t token, unsigned choice,
+                           unsigned *ret_holder)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < state->held; i++) {
+		if (state->holders[i].low <= token && token <= state->holders[i].high) {
+			*ret_holder = count == choice ? i : *ret_holder;
+			count++;
+		}
+	}
+	return count;
+}
+
+/* The holder is the one under this token: what that says of those who came before and later. */
+static void reveal_token(struct model_state *state, unsigned holder, uint64_t token)
+{
+	struct model_holder *holders = state->holders;
+
+	holders[holder].low = holders[holder].high = token;
+	for (unsigned i = holder; i > 0 && holders[i - 1].high >= holders[i].high; i--) {
+		holders[i - 1].high = holders[i].high - 1;
+	}
+	for (unsigned i = holder + 1; i < state->held && holders[i].low <= holders[i - 1].low;
+	     i++) {
+		holders[i].low = holders[i - 1].low + 1;
+	}
+	if (state->rev < holders[state->held - 1].low) {
+		state->rev = holders[state->held - 1].low;
+	}
+}
+
+/* Takes the `choice`th that the token may be of for its holder. */
+static bool find_holder(struct model_state *state, uint64_t token, unsigned choice,
+                        unsigned *ret_holder)
+{
+	if (choice >= holders_of(state, token, choice, ret_holder)) {
+		return false;
+	}
+	reveal_token(state, *ret_holder, token);
 	return true;
 }
 
-/* RELEASE, EXPIRE and CHECK: they ask whether the token is the holder's. */
+static bool stands_beside(const struct model_state *state, uint64_t limit)
+{
+	for (unsigned i = 0; i < state->held; i++) {
+		if ((state->holders[i].limit == 0) != (limit == 0) ||
+		    (limit != 0 && state->held >= state->holders[i].limit)) {
+			return false;
+		}
+	}
+	return limit == 0 || state->held < limit;
+}
+
+static bool step_acquire(struct model_state *state, const struct model_op *op, unsigned choice)
+{
+	const bool told = !op->unknown && (op->has & LINCHECK_TOLD_TOKEN) != 0;
+	unsigned holder = 0;
+
+	if (!was_done(op, choice)) {
+		/* It may have fitted, and others who wait were before it. */
+		return state->held != 0 &&
+		       ((op->has & LINCHECK_TOLD_HOLDER) == 0 ||
+		        find_holder(state, op->holder, choice - may_be_done(op), &holder));
+	}
+	if (state->held == MODEL_HOLDERS_MAX || !stands_beside(state, op->limit) ||
+	    !grow(state, told, op->told_token)) {
+		return false;
+	}
+	state->present = 1;
+	state->exact = 1;
+	state->holders[state->held++] = (struct model_holder){
+		.low = state->rev,
+		.high = told ? state->rev : UINT64_MAX,
+		.limit = op->limit,
+	};
+	if (told) {
+		reveal_token(state, state->held - 1u, state->rev);
+	}
+	return true;
+}
+
+/* RELEASE, EXPIRE and CHECK: they ask whether the token is a holder's. */
 static bool step_token(struct model_state *state, const struct model_op *op, unsigned choice)
 {
-	if (op->kind != LINCHECK_EXPIRE && !was_done(op, choice)) {
-		return !state->present || !state->exact || state->rev != op->token;
+	unsigned holder = 0;
+	const unsigned may_be = holders_of(state, op->token, 0, &holder);
+
+	if (choice >= (may_be_done(op) ? may_be : 0)) {
+		return may_be_refused(op) &&
+		       (may_be == 0 || state->holders[holder].low != state->holders[holder].high);
 	}
-	if (!state->present || !reveal_rev(state, op->token)) {
+	if (!find_holder(state, op->token, choice, &holder)) {
 		return false;
 	}
 	if (op->kind != LINCHECK_CHECK) {
-		state->present = 0;
-		state->exact = 1;
+		state->held--;
+		for (unsigned i = holder; i < state->held; i++) {
+			state->holders[i] = state->holders[i + 1];
+		}
+		state->holders[state->held] = (struct model_holder){0};
+		state->present = state->held != 0;
 	}
 	return true;
+}
+
+unsigned model_choices(const struct model_state *state, const struct model_op *op)
+{
+	const unsigned refused = may_be_refused(op);
+	unsigned holder = 0, count = 1;
+
+	switch (op->kind) {
+	case LINCHECK_CAS:
+	case LINCHECK_ADD:
+	case LINCHECK_DEL:
+		return model_is_told(op) ? 1 : 2;
+	case LINCHECK_ACQUIRE:
+		if (refused != 0 && (op->has & LINCHECK_TOLD_HOLDER) != 0) {
+			count = holders_of(state, op->holder, 0, &holder);
+		}
+		count = may_be_done(op) + refused * count;
+		break;
+	case LINCHECK_RELEASE:
+	case LINCHECK_EXPIRE:
+	case LINCHECK_CHECK:
+		count = may_be_done(op) ? holders_of(state, op->token, 0, &holder) : 0;
+		count += refused;
+		break;
+	case LINCHECK_GET:
+	case LINCHECK_SET:
+	case LINCHECK_INIT:
+	case LINCHECK_KIND_COUNT:
+		break;
+	}
+	return count == 0 ? 1 : count;
+}
+
+bool model_is_full(const struct model_state *state, const struct model_op *op)
+{
+	return op->kind == LINCHECK_ACQUIRE && state->held == MODEL_HOLDERS_MAX &&
+	       stands_beside(state, op->limit);
 }
 
 /* Whether it does the same, whatever stands. */
@@ -251,7 +392,7 @@ bool model_step(const struct model_state *state, const struct model_op *op, unsi
 	}
 	switch (op->kind) {
 	case LINCHECK_GET:
-		fits = shows(&next, op);
+		fits = step_get(&next, op);
 		break;
 	case LINCHECK_SET:
 	case LINCHECK_CAS:
@@ -277,6 +418,7 @@ bool model_step(const struct model_state *state, const struct model_op *op, unsi
 		return false;
 	}
 	next.unseen = op->unknown;
+	next.floor = next.floor > next.rev ? next.floor : 0;
 	*ret_state = next;
 	return true;
 }

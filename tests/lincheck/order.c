@@ -52,6 +52,9 @@ static bool is_back_in_time(const struct record **by_call, const struct record *
 				highest = by_ret[returned];
 			}
 		}
+		if ((record->op.has & LINCHECK_HAS_AT_REV) != 0) {
+			continue;
+		}
 		if (highest != NULL && record->srev < highest->srev) {
 			*ret_breach = (struct breach){highest, record, "goes back in time"};
 			return true;

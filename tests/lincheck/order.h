@@ -5,7 +5,8 @@
  * order.h - do the store's revisions respect real time over all keys?
  *
  * What was called after another had returned must not be told an older revision; a change must be
- * told a newer one; and no two changes share one. Private to tests/lincheck.
+ * told a newer one; and no two changes share one. A read at a revision may be of an old one, but
+ * shows that it has come. Private to tests/lincheck.
  */
 
 #include <stdbool.h>

@@ -72,6 +72,12 @@ static void put_args(struct text *text, const struct lincheck *lincheck, const s
 	if ((op->has & LINCHECK_HAS_TOKEN) != 0) {
 		text_put(text, " %" PRIu64, op->token);
 	}
+	if ((op->has & LINCHECK_HAS_AT_REV) != 0) {
+		text_put(text, " at %" PRIu64, op->at_rev);
+	}
+	if ((op->has & LINCHECK_HAS_LIMIT) != 0) {
+		text_put(text, " limit %" PRIu32, op->limit);
+	}
 }
 
 static void put_told(struct text *text, const struct lincheck *lincheck, const struct model_op *op)
@@ -127,6 +133,19 @@ void record_put(struct text *text, const struct lincheck *lincheck, const struct
 	}
 }
 
+static void put_holders(struct text *text, const struct model_state *state)
+{
+	for (unsigned i = 0; i < state->held; i++) {
+		const struct model_holder *holder = &state->holders[i];
+
+		text_put(text, "%s%s%" PRIu64, i == 0 ? "held by " : ", ",
+		         holder->low == holder->high ? "" : "at least ", holder->low);
+		if (holder->limit != 1) {
+			text_put(text, " of limit %" PRIu64, holder->limit);
+		}
+	}
+}
+
 void record_put_state(struct text *text, const struct lincheck *lincheck, bool is_lock,
                       const struct model_state *state)
 {
@@ -137,7 +156,7 @@ void record_put_state(struct text *text, const struct lincheck *lincheck, bool i
 		return;
 	}
 	if (is_lock) {
-		text_put(text, "held by %s%" PRIu64, state->exact ? "" : "at least ", state->rev);
+		put_holders(text, state);
 		return;
 	}
 	if (state->value == MODEL_VALUE_UNKNOWN) {
@@ -146,4 +165,7 @@ void record_put_state(struct text *text, const struct lincheck *lincheck, bool i
 		put_value(text, lincheck, state->value);
 	}
 	text_put(text, " rev %s%" PRIu64, state->exact ? "" : "at least ", state->rev);
+	if (state->floor != 0) {
+		text_put(text, ", unchanged at %" PRIu64, state->floor);
+	}
 }

@@ -57,6 +57,7 @@ struct search {
 	struct seen seen;
 	uint64_t *words; /* a key of `seen` under construction */
 	uint64_t steps;
+	bool is_full; /* there were more holders than a state has */
 
 	uint32_t failure_rank;
 	struct search_failure failure;
@@ -198,8 +199,8 @@ static int enter(struct search *s)
 	uint32_t from = s->base / 64, to = (s->top + 63) / 64;
 	size_t count = 0;
 
-	memcpy(s->words, &s->state, sizeof(s->state));
-	count = sizeof(s->state) / sizeof(uint64_t);
+	count = model_words(&s->state);
+	memcpy(s->words, &s->state, count * sizeof(uint64_t));
 	to = to < unknown_from ? to : unknown_from;
 	from = from < to ? from : to;
 	s->words[count++] = (uint64_t)s->base << 32 | (to - from);
@@ -259,7 +260,7 @@ static uint32_t candidate(struct search *s)
 static void advance(struct search *s, uint32_t op)
 {
 	s->choice++;
-	if (s->choice < model_choices(&s->ops[op].op)) {
+	if (s->choice < model_choices(&s->state, &s->ops[op].op)) {
 		return;
 	}
 	s->choice = 0;
@@ -274,12 +275,14 @@ static int try_candidate(struct search *s, uint32_t op)
 	int r;
 
 	if (!model_step(&s->state, what, s->choice, &next)) {
+		s->is_full |= model_is_full(&s->state, what);
 		return 0;
 	}
 	same = s->state;
 	same.unseen = 0;
 	if (s->pass == PASS_FREE) {
-		if (model_choices(what) != 1 || memcmp(&next, &same, sizeof(same)) != 0) {
+		if (!model_is_told(what) ||
+		    memcmp(&next, &same, sizeof(uint64_t) * model_words(&same)) != 0) {
 			return 0;
 		}
 		place(s, op, s->choice, &next);
@@ -364,7 +367,7 @@ static int search(struct search *s, const struct lincheck_bounds *bounds,
 			if (s->pass + 1 < PASS_COUNT) {
 				start_pass(s, s->pass + 1);
 			} else if (!back(s)) {
-				*ret_verdict = LINCHECK_FALSE;
+				*ret_verdict = s->is_full ? LINCHECK_UNKNOWN : LINCHECK_FALSE;
 				return 0;
 			}
 			continue;
@@ -407,7 +410,7 @@ static int init(struct search *s, struct search_op *ops, uint32_t count)
 	s->events = calloc(2 * (size_t)s->answered + 1, sizeof(*s->events));
 	s->placed = calloc(words + 1, sizeof(*s->placed));
 	s->frames = calloc((size_t)count + 1, sizeof(*s->frames));
-	s->words = calloc(2 * words + 8, sizeof(*s->words));
+	s->words = calloc(2 * words + sizeof(s->state) / sizeof(uint64_t) + 8, sizeof(*s->words));
 	if (s->rank == NULL || s->events == NULL || s->placed == NULL || s->frames == NULL ||
 	    s->words == NULL) {
 		return -ENOMEM;

@@ -22,6 +22,7 @@ enum {
 	WORLDS = 3000,
 	LONG_OPS = 3000,
 	LONG_CLIENTS = 8,
+	LONG_QUEUE = 200,
 };
 
 static struct lincheck *start(void)
@@ -180,12 +181,22 @@ static void test_bounds_end_in_unknown(void **state)
 
 /* --- random histories ---------------------------------------------------------------------- */
 
+/* The key as it stood at one revision of the store. */
+struct past {
+	bool present;
+	unsigned value;
+	uint64_t rev;
+};
+
 struct world {
 	struct prng prng;
 	struct lincheck_operation ops[OPS];
 	bool present;
 	unsigned value;
 	uint64_t rev, store_rev;
+	struct past past[2 * OPS + 1]; /* by the store's revision */
+	uint64_t tokens[OPS], limits[OPS];
+	unsigned held;
 };
 
 static const char *const letters[] = {"a", "b", "c"};
@@ -245,6 +256,32 @@ static struct lincheck_operation act(struct world *w)
 	return o;
 }
 
+/* Other keys change in between; and what stood at any revision can still be read. */
+static struct lincheck_operation act_or_look_back(struct world *w)
+{
+	struct lincheck_operation o = {.key = slice_text("/k"),
+	                               .kind = LINCHECK_GET,
+	                               .has = LINCHECK_HAS_AT_REV | LINCHECK_TOLD_FOUND};
+
+	if (w->store_rev == 0 || prng_chance(&w->prng, 1, 2)) {
+		const struct past before = w->past[w->store_rev];
+
+		w->store_rev += prng_below(&w->prng, 2);
+		w->past[w->store_rev] = before;
+		o = act(w);
+		w->past[w->store_rev] = (struct past){w->present, w->value, w->rev};
+		return o;
+	}
+	o.at_rev = 1 + prng_below(&w->prng, w->store_rev);
+	o.found = w->past[o.at_rev].present;
+	if (o.found) {
+		o.has |= LINCHECK_TOLD_VALUE | LINCHECK_TOLD_REV;
+		o.told_value = slice_text(letters[w->past[o.at_rev].value]);
+		o.rev = w->past[o.at_rev].rev;
+	}
+	return o;
+}
+
 /* Mostly the present token, or the last one. */
 static uint64_t draw_token(struct world *w)
 {
@@ -284,6 +321,69 @@ static struct lincheck_operation act_on_lock(struct world *w)
 	return o;
 }
 
+static void leave(struct world *w, unsigned holder)
+{
+	w->held--;
+	for (unsigned i = holder; i < w->held; i++) {
+		w->tokens[i] = w->tokens[i + 1];
+		w->limits[i] = w->limits[i + 1];
+	}
+}
+
+static bool may_hold(const struct world *w, uint64_t limit)
+{
+	bool all_shared = limit == 0;
+	uint64_t lowest = limit;
+
+	for (unsigned i = 0; i < w->held; i++) {
+		all_shared = all_shared && w->limits[i] == 0;
+		lowest = w->limits[i] < lowest ? w->limits[i] : lowest;
+	}
+	return all_shared || w->held + 1 <= lowest;
+}
+
+/* The same of a lock that several may hold. */
+static struct lincheck_operation act_on_permits(struct world *w)
+{
+	static const uint32_t limits[] = {0, 0, 1, 2, 2, 3, 3};
+	struct lincheck_operation o = {.key = slice_text("lock"), .has = LINCHECK_TOLD_OK};
+	const uint64_t what = prng_below(&w->prng, 10);
+	unsigned holder = 0;
+
+	if (what < 5 || w->held == 0) {
+		o.kind = LINCHECK_ACQUIRE;
+		o.has |= LINCHECK_HAS_LIMIT;
+		o.limit = limits[prng_below(&w->prng, sizeof(limits) / sizeof(limits[0]))];
+		o.ok = may_hold(w, o.limit);
+		if (prng_chance(&w->prng, 2, 3)) {
+			o.has |= o.ok ? LINCHECK_TOLD_TOKEN : LINCHECK_TOLD_HOLDER;
+		}
+		if (o.ok) {
+			w->rev += 1 + prng_below(&w->prng, 2);
+			w->limits[w->held] = o.limit;
+			w->tokens[w->held++] = w->rev;
+		}
+		o.told_token = w->rev;
+		o.holder = w->tokens[prng_below(&w->prng, w->held)];
+		return o;
+	}
+	o.has |= LINCHECK_HAS_TOKEN;
+	o.token = w->tokens[prng_below(&w->prng, w->held)] + prng_chance(&w->prng, 1, 4);
+	while (holder < w->held && w->tokens[holder] != o.token) {
+		holder++;
+	}
+	o.ok = holder < w->held;
+	o.kind = what < 7 ? LINCHECK_CHECK : LINCHECK_RELEASE;
+	if (what == 9 && o.ok) {
+		o.kind = LINCHECK_EXPIRE;
+		o.has = LINCHECK_HAS_TOKEN;
+	}
+	if (o.ok && o.kind != LINCHECK_CHECK) {
+		leave(w, holder);
+	}
+	return o;
+}
+
 /* Each operation runs at the moment 100 * i, somewhere between its call and its return. */
 static void make_world(struct world *w, uint64_t seed,
                        struct lincheck_operation (*act_on)(struct world *))
@@ -305,11 +405,15 @@ static void spoil_world(struct world *w)
 {
 	struct lincheck_operation *o = &w->ops[prng_below(&w->prng, OPS)];
 
-	if ((o->has & LINCHECK_TOLD_VALUE) != 0) {
+	if ((o->has & LINCHECK_HAS_AT_REV) != 0 && prng_chance(&w->prng, 1, 2)) {
+		o->at_rev += 1 + prng_below(&w->prng, 2);
+	} else if ((o->has & LINCHECK_TOLD_VALUE) != 0) {
 		o->told_value = slice_text(letters[prng_below(&w->prng, 3)]);
 	} else if (o->kind == LINCHECK_GET) {
-		o->has = LINCHECK_TOLD_FOUND;
+		o->has = LINCHECK_TOLD_FOUND | (o->has & LINCHECK_HAS_AT_REV);
+		o->has |= o->has != LINCHECK_TOLD_FOUND ? LINCHECK_TOLD_REV : 0;
 		o->found = !o->found;
+		o->rev = o->at_rev;
 	} else if ((o->has & (LINCHECK_TOLD_TOKEN | LINCHECK_TOLD_HOLDER)) != 0) {
 		o->told_token += 1 + prng_below(&w->prng, 2);
 		o->holder = o->told_token;
@@ -338,6 +442,8 @@ static struct model_op plain_op(const struct lincheck_operation *o)
 		.expect_rev = o->expect_rev,
 		.rev = o->rev,
 		.token = o->token,
+		.at_rev = o->at_rev,
+		.limit = (o->has & LINCHECK_HAS_LIMIT) != 0 ? o->limit : 1,
 		.told_token = o->told_token,
 		.holder = o->holder,
 	};
@@ -360,13 +466,15 @@ static bool some_order_fits(const struct world *w, unsigned placed, struct model
 		struct model_state next;
 		bool may = (placed >> i & 1) == 0;
 
-		for (unsigned k = 0; k < OPS; k++) {
+		for (unsigned k = 0; k < OPS && (op.has & LINCHECK_HAS_AT_REV) == 0; k++) {
 			may = may && (k == i || (placed >> k & 1) != 0 || w->ops[k].unknown ||
 			              w->ops[k].ret_ns >= w->ops[i].call_ns);
 		}
-		if (may && model_step(&state, &op, 0, &next) &&
-		    some_order_fits(w, placed | 1u << i, next)) {
-			return true;
+		for (unsigned choice = 0; may && choice < model_choices(&state, &op); choice++) {
+			if (model_step(&state, &op, choice, &next) &&
+			    some_order_fits(w, placed | 1u << i, next)) {
+				return true;
+			}
 		}
 	}
 	return false;
@@ -420,16 +528,50 @@ static void test_agrees_with_trying_every_order_of_a_lock(void **state)
 	try_worlds(act_on_lock);
 }
 
+static void test_agrees_with_trying_every_order_of_the_past(void **state)
+{
+	(void)state;
+	try_worlds(act_or_look_back);
+}
+
+static void test_agrees_with_trying_every_order_of_permits(void **state)
+{
+	(void)state;
+	try_worlds(act_on_permits);
+}
+
+static struct lincheck_operation acquire(uint32_t limit, uint64_t token, int64_t call, int64_t ret)
+{
+	return (struct lincheck_operation){
+		.kind = LINCHECK_ACQUIRE,
+		.key = slice_text("lock"),
+		.has = LINCHECK_HAS_LIMIT | LINCHECK_TOLD_OK | LINCHECK_TOLD_TOKEN,
+		.limit = limit,
+		.ok = true,
+		.told_token = token,
+		.call_ns = call,
+		.ret_ns = ret,
+	};
+}
+
+/* More than a state has room for is not called false. */
+static void test_too_many_holders_are_not_judged(void **state)
+{
+	struct lincheck *lincheck = start();
+
+	(void)state;
+	for (int64_t i = 1; i <= MODEL_HOLDERS_MAX; i++) {
+		add(lincheck, acquire(0, (uint64_t)i, 10 * i, 10 * i + 1));
+	}
+	assert_int_equal(verdict_of(lincheck), LINCHECK_TRUE);
+	add(lincheck, acquire(0, 1000, 1000, 1001));
+	assert_int_equal(verdict_of(lincheck), LINCHECK_UNKNOWN);
+	lincheck_free(lincheck);
+}
+
 /* A lease is kept if its lock was not another's before the time that its holder was told. */
 static void test_lease_is_an_expiry_that_may_come_late_but_not_early(void **state)
 {
-	struct lincheck_operation acquire = {.kind = LINCHECK_ACQUIRE,
-	                                     .key = slice_text("lock"),
-	                                     .has = LINCHECK_TOLD_OK | LINCHECK_TOLD_TOKEN,
-	                                     .ok = true,
-	                                     .told_token = 1,
-	                                     .call_ns = 0,
-	                                     .ret_ns = 10};
 	const struct lincheck_operation expire = {.kind = LINCHECK_EXPIRE,
 	                                          .key = slice_text("lock"),
 	                                          .has = LINCHECK_HAS_TOKEN,
@@ -441,20 +583,43 @@ static void test_lease_is_an_expiry_that_may_come_late_but_not_early(void **stat
 	for (int64_t ret_ns = 999; ret_ns <= 1000; ret_ns++) {
 		struct lincheck *lincheck = start();
 
-		acquire.told_token = 1;
-		acquire.call_ns = 0;
-		acquire.ret_ns = 10;
-		add(lincheck, acquire);
+		add(lincheck, acquire(1, 1, 0, 10));
 		add(lincheck, expire);
 		assert_int_equal(verdict_of(lincheck), LINCHECK_TRUE);
-		acquire.told_token = 2;
-		acquire.call_ns = 20;
-		acquire.ret_ns = ret_ns;
-		add(lincheck, acquire);
+		add(lincheck, acquire(1, 2, 20, ret_ns));
 		assert_int_equal(verdict_of(lincheck),
 		                 ret_ns < 1000 ? LINCHECK_FALSE : LINCHECK_TRUE);
 		lincheck_free(lincheck);
 	}
+}
+
+/* Very many wait at once, and get it in an order of their own; then one more gets it. */
+static void test_long_queue_is_checked_soon(void **state)
+{
+	const struct lincheck_bounds bounds = {.steps_max = 10 * LONG_QUEUE * LONG_OPS};
+	struct lincheck_operation release = {.kind = LINCHECK_RELEASE,
+	                                     .key = slice_text("lock"),
+	                                     .has = LINCHECK_HAS_TOKEN | LINCHECK_TOLD_OK,
+	                                     .ok = true};
+	struct lincheck *lincheck = start();
+	enum lincheck_verdict verdict;
+
+	(void)state;
+	for (int64_t i = 0; i < LONG_OPS; i++) {
+		const int64_t wait = 100 * (i * 37 % LONG_QUEUE);
+
+		release.token = (uint64_t)i + 1;
+		release.call_ns = 100 * i + 50;
+		release.ret_ns = 100 * i + 99;
+		add(lincheck, acquire(1, release.token, 100 * i - wait, 100 * i + 40));
+		add(lincheck, release);
+	}
+	assert_int_equal(lincheck_check(lincheck, &bounds, &verdict), 0);
+	assert_int_equal(verdict, LINCHECK_TRUE);
+	add(lincheck, acquire(1, LONG_OPS + 1, 0, 150000));
+	assert_int_equal(lincheck_check(lincheck, &bounds, &verdict), 0);
+	assert_int_equal(verdict, LINCHECK_FALSE);
+	lincheck_free(lincheck);
 }
 
 /* One key, some clients, many operations, one answer in 50 lost; then one read too old. */
@@ -500,6 +665,10 @@ int main(void)
 		cmocka_unit_test(test_bounds_end_in_unknown),
 		cmocka_unit_test(test_agrees_with_trying_every_order),
 		cmocka_unit_test(test_agrees_with_trying_every_order_of_a_lock),
+		cmocka_unit_test(test_agrees_with_trying_every_order_of_the_past),
+		cmocka_unit_test(test_agrees_with_trying_every_order_of_permits),
+		cmocka_unit_test(test_too_many_holders_are_not_judged),
+		cmocka_unit_test(test_long_queue_is_checked_soon),
 		cmocka_unit_test(test_lease_is_an_expiry_that_may_come_late_but_not_early),
 		cmocka_unit_test(test_long_history_is_checked_soon),
 	};
