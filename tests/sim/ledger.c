@@ -805,11 +805,15 @@ void ledger_close(struct ledger *ledger, uint64_t now_ns)
 	close_sum(ledger, now_ns);
 }
 
-static void write_arguments(const struct ledger_operation *o, uint64_t number, FILE *file)
+static void write_arguments(const struct ledger_operation *o, uint64_t number, store_rev_t at_rev,
+                            FILE *file)
 {
 	const char *const rev_name = o->kind == LEDGER_MAX ? "max_rev" : "expect_rev";
 
 	fputs(", \"args\": {", file);
+	if (at_rev != 0) {
+		fprintf(file, "\"at_rev\": %" PRId64, at_rev);
+	}
 	if (is_write(o->kind) && !is_delete(o->kind)) {
 		fprintf(file, "\"value\": \"%" PRIu64 "\"", number);
 	}
@@ -826,7 +830,7 @@ static void write_result(const struct ledger_operation *o, FILE *file)
 	const bool is_ok = o->answer == STORE_OK;
 
 	fprintf(file, ", \"result\": {\"srev\": %" PRId64, o->answer_store_rev);
-	if (o->kind == LEDGER_GET) {
+	if (o->kind == LEDGER_GET || o->kind == LEDGER_PAST) {
 		fprintf(file, ", \"found\": %s", is_ok ? "true" : "false");
 		if (is_ok) {
 			fprintf(file, ", \"value\": \"%" PRIu64 "\", \"rev\": %" PRId64,
@@ -899,25 +903,29 @@ void ledger_write(const struct ledger *ledger, FILE *file)
 	static const char *const names[LEDGER_KIND_COUNT] = {
 		[LEDGER_GET] = "get",       [LEDGER_SET] = "set",       [LEDGER_CAS] = "cas",
 		[LEDGER_MAX] = "cas",       [LEDGER_ADD] = "add",       [LEDGER_DELETE] = "del",
-		[LEDGER_DELETE_IF] = "del", [LEDGER_INCREMENT] = "cas",
+		[LEDGER_DELETE_IF] = "del", [LEDGER_INCREMENT] = "cas", [LEDGER_PAST] = "get",
 	};
 
 	for (size_t i = 1; i < ledger->operation_count; i++) {
 		const struct ledger_operation *o = &ledger->operations[i];
 		const bool is_unknown = !o->is_returned || o->outcome == CLIENT_UNKNOWN;
 		char path[LEDGER_PATH_MAX];
+		store_rev_t at_rev;
 
 		if (o->kind == LEDGER_TXN) {
 			write_list(ledger, i, file);
 			continue;
 		}
-		if (names[o->kind] == NULL || o->is_stale || (!is_unknown && !tells_state(o))) {
+		if (names[o->kind] == NULL || (o->is_stale && !names_revision(o)) ||
+		    (names_revision(o) && (size_t)o->rev > ledger->change_count) ||
+		    (!is_unknown && !tells_state(o))) {
 			continue;
 		}
+		at_rev = names_revision(o) && !is_unknown ? read_at(ledger, o) : 0;
 		(void)ledger_path(ledger, o->key, path);
 		fprintf(file, "{\"client\": %u, \"op\": \"%s\", \"key\": \"%s\"", o->client,
 		        names[o->kind], path);
-		write_arguments(o, i, file);
+		write_arguments(o, i, at_rev, file);
 		if (is_unknown) {
 			fprintf(file, ", \"unknown\": true, \"call\": %" PRIu64 "}\n", o->call_ns);
 			continue;

@@ -2,6 +2,7 @@
 """fight - clients that fight for one lock, in processes that fall asleep; see contenders.c
 
     fight(cluster, processes, clients, seconds)
+    fight_beside(cluster, processes, limits, seconds)
 """
 
 import pathlib
@@ -16,13 +17,15 @@ LOCK = "/fight/lock"
 
 
 class Contenders:
-    def __init__(self, cluster, count, clients):
+    def __init__(self, cluster, count, clients, limits=()):
+        """`limits`: of the clients in turn; none: each is alone, and counts in a file, too."""
         self.cluster = cluster
-        self.path = cluster.folder / "number"
+        self.path = None if limits else cluster.folder / "number"
+        self.histories = [cluster.folder / f"contenders{i}.jsonl" for i in range(count)]
         self.processes = [
             Process(cluster.tools, f"contenders{i}", cluster.command([
                 cluster.tools.options.contenders, cluster.servers_text(), clients, TTL_MS, LOCK,
-                self.path]), cluster.folder, talks=True)
+                self.path or "-", self.histories[i], *limits]), cluster.folder, talks=True)
             for i in range(count)]
 
     def counts(self, but=(), word="count"):
@@ -44,12 +47,22 @@ class Contenders:
         return counts
 
     def check(self, counts):
-        """Each write that was taken is in the file, and each that was told is in the tree."""
+        """Each write that was taken is in the file, and each that was told is in the tree; and
+        the lock had such holders as its order of tokens, limits and leases let it have."""
         _, written, _, counted, unsure, _, _ = counts
-        number = int(self.path.read_text().split()[1])
-        check(number == written, "no write was lost", number, counts)
+        if self.path:
+            number = int(self.path.read_text().split()[1])
+            check(number == written, "no write was lost", number, counts)
         tree = int(self.cluster.coffer("get", "/fight/count").stdout)
         check(counted <= tree <= counted + unsure, "nor in the tree", tree, counts)
+        history = self.cluster.folder / "contenders.jsonl"
+        history.write_text("".join(path.read_text() for path in self.histories))
+        done = self.cluster.tools.run([self.cluster.tools.lincheck, "--timeout", "60", history],
+                                      limit_s=120)
+        check(done.returncode == 0, "a correct lock could have had these holders",
+              done.stdout[-4000:] + done.stderr)
+        left = self.cluster.coffer("find", "/ctl/lock/**").stdout
+        check(left == "", "nobody holds it, nobody waits", left)
 
 
 def fall_asleep(process):
@@ -92,9 +105,19 @@ def fight_on(cluster, contenders, seconds):
     return rounds
 
 
+def fight_beside(cluster, processes, limits, seconds):
+    """Shared, permits and alone, each client as its place in `limits` says."""
+    fight_to_the_end(cluster, Contenders(cluster, processes, 2 * len(limits), limits), seconds)
+
+
 def fight(cluster, processes, clients, seconds):
-    """All of it, from the first grant to the last word."""
-    contenders = Contenders(cluster, processes, clients)
+    """All of them alone."""
+    counts = fight_to_the_end(cluster, Contenders(cluster, processes, clients), seconds)
+    check(counts[2] > 0, "and some who did not know it were refused", counts)
+
+
+def fight_to_the_end(cluster, contenders, seconds):
+    """From the first grant to the last word."""
     contenders.wait_more(100)
     rounds = fight_on(cluster, contenders, seconds)
     counts = contenders.finish()
@@ -102,6 +125,4 @@ def fight(cluster, processes, clients, seconds):
           "lost {}".format(rounds, *counts))
     contenders.check(counts)
     check(counts[6] > 0, "some lost the lock while they slept", counts)
-    check(counts[2] > 0, "and some who did not know it were refused", counts)
-    left = cluster.coffer("find", "/ctl/lock/**").stdout
-    check(left == "", "nobody holds it, nobody waits", left)
+    return counts

@@ -35,6 +35,7 @@ struct recorder_config {
 enum recorder_kind {
 	RECORDER_IDLE = 0,
 	RECORDER_GET,
+	RECORDER_PAST, /* as of `rev` */
 	RECORDER_SET,
 	RECORDER_CAS,
 	RECORDER_ADD,
@@ -51,7 +52,7 @@ struct recorder_lane {
 	unsigned key;                  /* of the shared files */
 	uint64_t made;                 /* MAKE: number of the file; BACK: place in `made` */
 	char text[RECORDER_TEXT_SIZE]; /* what the value begins with */
-	store_rev_t rev;               /* of the condition */
+	store_rev_t rev;               /* of the condition; or at which to read */
 	uint64_t call_ns;
 	uint64_t start_ns; /* idle until then */
 };
@@ -61,6 +62,7 @@ struct recorder_member {
 	int fd;                /* owned */
 	struct recorder_lane lanes[RECORDER_LANES_MAX];
 	store_rev_t revs[RECORDER_KEYS_MAX]; /* as last heard */
+	store_rev_t seen;                    /* highest revision of the store it heard of */
 	uint64_t values;                     /* counts, so that no value comes twice */
 };
 

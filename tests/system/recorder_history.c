@@ -53,6 +53,7 @@ static const char *op_of(enum recorder_kind kind)
 {
 	switch (kind) {
 	case RECORDER_GET:
+	case RECORDER_PAST:
 	case RECORDER_LAST:
 		return "get";
 	case RECORDER_SET:
@@ -89,6 +90,9 @@ static void put_head(FILE *output, const char *prefix, unsigned member,
 	case RECORDER_DEL_IF:
 		(void)fprintf(output, ",\"args\":{\"expect_rev\":%" PRId64 "}", lane->rev);
 		break;
+	case RECORDER_PAST:
+		(void)fprintf(output, ",\"args\":{\"at_rev\":%" PRId64 "}", lane->rev);
+		break;
 	case RECORDER_IDLE:
 	case RECORDER_GET:
 	case RECORDER_DEL:
@@ -102,7 +106,8 @@ static void put_head(FILE *output, const char *prefix, unsigned member,
 
 static bool is_read(const struct recorder_lane *lane)
 {
-	return lane->kind == RECORDER_GET || lane->kind == RECORDER_LAST;
+	return lane->kind == RECORDER_GET || lane->kind == RECORDER_PAST ||
+	       lane->kind == RECORDER_LAST;
 }
 
 /* The result of what was done. */

@@ -14,6 +14,8 @@ enum {
 	RECEIVE_BURST = 64,
 	FAULTS_SHOWN = 20,
 	MADE_ROOM = 1024,
+	PAST_NEAR = 64, /* revisions */
+	PAST_FAR = 20000,
 };
 
 /* --- start and end ------------------------------------------------------------------------- */
@@ -127,8 +129,8 @@ static enum recorder_kind choose(struct recorder *recorder)
 		enum recorder_kind kind;
 		unsigned weight;
 	} choices[] = {
-		{RECORDER_GET, 34}, {RECORDER_SET, 20},  {RECORDER_CAS, 16},   {RECORDER_ADD, 8},
-		{RECORDER_DEL, 4},  {RECORDER_MAKE, 12}, {RECORDER_DEL_IF, 6},
+		{RECORDER_GET, 26}, {RECORDER_PAST, 8}, {RECORDER_SET, 20},  {RECORDER_CAS, 16},
+		{RECORDER_ADD, 8},  {RECORDER_DEL, 4},  {RECORDER_MAKE, 12}, {RECORDER_DEL_IF, 6},
 	};
 	uint64_t left = prng_below(&recorder->prng, 100);
 
@@ -139,6 +141,15 @@ static enum recorder_kind choose(struct recorder *recorder)
 		left -= choices[i].weight;
 	}
 	must(false);
+}
+
+/* Mostly of late, and now and then long ago; 0: none is known. */
+static store_rev_t draw_past(struct recorder *recorder, const struct recorder_member *member)
+{
+	const uint64_t back = prng_chance(&recorder->prng, 1, 8) ? PAST_FAR : PAST_NEAR;
+	const store_rev_t rev = member->seen - (store_rev_t)prng_below(&recorder->prng, back);
+
+	return rev > 0 ? rev : member->seen;
 }
 
 /* What this lane asks next; false if there is nothing. */
@@ -163,6 +174,10 @@ static bool plan(struct recorder *recorder, unsigned index, struct recorder_lane
 	lane->kind = choose(recorder);
 	lane->key = (unsigned)prng_below(&recorder->prng, recorder->config.keys);
 	lane->rev = member->revs[lane->key];
+	if (lane->kind == RECORDER_PAST) {
+		lane->rev = draw_past(recorder, member);
+		lane->kind = lane->rev == 0 ? RECORDER_GET : RECORDER_PAST;
+	}
 	lane->made = ++member->values;
 	(void)snprintf(lane->text, sizeof(lane->text), "c%u-%" PRIu64, index, lane->made);
 	return true;
@@ -195,6 +210,7 @@ static void ask(struct recorder *recorder, unsigned index, unsigned which)
 		break;
 	case RECORDER_IDLE:
 	case RECORDER_GET:
+	case RECORDER_PAST:
 	case RECORDER_SET:
 	case RECORDER_DEL:
 	case RECORDER_BACK:
@@ -203,11 +219,11 @@ static void ask(struct recorder *recorder, unsigned index, unsigned which)
 	}
 	if (lane->kind == RECORDER_DEL || lane->kind == RECORDER_DEL_IF) {
 		request.verb = PROTO_DELETE;
-	} else if (lane->kind == RECORDER_GET || lane->kind == RECORDER_BACK ||
-	           lane->kind == RECORDER_LAST) {
+	} else if (lane->kind == RECORDER_GET || lane->kind == RECORDER_PAST ||
+	           lane->kind == RECORDER_BACK || lane->kind == RECORDER_LAST) {
 		request.verb = PROTO_GET;
 		request.condition = 0;
-		request.rev = 0;
+		request.rev = lane->kind == RECORDER_PAST ? lane->rev : 0;
 	} else {
 		request.verb = PROTO_SET;
 		request.value = slice_make(value, recorder_value_make(lane->text, value));
@@ -294,6 +310,12 @@ static void on_shared(struct recorder *recorder, unsigned index, const struct re
 	    answer != STORE_NOT_FOUND) {
 		recorder->unread++;
 	}
+	if (result->answer.store_revision > member->seen) {
+		member->seen = result->answer.store_revision;
+	}
+	if (lane->kind == RECORDER_PAST) {
+		return; /* no news of what stands */
+	}
 	if (result->outcome == CLIENT_DONE) {
 		const bool is_gone = result->verb == PROTO_DELETE;
 
@@ -324,7 +346,7 @@ static void count_result(struct recorder *recorder, const struct client_result *
 }
 
 /* Refusals that this use of the service never earns. */
-static bool is_strange(const struct client_result *result)
+static bool is_strange(const struct recorder_lane *lane, const struct client_result *result)
 {
 	if (result->outcome != CLIENT_REFUSED) {
 		return false;
@@ -337,6 +359,9 @@ static bool is_strange(const struct client_result *result)
 	case STORE_NOT_LEADER:
 	case STORE_DISK_FULL:
 		return false;
+	case STORE_TOO_EARLY: /* a server that lags, or has not kept it */
+	case STORE_TOO_LATE:
+		return lane->kind != RECORDER_PAST;
 	case STORE_OK:
 	case STORE_IS_DIRECTORY:
 	case STORE_NOT_DIRECTORY:
@@ -344,7 +369,6 @@ static bool is_strange(const struct client_result *result)
 	case STORE_BAD_GLOB:
 	case STORE_TOO_LARGE:
 	case STORE_QUOTA:
-	case STORE_TOO_LATE:
 	case STORE_NO_SESSION:
 	case STORE_BAD_SECRET:
 	case STORE_STALE:
@@ -354,7 +378,6 @@ static bool is_strange(const struct client_result *result)
 	case STORE_BAD_VERSION:
 	case STORE_WRONG_CLUSTER:
 	case STORE_BAD_VERB:
-	case STORE_TOO_EARLY:
 	case STORE_DENIED:
 	case STORE_LOCKED:
 	case STORE_NOT_HELD:
@@ -373,7 +396,7 @@ static void on_result(struct recorder *recorder, unsigned index, const struct cl
 	struct recorder_lane *lane = &recorder->members[index].lanes[result->context];
 
 	count_result(recorder, result, now_ns);
-	if (is_strange(result)) {
+	if (is_strange(lane, result)) {
 		fault(recorder, index, lane, result, "a refusal without a reason");
 	}
 	if (lane->kind == RECORDER_MAKE) {
