@@ -474,8 +474,12 @@ void checker_started(struct checker *checker, uint64_t now_ns, unsigned node,
 	                                  .incarnation = config->incarnation,
 	                                  .start = config->start};
 	paxos_replica_status(replica, &status);
-	/* One that had joined durably takes part at once: its store may lag behind the REJOIN. */
-	server->is_rejoining = config->rejoining && status.role == PAXOS_OUTSIDER;
+	/*
+	 * One that had joined durably takes part at once, or when what it lacks was brought: its
+	 * store may lag behind the REJOIN. Who had not has no entries to lack.
+	 */
+	server->is_rejoining =
+		config->rejoining && status.role == PAXOS_OUTSIDER && status.holes == 0;
 	if (checker->durability != PAXOS_DISK || !word.is_given) {
 		return;
 	}

@@ -300,10 +300,18 @@ struct slice disk_record(const struct disk *disk, uint64_t number)
 
 struct disk_word disk_word(const struct disk *disk)
 {
-	for (size_t i = (size_t)(disk->durable + 1 - disk->base); i > 0; i--) {
-		if (disk->records[i - 1].word.is_given) {
-			return disk->records[i - 1].word;
-		}
+	const struct disk_record *record;
+
+	if (disk->durable < disk->base) {
+		return (struct disk_word){0};
 	}
-	return (struct disk_word){0};
+	record = record_of(disk, disk->durable);
+	if (record->word.is_given) {
+		return record->word;
+	}
+	/* A full disk takes no more amid the records of a turn. */
+	return (struct disk_word){.is_given = true,
+	                          .promised = record->mark.promised,
+	                          .accepted = record->mark.accepted,
+	                          .length = record->mark.length};
 }

@@ -18,7 +18,7 @@
  * A crash keeps what is durable, and of the frames being written a prefix that chance draws. The
  * next one is torn: gone, or (it was written in any order) bad while its copy is good.
  *
- * With each record the disk keeps what the server stood by when the turn that wrote it ended, so
+ * With the last record of a turn the disk keeps what the server stood by when the turn ended, so
  * that a restart can be held to it.
  *
  * Pure but for malloc. Threads: one.
@@ -118,5 +118,5 @@ void disk_crash(struct disk *disk, struct prng *prng, bool may_hurt);
 
 struct slice disk_record(const struct disk *disk, uint64_t number);
 
-/* The word of the last durable record that has one; not given if there is none. */
+/* The word of the last durable record, else what its mark says; not given if there is none. */
 struct disk_word disk_word(const struct disk *disk);
