@@ -376,7 +376,7 @@ enum store_answer store_lock_break(struct store *store, const struct store_op *o
 	session = holder.claim.session;
 	store_change_remove(store, store_item_key(holder.item), STORE_CAUSE_REVOKED);
 	store_change_put(store, record_new(store, op, session, result->number), STORE_CAUSE_ASKED);
-	return STORE_OK;
+	return op->number != 0 ? hand_over(store, op) : STORE_OK;
 }
 
 bool store_lock_is_held(const struct store *store, struct slice name, int64_t token)

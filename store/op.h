@@ -56,11 +56,11 @@ struct store_op {
 	uint8_t flags;
 	struct slice path;  /* empty for NOP, FULL and KILL */
 	struct slice value; /* SET; LOCK, PROCLAIM: data; BREAK: the record */
-	int64_t number;    /* ADD: by how much; KILL: the session; UNLOCK: who shall have it next, a
-	                     * session that waits, or 0 */
-	uint32_t limit;    /* LOCK: holders at most beside which it is granted; 0: shared */
-	uint32_t delay_ms; /* LOCK: how long it rests if the holder dies */
-	uint8_t priority;  /* LOCK: a higher one is served before a lower one */
+	int64_t number;     /* ADD: by how much; KILL: the session; UNLOCK, BREAK: who shall have it
+	                     * next, a session that waits, or 0 */
+	uint32_t limit;     /* LOCK: holders at most beside which it is granted; 0: shared */
+	uint32_t delay_ms;  /* LOCK: how long it rests if the holder dies */
+	uint8_t priority;   /* LOCK: a higher one is served before a lower one */
 };
 
 /* What its verb does not use is always written in one way. Limits are the caller's (must). */

@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "control/bin/coffer_follow.h"
+#include "control/bin/coffer_gets.h"
 #include "control/bin/coffer_hold.h"
+#include "control/bin/coffer_locks.h"
 #include "control/bin/coffer_words.h"
 #include "control/client/coffer_lock.h"
+#include "store/claim.h"
 
 struct look {
 	struct cli *cli;
@@ -132,23 +135,151 @@ static int show(const struct look *look)
 	return leader.term != 0 && !leader.is_resting ? CLI_DONE : CLI_FALSE;
 }
 
+/* --- giving it away --------------------------------------------------------------------------- */
+
+/* Who waits, and was meant by `to`. */
+struct heir {
+	const char *to;
+	int64_t number;                /* that `to` is, or -1 */
+	uint64_t by_value, by_session; /* 0: none */
+};
+
+static int on_waiter(void *context, const char *path, const struct coffer_result *file)
+{
+	struct heir *heir = context;
+	struct store_claim claim;
+
+	(void)path;
+	if (store_claim_read(slice_make(file->value, file->value_size), &claim)) {
+		if (heir->by_value == 0 && slice_equal(claim.data, slice_text(heir->to))) {
+			heir->by_value = claim.session;
+		}
+		if (claim.session == (uint64_t)heir->number) {
+			heir->by_session = claim.session;
+		}
+	}
+	return CLI_DONE;
+}
+
+/* Whoever says `to` of himself, the first in line; else the session of that number. */
+static int find_heir(struct cli *cli, const char *name, const char *to, uint64_t *ret_heir)
+{
+	const struct coffer_result none = {.outcome = COFFER_REFUSED, .answer = COFFER_NOT_FOUND};
+	char glob[COFFER_PATH_SIZE_MAX + 32];
+	struct coffer_request request = {
+		.verb = COFFER_FIND, .path = glob, .timeout_ms = cli->options.timeout_ms};
+	struct heir heir = {.to = to, .number = -1};
+	struct cli_paths paths = {0};
+	struct ctl_printer printer;
+	struct coffer_result result;
+	int r, code;
+
+	(void)cli_parse_number(to, 1, &heir.number);
+	(void)snprintf(glob, sizeof(glob), "/ctl/lock%s/.queue/*", name);
+	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, to);
+	r = cli_paths_find(cli, &request, &paths, &result);
+	code = r == COFFER_DONE ? cli_gets(cli, &request, &paths, on_waiter, &heir)
+	                        : cli_finish_as(cli, &printer, name, r, &result);
+	cli_paths_free(&paths);
+	*ret_heir = heir.by_value != 0 ? heir.by_value : heir.by_session;
+	if (code == CLI_DONE && *ret_heir == 0) {
+		(void)fprintf(stderr, "coffer: %s: %s does not wait\n", name, to);
+		(void)ctl_printer_end(&printer, &none);
+		return CLI_FALSE;
+	}
+	return code;
+}
+
+/* In the session of who leads. */
+static int give_in_session(struct cli *cli, const char *name, uint64_t heir)
+{
+	struct coffer_txn *txn = coffer_txn_new();
+	struct ctl_printer printer;
+	struct coffer_result result;
+	int r;
+
+	if (txn != NULL && heir != 0) {
+		coffer_txn_transfer(txn, name, heir);
+	} else if (txn != NULL) {
+		coffer_txn_unlock(txn, name, true);
+	}
+	r = cli_run_txn(cli, txn, &result);
+	if (r == COFFER_DONE) {
+		return cli_print_ended(cli, name, &result);
+	}
+	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, name);
+	return cli_finish(cli, &printer, r, &result);
+}
+
+static int give(struct cli *cli, const char *name)
+{
+	const struct cli_lock_options *lock = &cli->options.lock;
+	uint64_t heir = 0;
+	int code;
+
+	if ((lock->session != NULL) == (lock->reason != NULL) ||
+	    (lock->session != NULL && (lock->token != 0 || cli->in_shell))) {
+		return cli_fail_usage("elect --resign, --transfer",
+		                      cli->in_shell ? "give a --reason"
+		                                    : "give --session FILE of who leads, or a "
+		                                      "--reason");
+	}
+	if (lock->transfers) {
+		code = find_heir(cli, name, cli->options.arguments[1], &heir);
+		if (code != CLI_DONE) {
+			return code;
+		}
+	}
+	return lock->session != NULL ? give_in_session(cli, name, heir)
+	                             : cli_break(cli, name, heir);
+}
+
+/* --- the verb --------------------------------------------------------------------------------- */
+
+/* What is wrong with its use, or NULL. */
+static const char *misuse(const struct cli_options *options)
+{
+	const struct cli_lock_options *lock = &options->lock;
+	const int modes = lock->observes + lock->shows + lock->resigns + lock->transfers;
+	const bool is_alone = modes != 0 && !lock->transfers;
+	const bool gives = (lock->given & CLI_LOCK_GIVE) != 0;
+
+	if (modes > 1) {
+		return "one of --observe, --show, --resign, --transfer";
+	}
+	if (is_alone != (options->argument_count == 1)) {
+		return "NAME VALUE; NAME and --observe, --show or --resign; NAME --transfer TO";
+	}
+	if (modes != 0 &&
+	    ((lock->given & (CLI_LOCK_HOLD | CLI_LOCK_KEEP)) != 0 || options->command != NULL)) {
+		return "options of how to lead are for NAME VALUE";
+	}
+	if (!gives && (lock->given & CLI_LOCK_RECORD) != 0) {
+		return "--token and --reason are for --resign and --transfer";
+	}
+	return modes != 0 && !gives && (lock->given & CLI_LOCK_SESSION) != 0
+	               ? "--session is for who leads"
+	               : NULL;
+}
+
 int cli_elect(struct cli *cli)
 {
 	const struct cli_options *options = &cli->options;
 	const struct cli_lock_options *lock = &options->lock;
-	const bool looks = (lock->given & CLI_LOCK_LOOK) != 0;
 	struct look look = {.cli = cli, .code = CLI_GO_ON};
 	struct coffer_claim claim = lock->claim;
+	const char *why = misuse(options);
 
-	if (looks != (options->argument_count == 1) || (lock->observes && lock->shows) ||
-	    (looks &&
-	     ((lock->given & (CLI_LOCK_HOLD | CLI_LOCK_KEEP)) != 0 || options->command != NULL))) {
-		return cli_fail_usage("elect", "NAME VALUE, or NAME and --observe or --show alone");
+	if (why != NULL) {
+		return cli_fail_usage("elect", why);
 	}
 	if (!cli_lock_name(options->arguments[0], look.name)) {
 		return cli_fail_usage("elect", "the name is too long");
 	}
-	if (looks) {
+	if ((lock->given & CLI_LOCK_GIVE) != 0) {
+		return give(cli, look.name);
+	}
+	if ((lock->given & CLI_LOCK_LOOK) != 0) {
 		return lock->observes ? observe(&look) : show(&look);
 	}
 	claim.data = options->arguments[1];

@@ -6,6 +6,51 @@
 #include <string.h>
 
 #include "control/bin/coffer_follow.h"
+#include "control/bin/coffer_tree.h"
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+static int add_path(void *context, const struct coffer_entry *entry)
+{
+	struct cli_paths *paths = context;
+	const size_t room = paths->room != 0 ? 2 * paths->room : 64;
+	char **texts;
+
+	if (paths->count == paths->room) {
+		texts = realloc(paths->texts, room * sizeof(*texts));
+		if (texts == NULL) {
+			paths->is_full = true;
+			return -1;
+		}
+		paths->texts = texts;
+		paths->room = room;
+	}
+	paths->texts[paths->count] = strndup(entry->name, entry->name_size);
+	paths->is_full = paths->texts[paths->count] == NULL;
+	paths->count += !paths->is_full;
+	return paths->is_full ? -1 : 0;
+}
+
+int cli_paths_find(struct cli *cli, struct coffer_request *request, struct cli_paths *paths,
+                   struct coffer_result *ret_result)
+{
+	int r = cli_pin(cli, request, ret_result);
+
+	if (r == COFFER_DONE) {
+		r = coffer_each(cli->coffer, request, add_path, paths, NULL, ret_result);
+	}
+	return paths->is_full ? -ENOMEM : r;
+}
+
+void cli_paths_free(struct cli_paths *paths)
+{
+	for (size_t i = 0; i < paths->count; i++) {
+		free(paths->texts[i]);
+	}
+	free(paths->texts);
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* A file that was asked for, and has not been given yet. */
 struct slot {
@@ -18,8 +63,8 @@ struct slot {
 struct gets {
 	struct cli *cli;
 	struct coffer_request request;
-	char *const *paths;
-	size_t count, asked, given; /* given <= asked <= count */
+	const struct cli_paths *paths;
+	size_t asked, given; /* given <= asked <= paths->count */
 	struct slot slots[COFFER_REQUESTS_MAX];
 };
 
@@ -50,11 +95,11 @@ static int ask(struct gets *gets)
 {
 	int r = 0;
 
-	while (r == 0 && gets->asked < gets->count &&
+	while (r == 0 && gets->asked < gets->paths->count &&
 	       gets->asked - gets->given < COFFER_REQUESTS_MAX) {
 		struct slot *slot = slot_of(gets, gets->asked);
 
-		gets->request.path = gets->paths[gets->asked];
+		gets->request.path = gets->paths->texts[gets->asked];
 		*slot = (struct slot){0};
 		r = coffer_submit(gets->cli->coffer, &gets->request, on_got, slot, &slot->request);
 		gets->asked += r == 0;
@@ -65,7 +110,7 @@ static int ask(struct gets *gets)
 /* The next in line has ended. */
 static int give(struct gets *gets, cli_gets_fn *each, void *context)
 {
-	const char *path = gets->paths[gets->given];
+	const char *path = gets->paths->texts[gets->given];
 	struct slot *slot = slot_of(gets, gets->given);
 	struct ctl_printer printer;
 	int code;
@@ -100,15 +145,15 @@ static void end(struct gets *gets)
 	}
 }
 
-int cli_gets(struct cli *cli, const struct coffer_request *request, char *const *paths,
-             size_t count, cli_gets_fn *each, void *context)
+int cli_gets(struct cli *cli, const struct coffer_request *request, const struct cli_paths *paths,
+             cli_gets_fn *each, void *context)
 {
-	struct gets gets = {.cli = cli, .request = *request, .paths = paths, .count = count};
+	struct gets gets = {.cli = cli, .request = *request, .paths = paths};
 	int code = CLI_DONE;
 	int r;
 
 	gets.request.verb = COFFER_GET;
-	while (code == CLI_DONE && gets.given < gets.count) {
+	while (code == CLI_DONE && gets.given < paths->count) {
 		r = ask(&gets);
 		if (r < 0) {
 			code = cli_conclude_error(r);

@@ -5,9 +5,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/bin/coffer_child.h"
 #include "control/bin/coffer_follow.h"
+#include "control/bin/coffer_session_file.h"
 #include "control/bin/coffer_words.h"
 #include "control/client/coffer_lock.h"
 
@@ -26,6 +28,7 @@ struct hold {
 	uint64_t session;         /* the file's */
 	struct cli_child child;
 	struct coffer_lock_news news; /* the last */
+	bool is_kept;                 /* the session's file was written */
 	bool is_begun;                /* the command was started, or the token printed */
 	bool is_told;                 /* the command, that the lock ends */
 	bool is_lost;
@@ -210,13 +213,36 @@ static int end_by_signal(const struct hold *hold, int number)
 	return hold->is_begun ? CLI_DONE : SIGNALLED + number;
 }
 
+/* It waits, or holds: whoever may end that finds in a file what he needs. */
+static int keep_session(struct hold *hold)
+{
+	const char *path = hold->cli->options.lock.session;
+	int r;
+
+	if (path == NULL || hold->is_kept || hold->is_lost || hold->news.kind == 0) {
+		return CLI_GO_ON;
+	}
+	r = cli_session_file_write(hold->cli->coffer, path);
+	if (r < 0) {
+		(void)fprintf(stderr, "coffer: --session %s: %s\n", path, strerror(-r));
+		return CLI_USAGE;
+	}
+	hold->is_kept = true;
+	return CLI_GO_ON;
+}
+
 /* What is to be done now. Returns an exit code, or CLI_GO_ON. */
 static int act(struct hold *hold)
 {
 	const bool has_command = hold->child.pid != 0;
+	int r;
 
 	if (hold->news.kind == COFFER_LOCK_REFUSED) {
 		return say_refused(hold);
+	}
+	r = keep_session(hold);
+	if (r != CLI_GO_ON) {
+		return r;
 	}
 	if (hold->is_lost && !has_command) {
 		say_ends(hold);
@@ -342,6 +368,9 @@ static int run(struct hold *hold)
 	const int code = turn(hold);
 
 	give_back(hold);
+	if (hold->is_kept) {
+		(void)unlink(hold->cli->options.lock.session); /* somebody may have removed it */
+	}
 	cli_child_unwatch(&hold->child);
 	return code;
 }

@@ -25,14 +25,19 @@ enum {
 	OPTION_MARGIN,
 	OPTION_OBSERVE,
 	OPTION_SHOW,
+	OPTION_RESIGN,
+	OPTION_TRANSFER,
+	OPTION_SESSION,
 };
 
 static const struct argp_option OPTIONS[] = {
 	{"if-lock", OPTION_IF_LOCK, "NAME:TOKEN", 0,
          "set, add, del, incr: only while TOKEN is the present one of lock NAME", 0},
 	{"break", OPTION_BREAK, NULL, 0, "locks: take the lock NAME from who holds it", 0},
-	{"token", OPTION_TOKEN, "T", 0, "--break: from the holder with this token (the first)", 0},
-	{"reason", OPTION_REASON, "TEXT", 0, "--break: why, for those who look later", 0},
+	{"token", OPTION_TOKEN, "T", 0,
+         "--break, --reason: from the holder with this token (the first)", 0},
+	{"reason", OPTION_REASON, "TEXT", 0,
+         "--break, --resign, --transfer: why, for those who look later", 0},
 	{"shared", OPTION_SHARED, NULL, 0, "lock: beside others who share it", 0},
 	{"permits", OPTION_PERMITS, "N", 0, "lock: beside others, up to N in all", 0},
 	{"data", OPTION_DATA, "VALUE", 0, "lock: what the holder says of itself", 0},
@@ -50,6 +55,12 @@ static const struct argp_option OPTIONS[] = {
          "lock, elect, --ephemeral: the command is told so long before (a quarter of --ttl)", 0},
 	{"observe", OPTION_OBSERVE, NULL, 0, "elect: tell who leads, and each change", 0},
 	{"show", OPTION_SHOW, NULL, 0, "elect: tell who leads", 0},
+	{"resign", OPTION_RESIGN, NULL, 0,
+         "elect: end who leads, or who waits with --session; the next one leads", 0},
+	{"transfer", OPTION_TRANSFER, NULL, 0,
+         "elect: likewise, and who waits with this VALUE or session leads", 0},
+	{"session", OPTION_SESSION, "FILE", 0,
+         "lock, elect: keep id and secret of the session there, for --resign, --transfer", 0},
 	{0},
 };
 
@@ -186,10 +197,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->breaks = true;
 		return 0;
 	case OPTION_TOKEN:
-		options->given |= CLI_LOCK_BREAK;
+		options->given |= CLI_LOCK_RECORD;
 		return parse_number(state, "--token ", argument, 1, INT64_MAX, &options->token);
 	case OPTION_REASON:
-		options->given |= CLI_LOCK_BREAK;
+		options->given |= CLI_LOCK_RECORD;
 		options->reason = argument;
 		return 0;
 	case OPTION_OBSERVE:
@@ -199,6 +210,18 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_SHOW:
 		options->given |= CLI_LOCK_LOOK;
 		options->shows = true;
+		return 0;
+	case OPTION_RESIGN:
+		options->given |= CLI_LOCK_GIVE;
+		options->resigns = true;
+		return 0;
+	case OPTION_TRANSFER:
+		options->given |= CLI_LOCK_GIVE;
+		options->transfers = true;
+		return 0;
+	case OPTION_SESSION:
+		options->given |= CLI_LOCK_SESSION;
+		options->session = argument;
 		return 0;
 	case OPTION_SHARED:
 	case OPTION_PERMITS:

@@ -16,13 +16,16 @@
 
 /* Options that only some verbs take. */
 enum {
-	CLI_LOCK_FENCE = 1, /* --if-lock */
-	CLI_LOCK_BREAK = 2, /* --break, --token, --reason */
-	CLI_LOCK_CLAIM = 4, /* --shared, --permits, --data */
-	CLI_LOCK_HOLD = 8,  /* --wait, --try, --delay, --priority */
-	CLI_LOCK_LOOK = 16, /* --observe, --show */
-	CLI_LOCK_KEEP = 32, /* --ttl, --on-lost, --margin; and the verb may be followed by a
+	CLI_LOCK_FENCE = 1,     /* --if-lock */
+	CLI_LOCK_BREAK = 2,     /* --break */
+	CLI_LOCK_CLAIM = 4,     /* --shared, --permits, --data */
+	CLI_LOCK_HOLD = 8,      /* --wait, --try, --delay, --priority */
+	CLI_LOCK_LOOK = 16,     /* --observe, --show */
+	CLI_LOCK_KEEP = 32,     /* --ttl, --on-lost, --margin; and the verb may be followed by a
 	                     * command */
+	CLI_LOCK_RECORD = 64,   /* --token, --reason */
+	CLI_LOCK_GIVE = 128,    /* --resign, --transfer */
+	CLI_LOCK_SESSION = 256, /* --session */
 };
 
 /* What becomes of the command when its lock ends. */
@@ -45,6 +48,8 @@ struct cli_lock_options {
 	enum cli_on_lost on_lost;
 	const char *on_lost_command; /* CLI_LOST_RUN */
 	bool observes, shows;
+	bool resigns, transfers;
+	const char *session; /* path of a file; NULL: none was given */
 };
 
 /* A child of the whole, whose input is the struct. A fault is said, and ends the parsing. */

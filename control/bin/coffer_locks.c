@@ -11,58 +11,12 @@
 #include <unistd.h>
 
 #include "control/bin/coffer_gets.h"
-#include "control/bin/coffer_tree.h"
 #include "control/bin/coffer_words.h"
 #include "store/claim.h"
 
 enum {
 	GLOB_SIZE = 2 * COFFER_PATH_SIZE_MAX
 };
-
-/* --- the files -------------------------------------------------------------------------------- */
-
-/* Paths of all files of locks that are asked for, in tree order, so those of a lock together. */
-struct paths {
-	char **texts; /* owned, and each */
-	size_t count, room;
-	bool is_full; /* there is no memory */
-};
-
-static int add_path(void *context, const struct coffer_entry *entry)
-{
-	struct paths *paths = context;
-	const struct slice path = slice_make(entry->name, entry->name_size);
-	const size_t room = paths->room != 0 ? 2 * paths->room : 64;
-	enum store_claim_kind kind;
-	store_rev_t number;
-	struct slice name;
-	char **texts;
-
-	if (!store_claim_path_read(path, &name, &kind, &number)) {
-		return 0;
-	}
-	if (paths->count == paths->room) {
-		texts = realloc(paths->texts, room * sizeof(*texts));
-		if (texts == NULL) {
-			paths->is_full = true;
-			return -1;
-		}
-		paths->texts = texts;
-		paths->room = room;
-	}
-	paths->texts[paths->count] = strndup(entry->name, entry->name_size);
-	paths->is_full = paths->texts[paths->count] == NULL;
-	paths->count += !paths->is_full;
-	return paths->is_full ? -1 : 0;
-}
-
-static void free_paths(struct paths *paths)
-{
-	for (size_t i = 0; i < paths->count; i++) {
-		free(paths->texts[i]);
-	}
-	free(paths->texts);
-}
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
@@ -297,11 +251,11 @@ static int show_file(void *context, const char *path, const struct coffer_result
 	                                                        : cli_conclude_error(-EBADMSG);
 }
 
-static int show_all(struct cli *cli, const struct paths *paths, const struct lives *lives,
+static int show_all(struct cli *cli, const struct cli_paths *paths, const struct lives *lives,
                     const struct coffer_request *request)
 {
 	struct view view = {.cli = cli, .lives = lives};
-	const int code = cli_gets(cli, request, paths->texts, paths->count, show_file, &view);
+	const int code = cli_gets(cli, request, paths, show_file, &view);
 
 	if (code != CLI_DONE) {
 		json_decref(view.lock);
@@ -322,7 +276,7 @@ static int show(struct cli *cli)
 		.rev = options->rev,
 		.timeout_ms = options->timeout_ms,
 	};
-	struct paths paths = {0};
+	struct cli_paths paths = {0};
 	struct lives lives = {0};
 	struct ctl_printer printer;
 	struct coffer_result result;
@@ -330,13 +284,7 @@ static int show(struct cli *cli)
 
 	/* No name of a lock begins with a dot; their files do. What is cut is too long. */
 	(void)snprintf(glob, sizeof(glob), "/ctl/lock%s%s/.**", names[0] != '/' ? "/" : "", names);
-	r = cli_pin(cli, &request, &result);
-	if (r == COFFER_DONE) {
-		r = coffer_each(cli->coffer, &request, add_path, &paths, NULL, &result);
-	}
-	if (paths.is_full) {
-		r = -ENOMEM;
-	}
+	r = cli_paths_find(cli, &request, &paths, &result);
 	/* Only the leader knows how long; without it, and of the past, that is not told. */
 	if (r == COFFER_DONE && paths.count != 0 && options->rev == 0 && !options->is_stale) {
 		(void)coffer_sessions(cli->coffer, add_session, &lives, NULL);
@@ -344,7 +292,7 @@ static int show(struct cli *cli)
 	ctl_printer_init(&printer, options->is_json, COFFER_FIND, names);
 	r = r == COFFER_DONE ? show_all(cli, &paths, &lives, &request)
 	                     : cli_finish(cli, &printer, r, &result);
-	free_paths(&paths);
+	cli_paths_free(&paths);
 	free(lives.entries);
 	return r;
 }
@@ -367,7 +315,7 @@ static void make_record(const char *reason, char record[COFFER_LOCK_DATA_SIZE_MA
 	               user != NULL ? user->pw_name : "?", host, reason);
 }
 
-static int print_broken(const struct cli *cli, const char *name, const struct coffer_result *result)
+int cli_print_ended(const struct cli *cli, const char *name, const struct coffer_result *result)
 {
 	if (!cli->options.is_json) {
 		(void)printf("%lld\n", (long long)result->number);
@@ -379,40 +327,47 @@ static int print_broken(const struct cli *cli, const char *name, const struct co
 	return fflush(stdout) == 0 ? CLI_DONE : cli_fail_output();
 }
 
-static int break_lock(struct cli *cli)
+int cli_break(struct cli *cli, const char *name, uint64_t heir)
 {
 	const struct cli_lock_options *lock = &cli->options.lock;
-	char name[COFFER_LOCK_NAME_SIZE_MAX + 1], record[COFFER_LOCK_DATA_SIZE_MAX + 1];
+	char record[COFFER_LOCK_DATA_SIZE_MAX + 1];
 	struct ctl_printer printer;
 	struct coffer_result result;
 	struct coffer_txn *txn;
 	int r;
 
-	if (cli->options.argument_count == 0 || lock->reason == NULL) {
+	make_record(lock->reason, record);
+	txn = coffer_txn_new();
+	if (txn != NULL) {
+		coffer_txn_break(txn, name, lock->token != 0 ? lock->token : COFFER_ANY, heir,
+		                 record, strlen(record));
+	}
+	r = cli_run_txn(cli, txn, &result);
+	if (r == COFFER_DONE) {
+		return cli_print_ended(cli, name, &result);
+	}
+	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, name);
+	return cli_finish(cli, &printer, r, &result);
+}
+
+static int break_lock(struct cli *cli)
+{
+	char name[COFFER_LOCK_NAME_SIZE_MAX + 1];
+
+	if (cli->options.argument_count == 0 || cli->options.lock.reason == NULL) {
 		return cli_fail_usage("locks --break", "name the lock, and give a --reason");
 	}
 	if (!cli_lock_name(cli->options.arguments[0], name)) {
 		return cli_fail_usage("locks --break", "the name is too long");
 	}
-	make_record(lock->reason, record);
-	txn = coffer_txn_new();
-	if (txn != NULL) {
-		coffer_txn_break(txn, name, lock->token != 0 ? lock->token : COFFER_ANY, record,
-		                 strlen(record));
-	}
-	r = cli_run_txn(cli, txn, &result);
-	if (r == COFFER_DONE) {
-		return print_broken(cli, name, &result);
-	}
-	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, name);
-	return cli_finish(cli, &printer, r, &result);
+	return cli_break(cli, name, 0);
 }
 
 int cli_locks(struct cli *cli)
 {
 	const struct cli_lock_options *lock = &cli->options.lock;
 
-	if (!lock->breaks && (lock->given & CLI_LOCK_BREAK) != 0) {
+	if (!lock->breaks && (lock->given & CLI_LOCK_RECORD) != 0) {
 		return cli_fail_usage("locks", "--token and --reason are for --break");
 	}
 	return lock->breaks ? break_lock(cli) : show(cli);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/bin/coffer_session_file.h"
 #include "control/client/place.h"
 #include "control/client/secret_file.h"
 
@@ -99,6 +100,14 @@ int cli_open(struct cli *cli)
 	}
 	if (given->timeout_ms != 0) {
 		options.timeout_ms = given->timeout_ms; /* of what names none */
+	}
+	if (given->lock.session != NULL && (given->lock.given & CLI_LOCK_GIVE) != 0) {
+		r = cli_session_file_read(given->lock.session, &options);
+		if (r < 0) {
+			(void)fprintf(stderr, "coffer: --session %s: %s\n", given->lock.session,
+			              r == -EINVAL ? "there is no session in it" : strerror(-r));
+			return CLI_USAGE;
+		}
 	}
 	if (given->lock.ttl_ms != 0) {
 		options.ttl_ms = given->lock.ttl_ms;

@@ -46,7 +46,7 @@ static const char DOC[] =
 	"  sync DIR GLOB       keeps a folder equal to the files that match\n"
 	"  locks [GLOB]        who holds which lock, and who waits; or breaks one\n"
 	"  lock NAME [-- COMMAND...]  holds a lock while a command runs\n"
-	"  elect NAME VALUE [-- COMMAND...]  leads while a command runs; or who leads?\n"
+	"  elect NAME VALUE [-- COMMAND...]  leads while a command runs; or who leads? (--show)\n"
 	"  session list | show ID | kill ID  tells of sessions, or ends one\n"
 	"  rev                 prints the store's revision\n"
 	"  nop                 goes through agreement, changes nothing\n"
@@ -58,7 +58,7 @@ static const char DOC[] =
 	"Exit codes: 0 done; 1 condition false, or not there; 2 wrong use; 3 no quorum, or nobody "
 	"reached; 4 refused; 5 deadline passed, outcome unknown; 6 no event in time, or the lock "
 	"was lost; 7 the command of --exec failed. lock, elect, --ephemeral: that of their "
-        "command.";
+	"command.";
 
 static const struct argp_option OPTIONS[] = {
 	{"output", 'o', "text|json", 0, "How to print (text)", 0},

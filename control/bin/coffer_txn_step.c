@@ -356,7 +356,7 @@ static bool read_proclaim(struct line *line)
 static bool read_break(struct line *line)
 {
 	const struct cli_word *record;
-	int64_t token = COFFER_ANY;
+	int64_t token = COFFER_ANY, heir = 0;
 	struct path lock;
 
 	if (!take_path(line, true, &lock) ||
@@ -365,10 +365,12 @@ static bool read_break(struct line *line)
 		return false;
 	}
 	record = take_value(line, COFFER_LOCK_DATA_SIZE_MAX);
-	if (record == NULL) {
+	if (record == NULL ||
+	    (takes(line, "to") && !take_number(line, "a session, from 1", 1, INT64_MAX, &heir))) {
 		return false;
 	}
-	coffer_txn_break(line->text->txn, lock.text, token, record->text, record->size);
+	coffer_txn_break(line->text->txn, lock.text, token, (uint64_t)heir, record->text,
+	                 record->size);
 	line->step.counts = true;
 	return true;
 }

@@ -30,9 +30,13 @@ static const struct cli_verb VERBS[] = {
 	{"watch", 1, 1, CLI_TAKES_FROM | CLI_TAKES_EXEC, 0, cli_watch},
 	{"log", 0, 1, CLI_TAKES_FROM, 0, cli_log},
 	{"sync", 2, 2, CLI_TAKES_EXEC | CLI_TAKES_ONCE, 0, cli_sync},
-	{"locks", 0, 1, CLI_TAKES_REV, CLI_LOCK_BREAK, cli_locks},
-	{"lock", 1, 1, 0, CLI_LOCK_CLAIM | CLI_LOCK_HOLD | CLI_LOCK_KEEP, cli_lock},
-	{"elect", 1, 2, 0, CLI_LOCK_HOLD | CLI_LOCK_KEEP | CLI_LOCK_LOOK, cli_elect},
+	{"locks", 0, 1, CLI_TAKES_REV, CLI_LOCK_BREAK | CLI_LOCK_RECORD, cli_locks},
+	{"lock", 1, 1, 0, CLI_LOCK_CLAIM | CLI_LOCK_HOLD | CLI_LOCK_KEEP | CLI_LOCK_SESSION,
+         cli_lock},
+	{"elect", 1, 2, 0,
+         CLI_LOCK_HOLD | CLI_LOCK_KEEP | CLI_LOCK_SESSION | CLI_LOCK_LOOK | CLI_LOCK_GIVE |
+                 CLI_LOCK_RECORD,
+         cli_elect},
 	{"session", 1, 2, 0, 0, cli_session},
 	{"rev", 0, 0, 0, 0, cli_rev},
 	{"nop", 0, 0, 0, 0, cli_nop},
@@ -56,7 +60,10 @@ static const struct not_taken {
 
 static const struct not_taken LOCK_NOT_TAKEN[] = {
 	{CLI_LOCK_FENCE, "takes no --if-lock"},
-	{CLI_LOCK_BREAK, "takes no --break, --token, --reason"},
+	{CLI_LOCK_BREAK, "takes no --break"},
+	{CLI_LOCK_RECORD, "takes no --token, --reason"},
+	{CLI_LOCK_GIVE, "takes no --resign, --transfer"},
+	{CLI_LOCK_SESSION, "takes no --session"},
 	{CLI_LOCK_CLAIM, "takes no --shared, --permits, --data"},
 	{CLI_LOCK_HOLD, "takes none of the options of lock"},
 	{CLI_LOCK_KEEP, "takes no --ttl, --on-lost, --margin"},

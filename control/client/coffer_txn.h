@@ -114,10 +114,11 @@ void coffer_txn_proclaim(struct coffer_txn *txn, const char *lock, const void *d
                          size_t data_size);
 /*
  * Takes it from whoever holds it under this token; COFFER_ANY: from the first. The record tells
- * people who did it, and why.
+ * people who did it, and why. heir: a session that waits and shall have it, COFFER_NOT_FOUND if it
+ * does not; 0: by the queue.
  */
-void coffer_txn_break(struct coffer_txn *txn, const char *lock, int64_t token, const void *record,
-                      size_t record_size);
+void coffer_txn_break(struct coffer_txn *txn, const char *lock, int64_t token, uint64_t heir,
+                      const void *record, size_t record_size);
 /* Ends a session, as if it had expired. */
 void coffer_txn_kill(struct coffer_txn *txn, uint64_t session);
 

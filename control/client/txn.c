@@ -286,12 +286,13 @@ void coffer_txn_proclaim(struct coffer_txn *txn, const char *lock, const void *d
 	add_op(txn, &op);
 }
 
-void coffer_txn_break(struct coffer_txn *txn, const char *lock, int64_t token, const void *record,
-                      size_t record_size)
+void coffer_txn_break(struct coffer_txn *txn, const char *lock, int64_t token, uint64_t heir,
+                      const void *record, size_t record_size)
 {
 	const struct store_op op = {
 		.verb = STORE_VERB_BREAK,
 		.rev = token,
+		.number = (int64_t)heir,
 		.path = text_of(txn, lock),
 		.value = bytes_of(txn, record, record_size, STORE_LOCK_DATA_MAX),
 	};

@@ -383,7 +383,7 @@ static void test_operator_breaks_it(void **state)
 	token = ears[0].last.token;
 	ask(handles[1], "/db", NULL, &ears[1]);
 	until_told(&ears[1], "w");
-	coffer_txn_break(txn, "/db", token, "test", 4);
+	coffer_txn_break(txn, "/db", token, 0, "test", 4);
 	operate(txn);
 	until_told(&ears[0], "hl");
 	assert_int_equal(ears[0].last.cause, COFFER_CAUSE_REVOKED);

@@ -194,7 +194,7 @@ static void test_locks_guard_what_is_written_under_them(void **state)
 	assert_int_equal(coffer_set_fenced(coffer, "/db", token, "/data", "1", 1, COFFER_ANY, NULL),
 	                 COFFER_DONE);
 
-	coffer_txn_break(txn, "/db", token, "by test", 7);
+	coffer_txn_break(txn, "/db", token, 0, "by test", 7);
 	assert_int_equal(run(other, COFFER_DONE, COFFER_OK).number, token);
 	assert_int_equal(
 		coffer_set_fenced(coffer, "/db", token, "/data", "2", 1, COFFER_ANY, &result),

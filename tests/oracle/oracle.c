@@ -600,6 +600,25 @@ static void pass_on(struct oracle *oracle, struct slice name)
 	}
 }
 
+/* The holder has gone; if it was said who shall have it next, it has it. */
+static enum store_answer hand_over(struct oracle *oracle, const struct store_op *op)
+{
+	struct oracle_claim *heir;
+
+	if (op->number == 0) {
+		return STORE_OK;
+	}
+	heir = own_claim(oracle, (uint64_t)op->number, op->path, false);
+	if (heir == NULL) {
+		return STORE_NOT_FOUND;
+	}
+	if (!may_stand_together(oracle, op->path, &heir->limit)) {
+		return STORE_LOCKED;
+	}
+	pass_to(oracle, heir);
+	return STORE_OK;
+}
+
 static enum store_answer do_unlock(struct ask *ask, const struct store_op *op)
 {
 	struct oracle *oracle = ask->oracle;
@@ -618,18 +637,7 @@ static enum store_answer do_unlock(struct ask *ask, const struct store_op *op)
 		return STORE_OK;
 	}
 	drop_claim(oracle, own, STORE_CAUSE_RELEASED);
-	if (op->number == 0) {
-		return STORE_OK;
-	}
-	own = own_claim(oracle, (uint64_t)op->number, op->path, false);
-	if (own == NULL) {
-		return STORE_NOT_FOUND;
-	}
-	if (!may_stand_together(oracle, op->path, &own->limit)) {
-		return STORE_LOCKED;
-	}
-	pass_to(oracle, own);
-	return STORE_OK;
+	return hand_over(oracle, op);
 }
 
 static enum store_answer do_proclaim(struct ask *ask, const struct store_op *op)
@@ -676,7 +684,7 @@ static enum store_answer do_break(struct ask *ask, const struct store_op *op)
 	}
 	drop_claim(oracle, holder, STORE_CAUSE_REVOKED);
 	put(oracle, slice_text(path), slice_make(record, (size_t)size + op->value.size), 0);
-	return STORE_OK;
+	return hand_over(oracle, op);
 }
 
 /* What all operations on locks ask for, then the operation. */

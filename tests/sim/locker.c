@@ -154,6 +154,7 @@ static void break_lock(struct locker *locker, struct stage *stage, unsigned lock
 	op.verb = STORE_VERB_BREAK;
 	op.path = vault_lock(lock);
 	op.value = slice_text("by an operator");
+	op.number = prng_below(&stage->prng, 2) != 0 ? some_session(locker, stage) : 0;
 	ask(locker, stage, ERRAND_OPERATE, NULL, &op);
 }
 

@@ -105,6 +105,7 @@ MALFORMED = (
     ("add /a 1.5", "1.5: must be"), ("add /a 9223372036854775808", "must be"),
     ("set /" + "a" * 512 + " b", "longer than 512"), ("lock " + "a" * 475, "longer than 475"),
     ("set /a " + "b" * 32769, "larger than 32768"), ("proclaim l " + "b" * 4097, "larger than"),
+    ("break l any x to 0", "0: must be a session"), ("break l any x for 3", "for: is too much"),
     ("set /a b\n" * 129, "line 129: there are more than 128"),
     ("# \n" * 100000, "more than 262144 bytes"), ("\x1b[2J /a", "?[2J: is no operation"),
 )
@@ -607,6 +608,82 @@ def elections(shell):
         job.end(-signal.SIGTERM)
 
 
+def passing_on(shell):
+    """Who leads is ended by another process: one that has its session, or an operator."""
+    file = shell.cluster.folder / "session"
+
+    def campaign(value, *options):
+        return Job(shell, "elect", "p", value, *options, "--", "sh", "-c", LISTENER)
+
+    def wait_for_waiters(*values):
+        wait_for(f"{values} wait", lambda: [
+            w["value"] for w in shell.json("locks", "p")["waiters"]] == list(values))
+
+    onlooker = Job(shell, "elect", "p", "--observe")
+    onlooker.expect("nobody\n")
+    first = campaign("a", "--session", file)
+    first.expect("ready\n")
+    check(file.stat().st_mode & 0o777 == 0o600 and re.fullmatch(r"\d+ \d+\n", file.read_text()),
+          "the session's file", file.read_text())
+    kept = file.read_text()
+    second, third = campaign("b"), None
+    wait_for_waiters("b")
+    third = campaign("c", "--session", file.with_suffix(".c"))
+    wait_for_waiters("b", "c")
+    shell.run("elect", "--transfer", "p", "d", "--session", file, expect=1)
+    shell.run("elect", "--transfer", "p", "4711", "--reason", "a test", expect=1)
+    shell.run("elect", "--resign", "p", "--token", "1", "--reason", "a test", expect=1)
+    check(first.process.poll() is None and first.said() == "ready\n", "nothing has happened")
+    number(shell.run("elect", "--transfer", "p", "c", "--session", file))
+    third.expect("ready\n")
+    check(first.end(6) == "ready\nterm\n", "who led is told")
+    check("another process gave it back" in first.errors.read_text(), "and why",
+          first.errors.read_text())
+    check(not file.exists(), "its file is gone")
+    file.write_text(kept)
+    shell.run("elect", "--resign", "p", "--session", file, expect=4)
+    number(shell.run("elect", "--resign", "p", "--session", file.with_suffix(".c")))
+    second.expect("ready\n")
+    check(third.end(6) == "ready\nterm\n", "who resigned is told")
+    others = [campaign(value) for value in "de"]
+    wait_for("both wait", lambda: len(shell.json("locks", "p")["waiters"]) == 2)
+    session = shell.json("locks", "p")["waiters"][1]["session"]
+    last = shell.json("locks", "p")["waiters"][1]["value"]
+    told = shell.json("elect", "--transfer", "p", session, "--reason", "it is better")
+    check(told["lock"] == "/p" and told["token"] > 0, "in JSON", told)
+    others["de".index(last)].expect("ready\n")
+    second.end(6)
+    number(shell.run("elect", "--resign", "p", "--reason", "enough"))
+    for job in others:
+        job.expect("ready\n")
+    check("enough\n" in shell.json("locks", "p")["broken"]["value"] + "\n", "the record")
+    others["de".index(last)].end(6)
+    number(shell.run("elect", "--resign", "p", "--reason", "enough"))
+    shell.run("elect", "--resign", "p", "--reason", "enough", expect=1)
+    for job in others:
+        job.end(6)
+    wait_for("nobody leads", lambda: onlooker.said().endswith("nobody\n"))
+    said = [re.sub(".* value ", "", line) for line in onlooker.said().splitlines()]
+    check(said[1:] == ["a", "c", "b", last, "d" if last == "e" else "e", "nobody"],
+          "nobody between two", said)
+    onlooker.signal(signal.SIGTERM)
+    onlooker.end(-signal.SIGTERM)
+    waiter = Job(shell, "lock", "q", "--session", file, "--", "sh", "-c", LISTENER)
+    waiter.expect("ready\n")
+    number(shell.run("elect", "--resign", "q", "--session", file))
+    waiter.end(6)
+    file.write_text("none\n")
+    for wrong in (("--resign", "p"), ("--transfer", "p", "--reason", "x"),
+                  ("--resign", "p", "x", "--reason", "x"), ("--resign", "p", "--session", file),
+                  ("--resign", "p", "--session", "/no/such/file"),
+                  ("--resign", "p", "--session", file, "--reason", "x"),
+                  ("--resign", "--transfer", "p", "--reason", "x"),
+                  ("p", "x", "--reason", "x"), ("--show", "p", "--session", file),
+                  ("--resign", "p", "--reason", "x", "--", "true")):
+        shell.run("elect", *wrong, expect=2)
+    shell.run("elect", "p", "x", "--session", "/no/such/folder/file", "--", "true", expect=2)
+
+
 def sessions(shell):
     job = Job(shell, "-o", "json", "lock", "s/l", "--ttl", "3s")
     mine = json.loads(job.expect("\n"))["session"]
@@ -629,7 +706,7 @@ def sessions(shell):
 def test_commands_under_locks(tools):
     cluster = Kernel(tools, 3, relayed=False).up()
     for part in (commands, two_terminals, killed, on_a_terminal, kinds, lost, ephemeral, elections,
-                 sessions):
+                 passing_on, sessions):
         part(Shell(cluster))
     cluster.wait_level()
     cluster.down()

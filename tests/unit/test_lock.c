@@ -415,6 +415,29 @@ static void test_operator_breaks_a_lock(void **state)
 	end(&world);
 }
 
+static void test_operator_gives_a_lock_to_one_that_waits(void **state)
+{
+	struct store_op op = {
+		.verb = STORE_VERB_BREAK, .rev = STORE_REV_ANY, .path = slice_text("/db")};
+	struct store_result first, result;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	first = lock(&world, 0, "/db");
+	(void)lock(&world, 1, "/db");
+	op.number = (int64_t)world.sessions[2];
+	assert_int_equal(ask(&world, 5, op).answer, STORE_NOT_FOUND);
+	assert_true(is_held(&world, "/db", first.number));
+	(void)lock(&world, 2, "/db");
+	result = ask(&world, 5, op);
+	assert_int_equal(result.answer, STORE_OK);
+	assert_true(result.number == first.number);
+	assert_int_equal(result.first, now(&world) - 3); /* gone, the record, the heir's two */
+	assert_int_equal(holder(&world, "/db", now(&world) - 1), 2);
+	end(&world);
+}
+
 static void test_operator_ends_a_session(void **state)
 {
 	struct store_op kill = {.verb = STORE_VERB_KILL};
@@ -574,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_holder_dies),
 		cmocka_unit_test(test_who_closes_or_is_granted_while_dying_leaves_no_delay),
 		cmocka_unit_test(test_operator_breaks_a_lock),
+		cmocka_unit_test(test_operator_gives_a_lock_to_one_that_waits),
 		cmocka_unit_test(test_operator_ends_a_session),
 		cmocka_unit_test(test_holder_hands_over_to_whom_it_names),
 		cmocka_unit_test(test_holder_says_something_new),

@@ -305,6 +305,7 @@ static struct store_op draw_lock_op(struct world *world)
 		op.verb = STORE_VERB_BREAK;
 		op.value = draw_value(world);
 		op.rev = chance(world, 1, 2) ? -1 : draw_token(world, op.path);
+		op.number = chance(world, 1, 2) ? (int64_t)draw_session(world) : 0;
 		break;
 	case 2:
 	case 3:
