@@ -284,6 +284,36 @@ void paxos_alive_page(const struct paxos_core *core, const struct paxos_alive *a
 	answer->value = slice_make(memory, size);
 }
 
+void paxos_alive_owned(const struct paxos_core *core, const struct proto_request *request,
+                       uint8_t memory[PROTO_PIECE_SIZE], struct proto_answer *answer)
+{
+	const uint64_t session = (uint64_t)request->rev;
+	struct proto_page_entry entry = {.name = request->after};
+	size_t size = 0;
+
+	if (request->after.size > STORE_PATH_SIZE_MAX) {
+		answer->answer = STORE_TOO_LARGE;
+	} else if (store_session(core->store, session) == NULL) {
+		answer->answer = STORE_NOT_FOUND;
+	}
+	while (answer->answer == STORE_OK && !answer->has_more &&
+	       store_owned_behind(core->store, session, entry.name, &entry.name, &entry.revision)) {
+		const size_t grown =
+			request->limit != 0 && answer->count == request->limit
+				? 0
+				: proto_page_put(memory, size,
+		                                 PROTO_PIECE_SIZE - PROTO_ANSWER_OVERHEAD, &entry);
+
+		if (grown == 0) {
+			answer->has_more = true;
+		} else {
+			size = grown;
+			answer->count++;
+		}
+	}
+	answer->value = slice_make(memory, size);
+}
+
 /* --- a turn -------------------------------------------------------------------------------- */
 
 void paxos_alive_gap(struct paxos_alive *alive, uint64_t gap_ns)

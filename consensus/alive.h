@@ -91,6 +91,10 @@ void paxos_alive_page(const struct paxos_core *core, const struct paxos_alive *a
                       uint64_t after, unsigned limit, uint8_t memory[PROTO_PIECE_SIZE],
                       struct proto_answer *answer);
 
+/* Likewise a page of what goes with the session that OWNED names; fills in the answer, too. */
+void paxos_alive_owned(const struct paxos_core *core, const struct proto_request *request,
+                       uint8_t memory[PROTO_PIECE_SIZE], struct proto_answer *answer);
+
 /* The largest gap between two turns lately, as the shell measured it. */
 void paxos_alive_gap(struct paxos_alive *alive, uint64_t gap_ns);
 

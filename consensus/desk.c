@@ -356,17 +356,23 @@ static void answer_alive(struct paxos_core *core, struct paxos_desk *desk,
 	            session != NULL ? session->ttl_ms : 0);
 }
 
+/* Pages of sessions, and of what goes with one. */
 static void answer_sessions(struct paxos_core *core, struct paxos_desk *desk,
                             const struct paxos_address *address,
                             const struct proto_request *request)
 {
 	uint8_t page[PROTO_PIECE_SIZE];
 	struct proto_answer answer = {
-		.verb = PROTO_SESSIONS,
+		.verb = request->verb,
 		.store_revision = store_root_revision(store_root(core->store)),
 	};
 
-	paxos_alive_page(core, &desk->alive, (uint64_t)request->rev, request->limit, page, &answer);
+	if (request->verb == PROTO_OWNED) {
+		paxos_alive_owned(core, request, page, &answer);
+	} else {
+		paxos_alive_page(core, &desk->alive, (uint64_t)request->rev, request->limit, page,
+		                 &answer);
+	}
 	paxos_answer_send(core, desk->message, address, &request->head, &answer);
 }
 
@@ -377,7 +383,7 @@ static bool answer_of_alive(struct paxos_core *core, struct paxos_desk *desk,
 {
 	if (request->verb == PROTO_ALIVE) {
 		answer_alive(core, desk, address, &request->head);
-	} else if (request->verb == PROTO_SESSIONS) {
+	} else if (request->verb == PROTO_SESSIONS || request->verb == PROTO_OWNED) {
 		answer_sessions(core, desk, address, request);
 	} else {
 		return false;

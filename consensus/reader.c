@@ -146,6 +146,7 @@ static void read_view(struct store_view *view, const struct proto_request *reque
 	case PROTO_DELETE:
 	case PROTO_TXN:
 	case PROTO_SESSIONS:
+	case PROTO_OWNED:
 	case PROTO_NOP:
 	case PROTO_REV:
 	case PROTO_SELF:

@@ -96,7 +96,7 @@ void client_free(struct client *client)
 
 static bool request_is_good(const struct client_request *request)
 {
-	if (request->verb < PROTO_CLOSE || request->verb > PROTO_SESSIONS ||
+	if (request->verb < PROTO_CLOSE || request->verb > PROTO_VERB_MAX ||
 	    request->verb == PROTO_ALIVE || request->verb == PROTO_WATCH) {
 		return false;
 	}

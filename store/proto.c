@@ -39,12 +39,12 @@ static bool has_page(enum proto_verb verb)
 static bool has_revision(enum proto_verb verb)
 {
 	return verb == PROTO_GET || verb == PROTO_STAT || has_page(verb) || verb == PROTO_WATCH ||
-	       verb == PROTO_SESSIONS;
+	       verb == PROTO_SESSIONS || verb == PROTO_OWNED;
 }
 
 static bool verb_is_known(unsigned verb)
 {
-	return verb >= PROTO_OPEN && verb <= PROTO_SESSIONS;
+	return verb >= PROTO_OPEN && verb <= PROTO_VERB_MAX;
 }
 
 /* The same request with zero in all that its verb does not use. */
@@ -71,8 +71,11 @@ static struct proto_request plain(const struct proto_request *request)
 		out.ttl_ms = request->ttl_ms;
 		out.limit = request->limit;
 	}
-	if (verb == PROTO_SESSIONS) {
+	if (verb == PROTO_SESSIONS || verb == PROTO_OWNED) {
 		out.limit = request->limit;
+	}
+	if (verb == PROTO_OWNED) {
+		out.after = request->after;
 	}
 	if (has_page(verb)) {
 		out.offset = request->offset;
@@ -194,7 +197,7 @@ void proto_request_stamp(void *memory, size_t size, uint64_t first_unanswered, s
 /* What both sides hold true of an answer. */
 static bool answer_makes_sense(const struct proto_answer *answer)
 {
-	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_SESSIONS) {
+	if ((unsigned)answer->answer >= STORE_ANSWER_COUNT || answer->verb > PROTO_VERB_MAX) {
 		return false;
 	}
 	if (answer->verb == PROTO_NONE && answer->answer == STORE_OK) {

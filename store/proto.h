@@ -38,6 +38,8 @@ enum proto_verb {
 	PROTO_WATCH = 13,    /* events that match a glob, from a revision on; any server */
 	PROTO_TXN = 14,      /* write: a transaction (txn.h) in `value` */
 	PROTO_SESSIONS = 15, /* read: sessions with ids above `rev`, limit; no follower answers */
+	PROTO_OWNED = 16,    /* read: files of session `rev`, after, limit; no follower answers */
+	PROTO_VERB_MAX = PROTO_OWNED,
 };
 
 enum {
@@ -98,12 +100,12 @@ struct proto_request {
 	store_rev_t seen;          /* highest revision this client was ever told */
 	enum store_condition condition;
 	store_rev_t rev;    /* SET, DELETE: of the condition; reads: the state after it, 0 = the
-	                     * present one; WATCH: events from here on; SESSIONS: an id */
+	                     * present one; WATCH: events from here on; SESSIONS, OWNED: an id */
 	uint32_t ttl_ms;    /* OPEN; WATCH: how long it is kept if nothing is heard, 0 = end it */
 	uint32_t offset;    /* LIST, WALK: entries to pass over first */
-	uint16_t limit;     /* LIST, WALK, WATCH, SESSIONS: entries at most; 0 = as many as fit */
+	uint16_t limit;     /* pages: entries at most; 0 = as many as fit */
 	struct slice path;  /* or glob */
-	struct slice after; /* LIST: a name; WALK: a path; empty = from the start */
+	struct slice after; /* LIST: a name; WALK, OWNED: a path; empty = from the start */
 	struct slice value;
 };
 

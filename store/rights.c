@@ -94,6 +94,7 @@ bool store_rights_allow(unsigned rights, enum proto_verb verb)
 	case PROTO_WATCH:
 	case PROTO_ALIVE:
 	case PROTO_SESSIONS:
+	case PROTO_OWNED:
 		return (rights & STORE_MAY_READ) != 0;
 	case PROTO_OPEN:
 	case PROTO_CLOSE:

@@ -193,11 +193,11 @@ uint32_t store_session_count(const struct store *store)
 	return store->state.sessions.count;
 }
 
-bool store_delayed_next(const struct store *store, struct slice after, struct slice *ret_path,
-                        uint64_t *ret_until_ns)
+/* What an owner has behind the path `after`, or NULL. */
+static const struct store_item *owned_behind(const struct store *store, uint64_t owner,
+                                             struct slice after)
 {
 	uint8_t from[STORE_PATH_SIZE_MAX + 1] = {'/'};
-	struct store_claim claim;
 	struct slice path;
 
 	if (after.size > 0) {
@@ -205,13 +205,34 @@ bool store_delayed_next(const struct store *store, struct slice after, struct sl
 		memcpy(from, after.data, after.size);
 		from[after.size] = 0; /* before everything that begins with it */
 	}
-	path = store_owned_next(store->state.owned, STORE_OWNER_DELAYED,
-	                        slice_make(from, after.size + 1));
-	if (path.size == 0) {
+	path = store_owned_next(store->state.owned, owner, slice_make(from, after.size + 1));
+	return path.size == 0 ? NULL : store_tree_get(store->state.files, path);
+}
+
+bool store_owned_behind(const struct store *store, uint64_t session, struct slice after,
+                        struct slice *ret_path, store_rev_t *ret_revision)
+{
+	const struct store_item *item = owned_behind(store, session, after);
+
+	if (item == NULL) {
 		return false;
 	}
-	must(store_claim_read(store_item_value(store_tree_get(store->state.files, path)), &claim));
-	*ret_path = path;
+	*ret_path = store_item_key(item);
+	*ret_revision = item->revision;
+	return true;
+}
+
+bool store_delayed_next(const struct store *store, struct slice after, struct slice *ret_path,
+                        uint64_t *ret_until_ns)
+{
+	const struct store_item *item = owned_behind(store, STORE_OWNER_DELAYED, after);
+	struct store_claim claim;
+
+	if (item == NULL) {
+		return false;
+	}
+	must(store_claim_read(store_item_value(item), &claim));
+	*ret_path = store_item_key(item);
 	*ret_until_ns = claim.until_ns;
 	return true;
 }

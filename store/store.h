@@ -126,6 +126,13 @@ const struct store_session *store_session_next(const struct store *store, uint64
 uint32_t store_session_count(const struct store *store);
 
 /*
+ * Files that go with a session, in tree order: the first behind the path `after`, empty: of all.
+ * False: there is no more. The path is good until a change. Writer only.
+ */
+bool store_owned_behind(const struct store *store, uint64_t session, struct slice after,
+                        struct slice *ret_path, store_rev_t *ret_revision);
+
+/*
  * Locks that rest after their holder's death, in tree order: the first behind the path `after`
  * (empty: the first of all). False if there is none. An UNDELAY entry of that path whose time is
  * not below until_ns ends it. Good until the next store_apply(). Writer only.

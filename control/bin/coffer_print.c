@@ -184,6 +184,7 @@ static void print_text(const struct ctl_printer *printer, const struct coffer_re
 	case COFFER_NOP:
 	case COFFER_CLOSE:
 	case COFFER_SESSIONS:
+	case COFFER_OWNED:
 		break;
 	}
 }
@@ -248,6 +249,7 @@ static json_t *done_object(const struct ctl_printer *printer, const struct coffe
 	case COFFER_LIST:
 	case COFFER_FIND:
 	case COFFER_SESSIONS:
+	case COFFER_OWNED:
 		break;
 	}
 	return json_pack("{s:I}", "revision", (json_int_t)result->store_revision);

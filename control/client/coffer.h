@@ -165,6 +165,8 @@ enum coffer_verb {
 	COFFER_SELF = 12,  /* who answers, and who leads */
 	COFFER_TXN = 14,   /* `txn`; a write of several operations, see coffer_txn.h */
 	COFFER_SESSIONS = 15, /* those with ids above `rev`; limit; see coffer_sessions() */
+	COFFER_OWNED = 16, /* paths of the files that go with session `rev`, which is to be there;
+	                       * after, limit */
 };
 
 enum coffer_condition {
@@ -182,7 +184,7 @@ struct coffer_request {
 	enum coffer_verb verb;
 	unsigned flags;    /* COFFER_STALE, COFFER_ORDERED */
 	const char *path;  /* or glob; ends with a zero byte; NULL for CLOSE, NOP, REV, SELF,
-	                    * SESSIONS */
+	                    * SESSIONS, OWNED */
 	const void *value; /* SET */
 	size_t value_size; /* SET */
 	enum coffer_condition condition; /* SET, DELETE */
@@ -490,9 +492,10 @@ int coffer_self(struct coffer *coffer, struct coffer_result *ret_result);
 typedef int coffer_entry_fn(void *context, const struct coffer_entry *entry);
 
 /*
- * All entries that a LIST or FIND request asks for, page by page: of a directory, or the files
- * whose path matches a glob. Each page is consistent in itself; between two pages the tree may
- * change (compare store_revision). request->limit bounds a page, not the whole.
+ * All entries that a LIST, FIND or OWNED request asks for, page by page: of a directory, or the
+ * files whose path matches a glob, or that go with a session. Each page is consistent in itself;
+ * between two pages the tree may change (compare store_revision). request->limit bounds a page, not
+ * the whole.
  *
  * What `each` returned other than 0 ends it early and is in *ret_stopped, which may be NULL.
  * `ret_result` is that of the last page. Returns as coffer_call(), or -EBADMSG if a page makes no

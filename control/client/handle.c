@@ -32,7 +32,8 @@ enum {
 
 static_assert((int)COFFER_CLOSE == (int)PROTO_CLOSE && (int)COFFER_SET == (int)PROTO_SET &&
                       (int)COFFER_SELF == (int)PROTO_SELF && (int)COFFER_TXN == (int)PROTO_TXN &&
-                      (int)COFFER_SESSIONS == (int)PROTO_SESSIONS,
+                      (int)COFFER_SESSIONS == (int)PROTO_SESSIONS &&
+                      (int)COFFER_OWNED == (int)PROTO_OWNED,
               "verbs are the protocol's");
 static_assert((int)COFFER_IF_AT_MOST == (int)STORE_IF_AT_MOST, "conditions are the protocol's");
 static_assert((int)COFFER_SESSION_FULL == (int)STORE_SESSION_FULL && STORE_ANSWER_COUNT == 30,
@@ -509,7 +510,8 @@ static bool request_is_good(const struct coffer_request *request)
 	                        request->verb != COFFER_NOP;
 
 	return ((request->verb >= COFFER_SET && request->verb <= COFFER_SELF) ||
-	        request->verb == COFFER_CLOSE || request->verb == COFFER_SESSIONS || is_txn) &&
+	        request->verb == COFFER_CLOSE || request->verb == COFFER_SESSIONS ||
+	        request->verb == COFFER_OWNED || is_txn) &&
 	       is_txn == (request->txn != NULL) &&
 	       request->flags <= (COFFER_STALE | COFFER_ORDERED) && request->limit <= UINT16_MAX &&
 	       !(needs_path && request->path == NULL) &&

@@ -200,7 +200,8 @@ int coffer_each(struct coffer *coffer, const struct coffer_request *request, cof
 	struct coffer_result page;
 	int r, outcome;
 
-	if (request->verb != COFFER_LIST && request->verb != COFFER_FIND) {
+	if (request->verb != COFFER_LIST && request->verb != COFFER_FIND &&
+	    request->verb != COFFER_OWNED) {
 		return -EINVAL;
 	}
 	for (;;) {

@@ -686,8 +686,10 @@ def passing_on(shell):
 
 def sessions(shell):
     job = Job(shell, "-o", "json", "lock", "s/l", "--ttl", "3s")
-    mine = json.loads(job.expect("\n"))["session"]
+    told = json.loads(job.expect("\n"))
+    mine = told["session"]
     one = shell.json("session", "show", mine)
+    check(one["files"] == [{"lock": "/s/l", "token": told["token"]}], "its files", one)
     check(one["session"] == mine and one["ttl_ms"] == 3000 and 0 < one["left_ms"] <= 3000 and
           one["owns"] == 1, "show", one)
     listed = shell.json("session", "list")
@@ -695,6 +697,16 @@ def sessions(shell):
     check(mine in [o["session"] for o in listed], "list", listed)
     text = shell.run("session", "list").decode()
     check(re.search(rf"^session {mine} ttl 3000ms left \d+ms owns 1$", text, re.M), "text", text)
+    held = Held(shell)
+    held.txn("lock s/l", "lock s/m", *[f"set /s/f{n:03} {n} ephemeral" for n in range(100)])
+    owner = shell.json("stat", "/s/f000")["session"]
+    text = shell.run("session", "show", owner).decode().splitlines()
+    check(re.fullmatch(rf"session {owner} ttl \d+ms left \d+ms owns 102", text[0]) and
+          re.fullmatch(r"  waiter /s/l ticket \d+", text[1]) and
+          re.fullmatch(r"  holder /s/m token \d+", text[2]), "text of one", text)
+    check([line.split()[:2] for line in text[3:]] == [["file", f"/s/f{n:03}"] for n in range(100)],
+          "more files than a page has", text)
+    held.end()
     shell.run("session", "kill", mine)
     job.end(6)
     shell.run("session", "show", mine, expect=1)

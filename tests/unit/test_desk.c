@@ -13,6 +13,7 @@
 #include "consensus/desk.h"
 #include "consensus/upkeep.h"
 #include "store/proto_page.h"
+#include "store/txn.h"
 #include "tests/unit/core_fixture.h"
 
 #define MS ((uint64_t)1000000)
@@ -498,6 +499,76 @@ static void test_sessions_are_told_by_pages(void **state)
 	expect(2, STORE_NOT_LEADER);
 }
 
+/* A page of OWNED behind a path, as names with a blank behind each. */
+static bool owned_behind(const char *after, uint16_t limit, char ret_names[256])
+{
+	struct proto_request request = {.verb = PROTO_OWNED,
+	                                .rev = 1,
+	                                .after = slice_text(after),
+	                                .limit = limit,
+	                                .head = {.number = 5}};
+	struct proto_page_entry entry;
+	struct proto_answer answer;
+	unsigned count = 0;
+	bool bad = false;
+	uint8_t who;
+
+	say_to(&request, 1, 7);
+	assert_true(take(&answer, &who));
+	assert_int_equal(answer.answer, STORE_OK);
+	for (ret_names[0] = '\0'; proto_page_next(&answer.value, &entry, &bad); count++) {
+		assert_int_equal(entry.revision, count + 1);
+		assert_true(strlen(ret_names) + entry.name.size + 2 < 256);
+		(void)strncat(ret_names, (const char *)entry.name.data, entry.name.size);
+		(void)strcat(ret_names, " ");
+	}
+	assert_false(bad);
+	assert_int_equal(answer.count, count);
+	return answer.has_more;
+}
+
+static void test_what_goes_with_a_session_is_told_by_pages(void **state)
+{
+	static const char *const paths[] = {"/a/b", "/a/c", "/d", "/e"};
+	struct proto_request request = {.verb = PROTO_TXN,
+	                                .head = {.session = 1, .secret = SECRET, .number = 1},
+	                                .first_unanswered = 1};
+	struct store_op op = {
+		.verb = STORE_VERB_SET, .condition = STORE_IF_EQUAL, .rev = STORE_REV_ANY};
+	struct store_txn_writer writer;
+	uint8_t bytes[512];
+	char names[256];
+
+	(void)state;
+	have_session();
+	assert_false(owned_behind("", 0, names));
+	assert_string_equal(names, "");
+	store_txn_begin(&writer, bytes, sizeof(bytes));
+	for (unsigned i = 0; i < 4; i++) {
+		op.path = slice_text(paths[i]);
+		op.flags = i < 3 ? STORE_OP_EPHEMERAL : 0;
+		store_txn_then(&writer, &op);
+	}
+	request.value = store_txn_end(&writer);
+	say_to(&request, 1, 7);
+	decide();
+	expect(1, STORE_OK);
+	assert_false(owned_behind("", 0, names));
+	assert_string_equal(names, "/a/b /a/c /d ");
+	assert_true(owned_behind("", 2, names));
+	assert_string_equal(names, "/a/b /a/c ");
+	request = (struct proto_request){.verb = PROTO_OWNED, .rev = 2, .head = {.number = 5}};
+	say_to(&request, 1, 7);
+	expect(1, STORE_NOT_FOUND);
+	request.rev = 1;
+	leads = false;
+	core.role = PAXOS_FOLLOWER;
+	core.leader = 2;
+	request.flags = PROTO_FLAG_STALE;
+	say_to(&request, 2, 7);
+	expect(2, STORE_NOT_LEADER);
+}
+
 static void test_session_that_is_being_ended_is_not_told_alive(void **state)
 {
 	struct proto_request alive = {.verb = PROTO_ALIVE,
@@ -650,6 +721,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full_disk_uses_the_number_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_keep_alive_tells_the_base, begin, end),
 		cmocka_unit_test_setup_teardown(test_sessions_are_told_by_pages, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_goes_with_a_session_is_told_by_pages,
+	                                        begin, end),
 		cmocka_unit_test_setup_teardown(test_session_that_is_being_ended_is_not_told_alive,
 	                                        begin, end),
 		cmocka_unit_test_setup_teardown(test_nonsense_has_a_typed_answer, begin, end),

@@ -87,6 +87,28 @@ static void test_an_ask_for_sessions_comes_back(void **state)
 	assert_false(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
 }
 
+static void test_an_ask_for_what_goes_with_a_session_comes_back(void **state)
+{
+	const struct proto_request in = {.verb = PROTO_OWNED,
+	                                 .rev = 77,
+	                                 .limit = 9,
+	                                 .offset = 3,
+	                                 .path = slice_text("/x"),
+	                                 .after = slice_text("/a")};
+	struct proto_request out;
+	bool bad_verb;
+	const size_t size = proto_request_encode(&in, memory, sizeof(memory));
+
+	(void)state;
+	assert_int_equal(size, PROTO_REQUEST_OVERHEAD + 2);
+	assert_true(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
+	assert_int_equal(out.verb, PROTO_OWNED);
+	assert_int_equal(out.rev, 77);
+	assert_int_equal(out.limit, 9);
+	assert_true(slice_equal(out.after, slice_text("/a")));
+	assert_int_equal(out.offset + out.path.size, 0); /* it has none */
+}
+
 static void test_a_watch_and_its_page_come_back(void **state)
 {
 	const struct proto_request in = {
@@ -187,7 +209,7 @@ static void test_unknown_verb_is_told_apart(void **state)
 	const size_t size = proto_request_encode(&SET, memory, sizeof(memory));
 
 	(void)state;
-	memory[0] = PROTO_SESSIONS + 1;
+	memory[0] = PROTO_VERB_MAX + 1;
 	assert_false(proto_request_decode(slice_make(memory, size), &out, &bad_verb));
 	assert_true(bad_verb);
 	memory[0] = 0;
@@ -431,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_write_comes_back),
 		cmocka_unit_test(test_stamp_changes_two_fields_only),
 		cmocka_unit_test(test_an_ask_for_sessions_comes_back),
+		cmocka_unit_test(test_an_ask_for_what_goes_with_a_session_comes_back),
 		cmocka_unit_test(test_a_watch_and_its_page_come_back),
 		cmocka_unit_test(test_a_read_names_revision_and_offset),
 		cmocka_unit_test(test_what_a_verb_does_not_use_is_zero),

@@ -126,8 +126,9 @@ static void test_only_requests_have_tags(void **state)
 static void test_verbs_need_rights(void **state)
 {
 	static const enum proto_verb free[] = {PROTO_REV, PROTO_SELF},
-				     reads[] = {PROTO_GET,   PROTO_STAT,  PROTO_LIST,    PROTO_WALK,
-	                                        PROTO_WATCH, PROTO_ALIVE, PROTO_SESSIONS},
+				     reads[] = {PROTO_GET,      PROTO_STAT,  PROTO_LIST,
+	                                        PROTO_WALK,     PROTO_WATCH, PROTO_ALIVE,
+	                                        PROTO_SESSIONS, PROTO_OWNED},
 				     writes[] = {PROTO_OPEN,   PROTO_CLOSE, PROTO_SET,
 	                                         PROTO_DELETE, PROTO_NOP,   PROTO_TXN};
 
@@ -146,7 +147,7 @@ static void test_verbs_need_rights(void **state)
 		assert_true(store_rights_allow(STORE_MAY_ALL, writes[i]));
 	}
 	assert_false(store_rights_allow(STORE_MAY_ALL, PROTO_NONE));
-	assert_false(store_rights_allow(STORE_MAY_ALL, (enum proto_verb)(PROTO_SESSIONS + 1)));
+	assert_false(store_rights_allow(STORE_MAY_ALL, (enum proto_verb)(PROTO_VERB_MAX + 1)));
 }
 
 /* The example of PROTOCOL.md, by Python's hashlib.blake2b. */
