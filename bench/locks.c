@@ -10,6 +10,7 @@
 #include "bench/players.h"
 #include "bench/pulse.h"
 #include "bench/report.h"
+#include "bench/victim.h"
 #include "store/base/check.h"
 #include "store/base/prng.h"
 #include "store/claim.h"
@@ -210,12 +211,6 @@ static void death_done(struct locks *locks, unsigned player, const struct client
 	if (result->verb == PROTO_GET) {
 		must(store_claim_read(result->answer.value, &claim));
 		locks->ttl_ms = claim.ttl_ms;
-	} else if (result->verb == PROTO_TXN && result->context == CONTEXT_LOCK && player == 1) {
-		const struct store_claim_path path =
-			store_claim_holder(slice_text("/bench/death"), result->answer.number);
-
-		locks->under_way++;
-		players_send(locks->players, 1, PROTO_GET, store_claim_slice(&path));
 	} else if (result->verb == PROTO_TXN && result->context == CONTEXT_LOCK) {
 		must((result->answer.result & STORE_RESULT_QUEUED) != 0);
 		wait_in_queue(locks, player, "/bench/death", result->answer.number);
@@ -437,32 +432,40 @@ static int run_pulse(struct locks *locks, json_t *report)
 
 /* --- death ---------------------------------------------------------------------------------- */
 
-/* Player 1 holds the lock, player 0 waits for it; 1 falls silent at some moment. */
+/* Asks for the time to live that the holder was granted, and waits behind it. */
+static int wait_behind(struct locks *locks, const struct victim *victim)
+{
+	const struct store_claim_path path =
+		store_claim_holder(slice_text("/bench/death"), victim->token);
+
+	locks->under_way++;
+	players_send(locks->players, 0, PROTO_GET, store_claim_slice(&path));
+	lock(locks, 0, "/bench/death", CONTEXT_LOCK);
+	return settle(locks);
+}
+
+/* Another process holds the lock, player 0 waits for it; the other is killed at some moment. */
 static int die_once(struct locks *locks, uint32_t ttl_ms)
 {
 	const uint64_t ttl_ns = (uint64_t)ttl_ms * 1000000;
-	int r = players_replace(locks->players, 1, ttl_ms);
+	struct victim victim;
+	int r = victim_begin(&victim, &locks->config->post, prng_next(&locks->prng), "/bench/death",
+	                     ttl_ms);
 
 	if (r < 0) {
 		return r;
 	}
-	lock(locks, 1, "/bench/death", CONTEXT_LOCK);
-	r = settle(locks);
-	if (r < 0) {
-		return r;
-	}
-	lock(locks, 0, "/bench/death", CONTEXT_LOCK);
-	r = settle(locks);
+	r = wait_behind(locks, &victim);
 	/* Somewhere between two of its keep-alives. */
 	if (r == 0) {
 		r = turn_until(locks, report_now_ns() + prng_below(&locks->prng, ttl_ns), 0);
 	}
-	if (r < 0) {
-		return r;
+	if (r == 0) {
+		locks->start_ns = report_now_ns();
+		victim_kill(&victim);
+		r = turn_until(locks, locks->start_ns + PATIENCE_NS, locks->held + 1);
 	}
-	locks->start_ns = report_now_ns();
-	players_kill(locks->players, 1);
-	r = turn_until(locks, locks->start_ns + PATIENCE_NS, locks->held + 1);
+	victim_end(&victim);
 	if (r == 0) {
 		unlock(locks, 0, "/bench/death", CONTEXT_UNLOCK);
 		r = settle(locks);
@@ -472,9 +475,13 @@ static int die_once(struct locks *locks, uint32_t ttl_ms)
 
 static int run_deaths(struct locks *locks, json_t *report)
 {
-	json_t *all = json_array();
+	json_t *all;
 	int r = 0;
 
+	if (locks->config->post.is_link) {
+		return 0; /* as with keep-alives */
+	}
+	all = json_array();
 	for (unsigned i = 0; r == 0 && i < TTLS; i++) {
 		json_t *one = json_object();
 
@@ -499,9 +506,6 @@ static int run_deaths(struct locks *locks, json_t *report)
 static void close_sessions(struct locks *locks)
 {
 	locks->part = PART_SETTLE;
-	if (players_replace(locks->players, 1, 1000) < 0) {
-		return;
-	}
 	for (unsigned i = 0; i < locks->config->players; i++) {
 		locks->under_way++;
 		players_send(locks->players, i, PROTO_CLOSE, slice_make(NULL, 0));

@@ -295,16 +295,11 @@ void players_watch(struct players *players, unsigned player, struct slice path, 
 	take_news(players, now_ns);
 }
 
-void players_kill(struct players *players, unsigned player)
+int players_replace(struct players *players, unsigned player, uint32_t ttl_ms)
 {
 	unwatch(players, player, report_now_ns());
 	client_free(players->player[player].client);
 	players->player[player].client = NULL;
-}
-
-int players_replace(struct players *players, unsigned player, uint32_t ttl_ms)
-{
-	players_kill(players, player);
 	return new_client(players, player, ttl_ms);
 }
 

@@ -59,8 +59,6 @@ void players_send(struct players *players, unsigned player, enum proto_verb verb
 /* The player's only watch: what happens to one path from a revision on. Ends its former one. */
 void players_watch(struct players *players, unsigned player, struct slice path, store_rev_t from);
 
-/* Nothing is sent or taken for the player any more, as if it was dead. */
-void players_kill(struct players *players, unsigned player);
 /* A new one in its place, whose session is to live so long. 0 or a negative errno. */
 int players_replace(struct players *players, unsigned player, uint32_t ttl_ms);
 
