@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 enum {
-	CLI_VARIABLES_MAX = 4
+	CLI_VARIABLES_MAX = 5
 };
 
 struct cli_command {

@@ -35,6 +35,17 @@ const char *ctl_kind_text(enum coffer_event_kind kind)
 	return kind == COFFER_EVENT_SET ? "set" : "del";
 }
 
+const char *ctl_cause_text(enum coffer_cause cause)
+{
+	static const char *const texts[] = {
+		[COFFER_CAUSE_ASKED] = "asked",     [COFFER_CAUSE_RELEASED] = "released",
+		[COFFER_CAUSE_EXPIRED] = "expired", [COFFER_CAUSE_REVOKED] = "revoked",
+		[COFFER_CAUSE_GRANTED] = "granted", [COFFER_CAUSE_RESTED] = "rested",
+	};
+
+	return (size_t)cause < sizeof(texts) / sizeof(texts[0]) ? texts[cause] : "unknown";
+}
+
 /* --- JSON --------------------------------------------------------------------------------- */
 
 bool ctl_print_object(json_t *object)
@@ -307,10 +318,11 @@ bool ctl_print_event(bool is_json, const struct coffer_event *event)
 		(void)putchar('\n');
 		return flush();
 	}
-	object = json_pack("{s:s%, s:I, s:s, s:I, s:I}", "path", event->path, event->path_size,
+	object = json_pack("{s:s%, s:I, s:s, s:s, s:I, s:I}", "path", event->path, event->path_size,
 	                   "revision", (json_int_t)event->revision, "kind",
-	                   ctl_kind_text(event->kind), "previous", (json_int_t)event->previous,
-	                   "entry_last", (json_int_t)event->entry_last);
+	                   ctl_kind_text(event->kind), "cause", ctl_cause_text(event->cause),
+	                   "previous", (json_int_t)event->previous, "entry_last",
+	                   (json_int_t)event->entry_last);
 	if (object != NULL && event->kind == COFFER_EVENT_SET &&
 	    !ctl_add_value(object, event->value, event->value_size)) {
 		json_decref(object);

@@ -48,6 +48,8 @@ bool ctl_print_sync(bool is_json, int64_t revision, unsigned written, unsigned r
 
 /* "set", "del". */
 const char *ctl_kind_text(enum coffer_event_kind kind);
+/* "asked", "released" and so on; "unknown" for one that is none. */
+const char *ctl_cause_text(enum coffer_cause cause);
 
 /* "memory", "disk". */
 const char *ctl_durability_text(unsigned durability);

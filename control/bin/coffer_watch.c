@@ -62,6 +62,7 @@ static int run_command(const struct cli *cli, const struct coffer_event *event)
 		.variables = {{"COFFER_PATH", path},
 	                      {"COFFER_REVISION", revision},
 	                      {"COFFER_KIND", ctl_kind_text(event->kind)},
+	                      {"COFFER_CAUSE", ctl_cause_text(event->cause)},
 	                      {"COFFER_PREVIOUS", previous}},
 		.input = event->value,
 		.input_size = event->value_size,

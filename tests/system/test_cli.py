@@ -160,12 +160,12 @@ def changes(shell):
     check(shell.run("wait", "/seen/*", "--from", gone + 1) == records[2], "wait --from")
     told = shell.json("log", "/seen/**")
     check(told == [
-        {"path": "/seen/a b", "revision": one, "kind": "set", "previous": 0, "entry_last": one,
-         "value": "one\ntwo\n"},
-        {"path": "/seen/a b", "revision": gone, "kind": "del", "previous": one,
+        {"path": "/seen/a b", "revision": one, "kind": "set", "cause": "asked", "previous": 0,
+         "entry_last": one, "value": "one\ntwo\n"},
+        {"path": "/seen/a b", "revision": gone, "kind": "del", "cause": "asked", "previous": one,
          "entry_last": gone},
-        {"path": "/seen/raw", "revision": two, "kind": "set", "previous": gone, "entry_last": two,
-         "value_base64": base64.b64encode(raw).decode()}], "log in JSON", told)
+        {"path": "/seen/raw", "revision": two, "kind": "set", "cause": "asked", "previous": gone,
+         "entry_last": two, "value_base64": base64.b64encode(raw).decode()}], "log in JSON", told)
     shell.run("wait", "/never", "--timeout", "0.5", expect=6)
     quiet = shell.json("wait", "/never", "--timeout", "0.5", expect=6)
     check(quiet["outcome"] == "no event" and quiet["next"] > two, "no event in JSON", quiet)

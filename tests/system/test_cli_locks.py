@@ -555,6 +555,10 @@ def ephemeral(shell):
     check(job.end(6) == "ready\nterm\n", "the command is told")
     check("the session is lost" in job.errors.read_text(), "so is who looks")
     check(is_gone(shell, "/e/f"), "and the file is gone")
+    causes = {path: [o["cause"] for o in shell.json("log", path) if o["kind"] == "del"]
+              for path in ("/e/a", "/e/c", "/e/f")}
+    check(causes == {"/e/a": ["released"], "/e/c": ["expired"], "/e/f": ["revoked"]},
+          "each goes for a reason", causes)
     terminal = Terminal(shell)
     number(terminal.run(b"set --ephemeral /e/g 1"))
     check(shell.run("get", "/e/g") == b"1", "the shell's")
