@@ -94,7 +94,7 @@ static const struct argp_option options[] = {
 	{"sessions", OPTION_SESSIONS, "N", 0,
          "lock: how many keep-alives are counted of (default 256)", 0},
 	{"deaths", OPTION_DEATHS, "N", 0,
-         "lock: how many holders fall silent for each time to live (default 10)", 0},
+         "lock: how many holders are killed for each time to live (default 10)", 0},
 	{"json", OPTION_JSON, NULL, 0, "print one JSON object", 0},
 	{0},
 };

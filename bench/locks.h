@@ -9,7 +9,8 @@
  *      one         many players want one lock: grants each second
  *      many        many locks, each wanted by one player, LOCKS_UNDER_WAY for each at once
  *      keep_alive  sessions that do nothing else: answers each second (pulse.h; not over links)
- *      death       a holder falls silent: until the one who waits knows that it has the lock
+ *      death       a process that holds the lock is killed: until who waits knows that it has it
+ *                  (victim.h; not over links)
  *
  * One thread plays all players. Closed loop. Sessions live for 10 s but those that die.
  */

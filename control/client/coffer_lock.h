@@ -69,7 +69,8 @@ enum coffer_lock_kind {
 	COFFER_LOCK_HELD = 2,     /* under `token`, until expires_ns unless that moves on */
 	COFFER_LOCK_WARNING = 3,  /* keep-alives fail: it ends at expires_ns unless that moves on */
 	COFFER_LOCK_LOST = 4,     /* `cause`; also the place in the queue (token 0) */
-	COFFER_LOCK_RELEASED = 5, /* the servers know that it is given back */
+	COFFER_LOCK_RELEASED = 5, /* the servers know that it is given back; also by another process
+	                           * that goes on with the session */
 	COFFER_LOCK_REFUSED = 6,  /* `answer`: COFFER_LOCKED: others have it (is_try, wait_ms);
 	                           * COFFER_NO_QUORUM: no server answered in wait_ms; or else */
 };
@@ -153,7 +154,9 @@ int coffer_lock_transfer(struct coffer_lock *lock, uint64_t session,
  *
  * An election is an exclusive lock whose holder leads, and whose data are what it says: to campaign
  * is coffer_lock(), the term is the token, to resign coffer_lock_release() or coffer_unlock(), to
- * proclaim and to transfer as above. The others look on:
+ * proclaim and to transfer as above. Another process ends it with id and secret of the leader's
+ * session (options.session), by coffer_txn_unlock() or coffer_txn_transfer(); an operator, by
+ * coffer_txn_break(). Who led hears RELEASED, or LOST. The others look on:
  */
 
 struct coffer_leader {

@@ -235,6 +235,23 @@ static void test_lock_that_rests_is_lost(void **state)
 	fake_server_close(&bench.server);
 }
 
+/* In the session, which it goes on with; and by who watches it is heard. */
+static void test_lock_that_another_process_gave_back_is_released(void **state)
+{
+	struct fake_asked watch;
+	struct bench bench;
+	struct sent sent = open_bench(&bench);
+
+	(void)state;
+	say(&bench, &sent, (struct proto_answer){.number = 9, .first = 9, .revision = 9});
+	watch = take_watch(&bench, HOLDER_9, 10);
+	until_told(&bench, "h");
+	say_event(&bench, &watch, 12, STORE_EVENT_DELETE, STORE_CAUSE_RELEASED, "");
+	until_told(&bench, "hr");
+	assert_int_equal(coffer_lock_token(bench.lock), 0);
+	fake_server_close(&bench.server);
+}
+
 static void test_what_is_given_up_before_its_answer_is_given_back(void **state)
 {
 	struct bench bench;
@@ -588,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_grant_in_the_entry_that_asked_is_seen),
 		cmocka_unit_test(test_lost_watch_is_made_good_by_a_look),
 		cmocka_unit_test(test_lock_that_rests_is_lost),
+		cmocka_unit_test(test_lock_that_another_process_gave_back_is_released),
 		cmocka_unit_test(test_what_is_given_up_before_its_answer_is_given_back),
 		cmocka_unit_test(test_lock_that_was_never_sent_is_not_given_back),
 		cmocka_unit_test(test_lost_session_takes_all),

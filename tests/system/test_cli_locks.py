@@ -641,7 +641,7 @@ def passing_on(shell):
     number(shell.run("elect", "--transfer", "p", "c", "--session", file))
     third.expect("ready\n")
     check(first.end(6) == "ready\nterm\n", "who led is told")
-    check("another process gave it back" in first.errors.read_text(), "and why",
+    check("the lock is lost: " in first.errors.read_text(), "so is who looks",
           first.errors.read_text())
     check(not file.exists(), "its file is gone")
     file.write_text(kept)
