@@ -344,7 +344,7 @@ static void answer_alive(struct paxos_core *core, struct paxos_desk *desk,
 
 	if (session == NULL) {
 		result.answer = STORE_NO_SESSION;
-	} else if (session->secret != head->secret) {
+	} else if (session->secret != head->secret && !mutant(71)) {
 		result.answer = STORE_BAD_SECRET;
 	} else if (paxos_alive_is_expiring(&desk->alive, head->session)) {
 		return; /* 4.1 k: not while an EXPIRE of it is proposed and undecided */

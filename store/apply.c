@@ -269,7 +269,11 @@ static void settle_op(struct run *run, const struct store_op *op)
 
 static void refuse(struct run *run, enum store_answer answer, unsigned op)
 {
-	store_change_undo(run->store);
+	if (mutant(69)) {
+		store_change_commit(run->store);
+	} else {
+		store_change_undo(run->store);
+	}
 	run->result.answer = answer;
 	run->result.op = (uint8_t)op;
 	run->result.flags = 0;

@@ -91,9 +91,10 @@ static bool can_have(const struct store *store, struct slice name, uint32_t limi
 		const uint32_t other = found_at(item).claim.limit;
 
 		if (limit == 0 || other == 0) {
-			return limit == other; /* who holds it shared is like all others */
+			return limit == other ||
+			       mutant(62); /* who holds it shared is like all others */
 		}
-		lowest = other < lowest ? other : lowest;
+		lowest = other < lowest && !mutant(63) ? other : lowest;
 		holders++;
 		if (holders >= lowest) {
 			return false;
@@ -206,7 +207,7 @@ static enum store_answer take_new(struct store *store, const struct store_sessio
 		return STORE_LOCKED;
 	}
 	tell(result, next, true);
-	path = store_claim_waiter(op->path, op->priority, next);
+	path = store_claim_waiter(op->path, mutant(67) ? 0 : op->priority, next);
 	return put_claim(store, &path, &claim);
 }
 
@@ -259,11 +260,15 @@ void store_lock_grant(struct store *store, struct slice name)
 	for (;;) {
 		const struct found first = first_of(store, name, STORE_CLAIM_WAITER);
 
-		if (first.item == NULL || !can_have(store, name, first.claim.limit)) {
+		if (first.item == NULL ||
+		    (!can_have(store, name, first.claim.limit) && !mutant(64))) {
 			return;
 		}
 		pass_to(store, name, first.item);
 		store_change_commit(store);
+		if (mutant(65)) {
+			return;
+		}
 	}
 }
 
@@ -297,7 +302,8 @@ enum store_answer store_lock_give(struct store *store, uint64_t session, const s
 		return STORE_NOT_HELD;
 	}
 	tell(result, number_of(own.item), waits);
-	if (own.claim.count > 1 && (op->flags & STORE_OP_ALL) == 0 && op->number == 0) {
+	if (own.claim.count > 1 && !mutant(66) && (op->flags & STORE_OP_ALL) == 0 &&
+	    op->number == 0) {
 		own.claim.count--;
 		store_change_put(store,
 		                 item_new(store, store_item_key(own.item), &own.claim, session),
@@ -389,7 +395,7 @@ bool store_lock_is_held(const struct store *store, struct slice name, int64_t to
 	}
 	path = store_claim_holder(name, token);
 	item = store_tree_get(store->state.files, store_claim_slice(&path));
-	return item != NULL && item->owner != STORE_OWNER_DELAYED;
+	return item != NULL && (item->owner != STORE_OWNER_DELAYED || mutant(68));
 }
 
 /* --- the end of sessions ---------------------------------------------------------------------- */

@@ -98,7 +98,9 @@ static void ask_lock(struct locker *locker, struct stage *stage, uint32_t delay_
 	must(!locker->is_asking);
 	op.verb = STORE_VERB_LOCK;
 	op.path = vault_lock(locker->lock);
-	op.limit = locker->lock < VAULT_EXCLUSIVE ? 1 : locker->lock == 2 ? 2 : locker->index % 2;
+	op.limit = locker->lock < VAULT_EXCLUSIVE ? 1
+	           : locker->lock == 2            ? 2 + locker->index % 2
+	                                          : locker->index % 2;
 	op.delay_ms = delay_ms;
 	op.priority = locker->priority;
 	op.value = slice_text("by a locker");

@@ -10,6 +10,10 @@
 #include "consensus/quorum.h"
 #include "store/base/check.h"
 
+enum {
+	STORM = 50000, /* events to come at once; a tenth of it was never seen */
+};
+
 void world_options_default(struct world_options *options)
 {
 	struct paxos_config *paxos = &options->server.paxos;
@@ -168,6 +172,11 @@ bool world_step(struct world *world)
 	must(event.time_ns >= stage->now_ns);
 	stage->now_ns = event.time_ns;
 	stage->events++;
+	if (stage->queue.count > STORM) {
+		scroll_fail(&stage->scroll, stage->now_ns, "a storm: %zu events to come at once",
+		            stage->queue.count);
+		return false;
+	}
 	switch (event.kind) {
 	case EVENT_ARRIVAL:
 		arrive(world, event.data);

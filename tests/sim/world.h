@@ -12,7 +12,8 @@
  * earlier. Nothing else decides an order: no address, no hash, no clock, no thread.
  *
  * Checkers (checker.h, ledger.h) look after each turn and at each answer. The first failure stops
- * the world: world_run() and world_until() return, world_failed() is true.
+ * the world: world_run() and world_until() return, world_failed() is true. A storm, of packets
+ * that make more packets, is a failure, too.
  *
  * End points: server i is bit i of a set, client i is WORLD_CLIENT(i).
  * Threads: one; it becomes a liburcu-qsbr reader in world_new().
