@@ -27,6 +27,8 @@ enum {
 
 #define PATIENCE_NS ((uint64_t)60000000000)
 
+static const char the_cluster[] = "the cluster, which tells it in /ctl/config";
+
 struct joining {
 	const struct ctl_attach *attach;
 	struct ctl_reason *reason;
@@ -38,8 +40,12 @@ struct joining {
 
 static int open_client(struct joining *joining, const char *servers, struct coffer **ret_coffer)
 {
-	const int r = coffer_open(ret_coffer, servers, NULL);
+	struct coffer_options options;
+	int r;
 
+	coffer_options_default(&options);
+	options.secret = joining->attach->secret;
+	r = coffer_open(ret_coffer, servers, &options);
 	if (r < 0) {
 		ctl_reason_say(joining->reason, "%s: %s", servers, coffer_error_text(r));
 	}
@@ -251,24 +257,29 @@ static int ask_number(struct joining *joining)
 	return r < 0 ? r : 0;
 }
 
-int ctl_attach_write(const char *file, const char *text, struct ctl_reason *ret_reason)
+int ctl_attach_write(const char *file, const char *text, const char *name,
+                     const struct ctl_settings *settings, struct ctl_reason *ret_reason)
 {
-	char copy[PATH_MAX], folder[PATH_MAX], *whole = NULL;
-	int r = 0, size;
+	char copy[PATH_MAX], folder[PATH_MAX], own[2 * PATH_MAX + 64], *whole = NULL;
+	int r;
 
 	(void)snprintf(copy, sizeof(copy), "%s", file);
 	if (realpath(dirname(copy), folder) == NULL) {
 		r = -errno;
-	} else {
-		size = asprintf(&whole, "%sdata = %s/data\nmanagement = %s/cofferd.sock\n", text,
-		                folder, folder);
-		r = size < 0 ? -ENOMEM
-		             : ctl_whole_file_make(file, 0640, slice_make(whole, (size_t)size));
-		free(size < 0 ? NULL : whole);
+		ctl_reason_say(ret_reason, "%s cannot be made (%s)", file, strerror(-r));
+		return r;
 	}
+	(void)snprintf(own, sizeof(own), "data = %s/data\nmanagement = %s/cofferd.sock\n", folder,
+	               folder);
+	r = ctl_settings_compose(settings, text, name, own, &whole, ret_reason);
+	if (r < 0) {
+		return r;
+	}
+	r = ctl_whole_file_make(file, 0640, slice_text(whole));
 	if (r < 0) {
 		ctl_reason_say(ret_reason, "%s cannot be made (%s)", file, strerror(-r));
 	}
+	free(whole);
 	return r;
 }
 
@@ -294,7 +305,25 @@ static int write_file(struct joining *joining)
 	                         "members = 1 # counts for founders alone\nnode = %u\n",
 	                         joining->node);
 	must(size < sizeof(text));
-	return ctl_attach_write(joining->attach->file, text, joining->reason);
+	return ctl_attach_write(joining->attach->file, text, the_cluster, joining->attach->settings,
+	                        joining->reason);
+}
+
+/* Before there is a number, which would be lost. */
+static int check_settings(struct joining *joining)
+{
+	char *base = NULL, *whole = NULL;
+	int r;
+
+	if (asprintf(&base, "%snode = 1\nserver.1 = 127.0.0.1:1\n", joining->shared) < 0) {
+		ctl_reason_say(joining->reason, "no memory to join; free some");
+		return -ENOMEM;
+	}
+	r = ctl_settings_compose(joining->attach->settings, base, the_cluster, "", &whole,
+	                         joining->reason);
+	free(base);
+	free(whole);
+	return r;
 }
 
 static int check_file(struct joining *joining)
@@ -327,6 +356,7 @@ int ctl_attach(const struct ctl_attach *attach, struct ctl_reason *ret_reason)
 	int r = check_file(&joining);
 
 	r = r < 0 ? r : look_around(&joining);
+	r = r < 0 ? r : check_settings(&joining);
 	r = r < 0 ? r
 	          : ctl_attach_own(joining.servers.list, attach->listen, joining.own, ret_reason);
 	r = r < 0 ? r : ask_number(&joining);

@@ -17,11 +17,14 @@
 
 #include "control/config_value.h"
 #include "control/reason.h"
+#include "control/settings.h"
 
 struct ctl_attach {
 	char servers[1024]; /* "HOST[:PORT],..."; the first that answers is enough */
 	const char *listen; /* "IP[:PORT]" of this server; NULL: towards the servers, port 8046 */
 	const char *file;   /* is made */
+	const struct ctl_settings *settings; /* that it shall have, too */
+	const char *secret;                  /* of the cluster; NULL: COFFER_SECRET */
 };
 
 /* Adds a server to those. False: there is no room for so many. */
@@ -35,11 +38,13 @@ int ctl_attach_own(const char *servers, const char *listen, char ret_own[CTL_ADD
                    struct ctl_reason *ret_reason);
 
 /*
- * Makes the configuration of a server that nobody wrote one for (whole_file.h): `text`, then where
- * it keeps what is its own, beside `file`. 0, or a negative errno and the sentence; then there is
- * none. -EEXIST: there was one.
+ * Makes the configuration of a server that nobody wrote one for (whole_file.h): `text`, which is
+ * called `name` in sentences, then the settings, then where it keeps what is its own, beside
+ * `file`. 0, or a negative errno and the sentence; then there is none. -EEXIST: there was one;
+ * -EINVAL: the settings say something else.
  */
-int ctl_attach_write(const char *file, const char *text, struct ctl_reason *ret_reason);
+int ctl_attach_write(const char *file, const char *text, const char *name,
+                     const struct ctl_settings *settings, struct ctl_reason *ret_reason);
 
 /*
  * 0, or a negative errno and the sentence; then no file was made. -EEXIST: it is there already;

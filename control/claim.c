@@ -13,7 +13,9 @@
 
 #include "control/attach.h"
 #include "control/client/coffer.h"
+#include "control/client/coffer_txn.h"
 #include "control/config.h"
+#include "control/node_id.h"
 #include "control/tree_plan.h"
 #include "control/whole_file.h"
 
@@ -28,8 +30,10 @@ struct claiming {
 	char own[CTL_ADDRESS_TEXT_SIZE];
 	char file[CTL_PATH_SIZE_MAX]; /* FILE.claim */
 	char path[CTL_TREE_PATH_SIZE];
-	char text[CTL_TREE_TEXT_SIZE]; /* of our claim */
-	struct ctl_reason said;        /* why it waits, as logged last */
+	char names[CTL_TREE_PATH_SIZE];      /* /ctl/ns/NAME */
+	char text[CTL_TREE_TEXT_SIZE];       /* of our claim */
+	char address[CTL_ADDRESS_TEXT_SIZE]; /* in it */
+	struct ctl_reason said;              /* why it waits, as logged last */
 	struct coffer_options options;
 };
 
@@ -89,19 +93,27 @@ static int write_claim(const struct claiming *claiming)
 	               "# Made by this server, to make the cluster.\ncluster = %016" PRIx64
 	               "\nname = %s\nnode = 1\nserver.1 = %s\nboot = %s\n",
 	               cluster | 1, claim->name, claiming->own, claim->boot.servers);
-	return ctl_attach_write(claiming->file, text, claiming->reason);
+	return ctl_attach_write(claiming->file, text, "--boot", claim->settings, claiming->reason);
+}
+
+/* A configuration from an earlier start, if the settings are those that it was made with. */
+static int load(const struct ctl_claim *claim, const char *file, struct ctl_config *ret_config,
+                struct ctl_reason *ret_reason)
+{
+	const int r = ctl_config_load(ret_config, file, ret_reason);
+
+	return r < 0 ? r : ctl_settings_agree(claim->settings, ret_config, file, ret_reason);
 }
 
 /* What is claimed stands in the file, from this start or an earlier one. */
 static int read_claim(struct claiming *claiming, struct ctl_config *config)
 {
-	char address[CTL_ADDRESS_TEXT_SIZE];
 	int r = 0;
 
 	if (access(claiming->file, F_OK) != 0) {
 		r = write_claim(claiming);
 	}
-	r = r < 0 ? r : ctl_config_load(config, claiming->file, claiming->reason);
+	r = r < 0 ? r : load(claiming->claim, claiming->file, config, claiming->reason);
 	if (r < 0) {
 		return r;
 	}
@@ -113,8 +125,8 @@ static int read_claim(struct claiming *claiming, struct ctl_config *config)
 	}
 	ctl_address_text((struct store_address){.ip = config->servers[0].ip,
 	                                        .port = config->servers[0].port},
-	                 address);
-	ctl_tree_claim_text(claiming->text, config->cluster, address);
+	                 claiming->address);
+	ctl_tree_claim_text(claiming->text, config->cluster, claiming->address);
 	return 0;
 }
 
@@ -191,27 +203,6 @@ static int compete(struct claiming *claiming, struct ctl_config *config)
 	return r;
 }
 
-/* 1: it has a number; 0: not now; or a negative errno: it is refused. */
-static int join(struct claiming *claiming, const char *servers)
-{
-	struct ctl_attach attach = {.listen = claiming->own, .file = claiming->claim->file};
-	int r;
-
-	if (!ctl_attach_add(&attach, servers)) {
-		return -E2BIG;
-	}
-	r = ctl_attach(&attach, claiming->reason);
-	if (r == 0) {
-		(void)unlink(claiming->file); /* of no use: FILE is looked at first */
-		return 1;
-	}
-	if (r == -EPERM || r == -EINVAL || r == -EEXIST) {
-		return r;
-	}
-	say_waits(claiming, claiming->reason->text);
-	return 0;
-}
-
 /* One that has a superblock was cut short behind its first start, or has lived. */
 static enum ctl_start start_of(const struct ctl_config *config, enum ctl_start first)
 {
@@ -221,12 +212,138 @@ static enum ctl_start start_of(const struct ctl_config *config, enum ctl_start f
 	return access(path, F_OK) == 0 ? CTL_START_AGAIN : first;
 }
 
+/* --- joining --------------------------------------------------------------------------------- */
+
+/* The name is another's: our claim of it is in the way of that cluster, if it is there. */
+static int give_back(struct claiming *claiming)
+{
+	struct coffer_txn *txn;
+	struct coffer_result result = {0};
+	struct coffer *coffer;
+	int r = coffer_open(&coffer, claiming->claim->boot.servers, &claiming->options);
+
+	if (r < 0) {
+		return r;
+	}
+	txn = coffer_txn_new();
+	r = -ENOMEM;
+	if (txn != NULL) {
+		coffer_txn_if_value(txn, claiming->path, COFFER_EQUAL, claiming->text,
+		                    strlen(claiming->text));
+		coffer_txn_delete(txn, claiming->path, COFFER_ANY);
+		r = coffer_txn_run(coffer, txn, &result);
+	}
+	coffer_txn_free(txn);
+	coffer_close(coffer);
+	if (r == COFFER_DONE || (r == COFFER_REFUSED && result.answer == COFFER_MISMATCH)) {
+		return 0;
+	}
+	return r < 0 ? r : -EIO;
+}
+
+/* What was made for a cluster that never was: its replica has said no word to anybody. */
+static int set_aside(struct claiming *claiming, const struct ctl_config *config)
+{
+	char aside[CTL_PATH_SIZE_MAX + 16];
+	int r = 0;
+
+	if (start_of(config, CTL_START_JOIN) == CTL_START_JOIN) {
+		return 0;
+	}
+	(void)snprintf(aside, sizeof(aside), "%s.unserved", config->data);
+	if (rename(config->data, aside) < 0) {
+		r = -errno;
+		ctl_reason_say(
+			claiming->reason,
+			"%.300s was made for a cluster that another server makes now, and cannot "
+			"become %.300s (%s); move it away",
+			config->data, aside, strerror(-r));
+	}
+	return r;
+}
+
+/* 0: there is nothing left of a claim; or a negative errno. */
+static int lose_claim(struct claiming *claiming)
+{
+	static struct ctl_config config; /* large */
+	int r;
+
+	if (access(claiming->file, F_OK) != 0) {
+		return 0;
+	}
+	r = read_claim(claiming, &config);
+	r = r < 0 ? r : set_aside(claiming, &config);
+	if (r < 0) {
+		return r;
+	}
+	r = give_back(claiming);
+	if (r < 0) {
+		say_waits(claiming, "its own claim of the name cannot be given back");
+		return -EAGAIN;
+	}
+	(void)unlink(claiming->file);
+	return 0;
+}
+
+/* Its replica has said no word yet, but its address is told: so it is the one to make it. */
+static bool is_told(const struct claiming *claiming, const char *servers)
+{
+	const size_t size = strlen(claiming->own);
+
+	for (const char *at = servers; (at = strstr(at, claiming->own)) != NULL; at += size) {
+		if ((at == servers || at[-1] == ',') && (at[size] == ',' || at[size] == '\0')) {
+			return access(claiming->file, F_OK) == 0;
+		}
+	}
+	return false;
+}
+
+/* Why nobody there answers is not known; what to do if nobody ever will is. */
+static void say_silent(struct claiming *claiming)
+{
+	struct ctl_reason why;
+
+	ctl_reason_say(
+		&why,
+		"%.300s; if all servers that %.100s are gone for good: coffer del those files, "
+		"then %.100s",
+		claiming->reason->text, claiming->names, claiming->path);
+	say_waits(claiming, why.text);
+}
+
+/* 1: it has a number; 0: not now; or a negative errno: it is refused. */
+static int join(struct claiming *claiming, const char *servers)
+{
+	struct ctl_attach attach = {.listen = claiming->own,
+	                            .file = claiming->claim->file,
+	                            .settings = claiming->claim->settings,
+	                            .secret = claiming->claim->secret};
+	int r;
+
+	if (!ctl_attach_add(&attach, servers)) {
+		return -E2BIG;
+	}
+	r = lose_claim(claiming);
+	if (r < 0) {
+		return r == -EAGAIN ? 0 : r;
+	}
+	r = ctl_attach(&attach, claiming->reason);
+	if (r == 0) {
+		return 1;
+	}
+	if (r == -EPERM || r == -EINVAL || r == -EEXIST) {
+		return r;
+	}
+	say_silent(claiming);
+	return 0;
+}
+
 /* Who has a configuration and nothing else joins, be it with a folder that was lost. */
 static int look_at_file(const struct ctl_claim *claim, enum ctl_start *ret_start,
                         struct ctl_reason *ret_reason)
 {
 	static struct ctl_config config; /* large */
-	const int r = ctl_config_load(&config, claim->file, ret_reason);
+	const int r = load(claim, claim->file, &config, ret_reason);
 
 	if (r == 0) {
 		*ret_start = start_of(&config, CTL_START_JOIN);
@@ -249,18 +366,13 @@ static int find_own(struct claiming *claiming)
 	return r == 0 ? 1 : r == -EINVAL ? r : 0;
 }
 
-static int look(struct claiming *claiming, enum ctl_start *ret_start)
+/* How many servers of the cluster are told; -EAGAIN: not known now; or it is refused. */
+static int find_servers(struct claiming *claiming, char ret_servers[CTL_PLACE_SIZE])
 {
 	const struct ctl_claim *claim = claiming->claim;
-	static struct ctl_config config; /* large */
-	char servers[CTL_PLACE_SIZE];
-	int r = find_own(claiming);
+	const int r = coffer_cluster(claim->boot.servers, claim->name, &claiming->options,
+	                             ret_servers, CTL_PLACE_SIZE);
 
-	if (r <= 0) {
-		return r;
-	}
-	r = coffer_cluster(claim->boot.servers, claim->name, &claiming->options, servers,
-	                   sizeof(servers));
 	if (r == -EINVAL || r == -EDESTADDRREQ || r == -E2BIG || r == -EACCES) {
 		ctl_reason_say(claiming->reason, "--boot %s --name %s: %s", claim->boot.servers,
 		               claim->name, coffer_error_text(r));
@@ -268,43 +380,156 @@ static int look(struct claiming *claiming, enum ctl_start *ret_start)
 	}
 	if (r < 0) {
 		say_waits(claiming, coffer_error_text(r));
-		return 0;
-	}
-	if (r > 0) {
-		*ret_start = CTL_START_JOIN;
-		return join(claiming, servers);
-	}
-	r = compete(claiming, &config);
-	if (r == 1) {
-		ctl_log(claim->logger, CTL_INFO, "claimed", CTL_TEXT("cluster", claim->name),
-		        CTL_HEX("id", config.cluster));
-		*ret_start = start_of(&config, CTL_START_NEW_CLUSTER);
+		return -EAGAIN;
 	}
 	return r;
+}
+
+/* 1: it makes the cluster; 0: not now; or a negative errno. */
+static int found(struct claiming *claiming, enum ctl_start *ret_start)
+{
+	static struct ctl_config config; /* large */
+	char servers[CTL_PLACE_SIZE];
+	int r = compete(claiming, &config);
+
+	if (r != 1) {
+		return r;
+	}
+	/* Behind the claim: a cluster whose claim was deleted since the first look is seen now. */
+	r = find_servers(claiming, servers);
+	if (r == -EAGAIN || (r > 0 && !is_told(claiming, servers))) {
+		return 0;
+	}
+	if (r < 0) {
+		return r;
+	}
+	ctl_log(claiming->claim->logger, CTL_INFO, "claimed",
+	        CTL_TEXT("cluster", claiming->claim->name), CTL_HEX("id", config.cluster));
+	*ret_start = start_of(&config, CTL_START_NEW_CLUSTER);
+	return 1;
+}
+
+static int look(struct claiming *claiming, enum ctl_start *ret_start)
+{
+	char servers[CTL_PLACE_SIZE];
+	int r = find_own(claiming);
+
+	if (r <= 0) {
+		return r;
+	}
+	r = find_servers(claiming, servers);
+	if (r < 0) {
+		return r == -EAGAIN ? 0 : r;
+	}
+	if (r == 0 || is_told(claiming, servers)) {
+		return found(claiming, ret_start);
+	}
+	*ret_start = CTL_START_JOIN;
+	return join(claiming, servers);
+}
+
+static int begin(struct claiming *claiming)
+{
+	const struct ctl_claim *claim = claiming->claim;
+	const char *secret = getenv("COFFER_BOOT_SECRET");
+	char name[CTL_NAME_SIZE_MAX];
+
+	if (ctl_value_name(claim->name, sizeof(name) - 1, name) != NULL) {
+		ctl_reason_say(claiming->reason,
+		               "--name %.64s: it is letters, digits, dots and dashes", claim->name);
+		return -EINVAL;
+	}
+	claim_file(claim->file, claiming->file);
+	(void)snprintf(claiming->path, sizeof(claiming->path), "/ctl/boot/%s", name);
+	(void)snprintf(claiming->names, sizeof(claiming->names), "/ctl/ns/%s", name);
+	coffer_options_default(&claiming->options);
+	claiming->options.secret = secret != NULL ? secret : claim->boot.secret;
+	return 0;
 }
 
 int ctl_claim(const struct ctl_claim *claim, enum ctl_start *ret_start,
               struct ctl_reason *ret_reason)
 {
 	struct claiming claiming = {.claim = claim, .reason = ret_reason};
-	const char *secret = getenv("COFFER_BOOT_SECRET");
-	char name[CTL_NAME_SIZE_MAX];
 	int r;
 
 	if (access(claim->file, F_OK) == 0) {
 		return look_at_file(claim, ret_start, ret_reason);
 	}
-	if (ctl_value_name(claim->name, sizeof(name) - 1, name) != NULL) {
-		ctl_reason_say(ret_reason, "--name %.64s: it is letters, digits, dots and dashes",
-		               claim->name);
-		return -EINVAL;
-	}
-	claim_file(claim->file, claiming.file);
-	(void)snprintf(claiming.path, sizeof(claiming.path), "/ctl/boot/%s", name);
-	coffer_options_default(&claiming.options);
-	claiming.options.secret = secret != NULL ? secret : claim->boot.secret;
-	do {
+	for (r = begin(&claiming); r == 0;) {
 		r = look(&claiming, ret_start);
-	} while (r == 0);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* --- confirming ------------------------------------------------------------------------------ */
+
+/* 1: it is told, by now or since an earlier start; 0: not known; -ESTALE: the claim is not ours. */
+static int tell(struct claiming *claiming, struct coffer *coffer, struct coffer_txn *txn,
+                const char *path, const char *address)
+{
+	const size_t size = strlen(address);
+	struct coffer_result result = {0};
+	int r = coffer_get(coffer, path, &result);
+
+	if (r == COFFER_DONE && result.value_size == size &&
+	    memcmp(result.value, address, size) == 0) {
+		return 1;
+	}
+	coffer_txn_clear(txn);
+	coffer_txn_if_value(txn, claiming->path, COFFER_EQUAL, claiming->text,
+	                    strlen(claiming->text));
+	coffer_txn_set(txn, path, address, size, COFFER_ANY, 0);
+	r = coffer_txn_run(coffer, txn, &result);
+	if (r == COFFER_DONE) {
+		return 1;
+	}
+	if (r == COFFER_REFUSED && result.answer == COFFER_MISMATCH) {
+		ctl_reason_say(
+			claiming->reason,
+			"its claim of the name %s was deleted meanwhile, so another server may "
+			"make that cluster, and this one does not; start it again, and it joins",
+			claiming->claim->name);
+		return -ESTALE;
+	}
+	say_waits(claiming, r < 0 ? coffer_error_text(r) : coffer_answer_text(result.answer));
+	return 0;
+}
+
+int ctl_claim_confirm(const struct ctl_claim *claim, uint64_t incarnation,
+                      struct ctl_reason *ret_reason)
+{
+	static struct ctl_config config; /* large */
+	struct claiming claiming = {.claim = claim, .reason = ret_reason};
+	char id[CTL_NODE_ID_SIZE], path[2 * CTL_TREE_PATH_SIZE];
+	struct coffer_txn *txn;
+	struct coffer *coffer;
+	int r = begin(&claiming);
+
+	if (r < 0 || access(claim->file, F_OK) == 0 || access(claiming.file, F_OK) != 0) {
+		return r;
+	}
+	r = read_claim(&claiming, &config);
+	if (r < 0) {
+		return r;
+	}
+	ctl_node_id(config.cluster, (unsigned)config.node - 1, incarnation, id);
+	(void)snprintf(path, sizeof(path), "%s/%s", claiming.names, id);
+	txn = coffer_txn_new();
+	if (txn == NULL) {
+		ctl_reason_say(ret_reason, "no memory to ask the name cluster; free some");
+		return -ENOMEM;
+	}
+	while (r == 0) {
+		r = coffer_open(&coffer, claim->boot.servers, &claiming.options);
+		if (r < 0) {
+			say_waits(&claiming, coffer_error_text(r));
+			r = 0;
+			continue;
+		}
+		r = tell(&claiming, coffer, txn, path, claiming.address);
+		coffer_close(coffer);
+	}
+	coffer_txn_free(txn);
 	return r < 0 ? r : 0;
 }

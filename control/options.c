@@ -23,6 +23,9 @@ const struct argp_option ctl_cofferd_options[] = {
          "this machine "
          "towards the cluster, port 8046",
          0},
+	{"settings", CTL_OPTION_SETTINGS, "FILE", 0,
+         "with --join ADDRESS or --boot: lines that the configuration shall have, too", 0},
+	{"set", CTL_OPTION_SET, "KEY=VALUE", 0, "likewise one line; may be given again", 0},
 	{"restore", CTL_OPTION_RESTORE, "FILE", 0,
          "with --new-cluster: begin with the files of a snapshot that another cluster saved", 0},
 	{"no-supervisor", CTL_OPTION_NO_SUPERVISOR, NULL, 0,

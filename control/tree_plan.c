@@ -112,6 +112,7 @@ static void plan_names(const struct ctl_tree *tree, const struct ctl_tree_facts 
                        bool is_live, struct ctl_tree_plan *plan)
 {
 	char prefix[CTL_TREE_PATH_SIZE], path[CTL_TREE_PATH_SIZE], address[CTL_ADDRESS_TEXT_SIZE];
+	const unsigned before = plan->count;
 	size_t size;
 
 	(void)snprintf(prefix, sizeof(prefix), "%s%s/", names, facts->name);
@@ -124,6 +125,9 @@ static void plan_names(const struct ctl_tree *tree, const struct ctl_tree_facts 
 			(void)snprintf(path, sizeof(path), "%.100s%s", prefix, member->id);
 			want(tree, plan, path, address);
 		}
+	}
+	if (plan->count != before) {
+		return; /* others go when those stand there: who finds nobody may make a cluster */
 	}
 	for (unsigned i = 0; i < tree->count; i++) {
 		const struct ctl_tree_file *file = &tree->files[i];

@@ -351,6 +351,38 @@ static void withdraw(struct server *server, const struct order *order)
 	}
 }
 
+/* What the first start was told of a configuration that nobody wrote, and its secrets. */
+static struct ctl_settings settings;
+static struct ctl_secrets settings_secrets;
+
+/* That of the cluster to join. */
+static const char *secret_of(void)
+{
+	return settings_secrets.rw[0] != '\0' ? settings_secrets.rw : NULL;
+}
+
+static struct ctl_claim claim_of(const struct order *order, struct ctl_logger *logger)
+{
+	return (struct ctl_claim){.boot = order->boot,
+	                          .name = order->name,
+	                          .listen = order->attach.listen,
+	                          .file = order->config,
+	                          .settings = &settings,
+	                          .secret = secret_of(),
+	                          .logger = logger};
+}
+
+/* Whether it may still make the cluster that it claimed to make. */
+static int confirm(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
+{
+	const struct ctl_claim claim = claim_of(order, &server->logger);
+
+	return order->name == NULL
+	               ? 0
+	               : ctl_claim_confirm(&claim, server->boot.home.superblock.incarnation,
+	                                   ret_reason);
+}
+
 static int live(struct server *server, const struct order *order, struct ctl_reason *ret_reason)
 {
 	struct ctl_loop_config loop = {
@@ -371,6 +403,7 @@ static int live(struct server *server, const struct order *order, struct ctl_rea
 	server->boot.keys = &server->secrets.keys;
 	r = ctl_boot_begin(&server->boot, order->start, order->restore, ret_reason);
 	r = r < 0 ? r : make_mailbox(server, ret_reason);
+	r = r < 0 ? r : confirm(server, order, ret_reason);
 	loop.store = server->boot.store;
 	loop.folder = server->boot.home.folder;
 	loop.incarnation = server->boot.home.superblock.incarnation;
@@ -489,16 +522,21 @@ static int supervise(struct order *order)
 static int find_start(struct order *order, struct ctl_reason *ret_reason)
 {
 	struct ctl_logger logger = {.fd = STDERR_FILENO, .path = "stderr"};
-	const struct ctl_claim claim = {.boot = order->boot,
-	                                .name = order->name,
-	                                .listen = order->attach.listen,
-	                                .file = order->config,
-	                                .logger = &logger};
+	struct ctl_claim claim;
+	int r = ctl_settings_read(&settings, order->settings, order->pairs, order->pair_count,
+	                          ret_reason);
 
+	r = r < 0 ? r : ctl_secrets_read(&settings_secrets, &settings.config, ret_reason);
+	if (r < 0) {
+		return r;
+	}
 	if (order->name != NULL) {
+		claim = claim_of(order, &logger);
 		return ctl_claim(&claim, &order->start, ret_reason);
 	}
 	order->attach.file = order->config;
+	order->attach.settings = &settings;
+	order->attach.secret = secret_of();
 	return order->attach.servers[0] != '\0' ? ctl_attach(&order->attach, ret_reason) : 0;
 }
 

@@ -26,6 +26,12 @@ static void check_attach(struct order *order, struct argp_state *state)
 	if (order->has_boot && (order->join || order->new_cluster || has_servers)) {
 		argp_error(state, "--boot finds out by itself whether to join");
 	}
+	if ((order->settings != NULL || order->pair_count != 0) && !has_servers &&
+	    !order->has_boot) {
+		argp_error(state,
+		           "--settings and --set go with --boot, or --join ADDRESS; else they "
+		           "stand in the configuration");
+	}
 	if ((has_servers && !order->join) ||
 	    (order->attach.listen != NULL && !has_servers && !order->has_boot)) {
 		argp_error(state, "it is --join ADDRESS ... [--listen IP[:PORT]]");
@@ -74,6 +80,16 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case CTL_OPTION_LISTEN:
 		order->attach.listen = argument;
+		return 0;
+	case CTL_OPTION_SETTINGS:
+		order->settings = argument;
+		return 0;
+	case CTL_OPTION_SET:
+		if (order->pair_count == ORDER_PAIRS_MAX) {
+			argp_error(state, "that is more than %d times --set; take --settings FILE",
+			           ORDER_PAIRS_MAX);
+		}
+		order->pairs[order->pair_count++] = argument;
 		return 0;
 	case CTL_OPTION_RESTORE:
 		order->restore = argument;

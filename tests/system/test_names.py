@@ -5,8 +5,10 @@ Method: real servers over kernel UDP that know each other by names of hosts; a n
         clusters and bare hosts that know it, killed as hosts and before steps towards the disk."""
 
 import os
+import selectors
 import shutil
 import socket
+import threading
 
 import harness
 from cluster import Kernel, loopback_net
@@ -15,6 +17,7 @@ from harness import Failed, Server, Skip, check, parse_json, wait_for
 
 LIMIT_S = 40
 STEPS_MAX = 40
+CUTS_MAX = 60
 
 
 class Hosts(Kernel):
@@ -89,11 +92,88 @@ class Names:
         return self.tools.run([self.tools.coffer, "-b", self.list, "-c", name, *words], **more)
 
 
+class Gate:
+    """
+    The way of one host to a name cluster of one server: it lets so many datagrams through, of both
+    directions, and holds what comes behind until it is opened.
+    """
+
+    def __init__(self, tools, server, address, passes):
+        self.server, self.passes, self.is_open = server, passes, False
+        self.held = []  # (socket, address, bytes)
+        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.front.bind((address, 0))
+        self.list = "{}:{}".format(*self.front.getsockname())
+        self.ways = {}  # address of a client: its socket towards the server
+        self.wakes, self.wake = socket.socketpair()
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.front, selectors.EVENT_READ)
+        self.selector.register(self.wakes, selectors.EVENT_READ)
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        tools.undo.append(self.end)
+
+    def run(self):
+        while True:
+            for key, _ in self.selector.select():
+                if key.fileobj is self.wakes:
+                    return
+                self.take(key.fileobj)
+
+    def take(self, came_by):
+        try:
+            data, client = came_by.recvfrom(65536)
+        except OSError:
+            return  # nobody is there now
+        if came_by is not self.front:
+            client = next(c for c, way in self.ways.items() if way is came_by)
+            self.pass_on(self.front, client, data)
+            return
+        if client not in self.ways:
+            self.ways[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.ways[client].connect(self.server)
+            self.selector.register(self.ways[client], selectors.EVENT_READ)
+        self.pass_on(self.ways[client], None, data)
+
+    def pass_on(self, way, client, data):
+        with self.lock:
+            if not self.is_open and self.passes == 0:
+                self.held.append((way, client, data))
+                return
+            self.passes -= 0 if self.is_open else 1
+        self.send(way, client, data)
+
+    def send(self, way, client, data):
+        try:
+            way.sendto(data, client) if client else way.send(data)
+        except OSError:
+            pass  # as on any wire
+
+    def holds(self):
+        with self.lock:
+            return len(self.held) != 0
+
+    def open(self):
+        with self.lock:
+            self.is_open = True
+            held, self.held = self.held, []
+        for one in held:
+            self.send(*one)
+
+    def end(self):
+        self.wake.send(b"x")
+        self.thread.join()
+        for one in (self.front, self.wake, self.wakes, *self.ways.values()):
+            one.close()
+
+
 class Bare:
     """A host with one program on it, that knows the name cluster."""
 
-    def __init__(self, names, name, address):
+    def __init__(self, names, name, address, boot=None, more=()):
         self.names, self.name, self.address = names, name, address
+        self.boot, self.more = boot or names.list, list(more)
         self.tools = names.tools
         self.folder = self.tools.folder / f"{name}-{address}"
         self.folder.mkdir()
@@ -101,8 +181,8 @@ class Bare:
 
     def start(self, **more):
         self.process = Server(self.tools, f"{self.name}-{self.address}",
-                              [self.tools.cofferd, "--boot", self.names.list, "--name", self.name,
-                               "--listen", self.address], self.folder, **more)
+                              [self.tools.cofferd, "--boot", self.boot, "--name", self.name,
+                               "--listen", self.address, *self.more], self.folder, **more)
         return self
 
     def status(self):
@@ -286,6 +366,104 @@ def test_a_winner_is_dead(tools):
     end(names, *hosts)
 
 
+def slow_winner(tools, names, passes):
+    """
+    A host whose words to the name cluster end after so many datagrams. Meanwhile its claim is
+    deleted, and another host comes; then it goes on. False: so many are more than it needs.
+    """
+    net, name = loopback_net(), f"slow{passes}"
+    gate = Gate(tools, names.cluster.client_address(1), f"{net}.9", passes)
+    slow = Bare(names, name, f"{net}.1", boot=gate.list).start()
+    slow.process.expected_end = True  # or it says that it has lost the name
+    wait_for("it is held, or through", lambda: gate.holds() or slow.status(), LIMIT_S, 0.02)
+    is_held = gate.holds() and not slow.status()
+    claimed = names.get(f"/ctl/boot/{name}")
+    names.run("del", f"/ctl/boot/{name}")
+    other = Bare(names, name, f"{net}.2").start()
+    wait_for("the other makes it, or waits", lambda: other.waits() or other.takes_part(), LIMIT_S,
+             0.05)
+    gate.open()
+
+    def take_part():
+        if not slow.process.is_running():
+            said = slow.process.errors()
+            check("deleted meanwhile" in said, "why it ended", said)
+            slow.start()
+        return slow.takes_part() and other.takes_part()
+
+    wait_for("both take part", take_part, LIMIT_S, 0.05)
+    check(slow.status()["cluster"] == other.status()["cluster"], f"two clusters at {passes}",
+          slow.process.errors(), other.process.errors())
+    made = [h for h in (slow, other) if h.made_it()]
+    for host in (slow, other):
+        host.process.kill_both()
+    return is_held, claimed is not None and made == [other]
+
+
+def test_a_winner_is_only_slow(tools):
+    """Its claim is taken from it, wherever in its talk with the name cluster it stands."""
+    names = Names(tools, 1)
+    lost = passes = 0
+    is_held = True
+    while is_held and passes < CUTS_MAX:
+        is_held, has_lost = slow_winner(tools, names, passes)
+        lost += has_lost
+        passes += 1 if tools.all else 3
+    check(not is_held and lost != 0, "it never lost its name", passes)
+    print(f"summary: cut off after 0 to {passes} datagrams, {lost} times others got its name")
+    names.cluster.down()
+
+
+def test_settings(tools):
+    """The same words on each host: who makes the cluster has them, and who joins; once."""
+    names = Names(tools, 1)
+    net = loopback_net()
+    for key, secret in (("rw", "swordfish"), ("ro", "minnow")):
+        (tools.folder / key).write_text(secret + "\n")
+    file = tools.folder / "settings"
+    file.write_text("# of all hosts\ndurability = memory\npromote_ms = 60000 # a minute\n"
+                    f"rw_secret = {tools.folder}/rw\nro_secret = {tools.folder}/ro")
+    words = ["--settings", file, "--set", "sessions_max=300", "--set", "log = stderr"]
+    hosts = [Bare(names, "db", f"{net}.{n}", more=words).start() for n in (1, 2, 3)]
+    wait_for("all take part", lambda: all(h.takes_part() for h in hosts), LIMIT_S, 0.1)
+    for host in hosts:
+        check(host.status()["durability"] == "memory", "what was set", host.status())
+        made = (host.folder / "coffer.conf").read_text()
+        for line in ("promote_ms = 60000", "sessions_max = 300", "log = stderr", "rw_secret"):
+            key = line.split(" ")[0]
+            there = [one for one in made.splitlines() if one.split("=")[0].strip() == key]
+            check(len(there) == 1, f"{key} stands there once", made)
+    secret = {**os.environ, "COFFER_BOOT_SECRET": "", "COFFER_SECRET": "swordfish"}
+    check(names.client("db", "set", "/a", "v", env=secret).returncode == 0, "with the secret")
+    check(names.client("db", "set", "/a", "v").returncode == 4, "not without")
+
+    def refused(host, said, *more):
+        host.more = [*words, *more]
+        host.process.expected_end = True
+        host.start()
+        host.process.expected_end = True
+        check(host.process.wait() == 1, "its exit code")
+        check(said in host.process.errors().splitlines()[-1], said, host.process.errors())
+
+    hosts[2].process.kill_both()
+    refused(hosts[2], "`watches_max` is another one in", "--set", "watches_max=7777")
+    hosts[2].more = words
+    hosts[2].start()
+    wait_for("by the same words it is back", hosts[2].takes_part, LIMIT_S, 0.1)
+    late = Bare(names, "db", f"{net}.4", more=["--set", "durability=disk"])
+    late.start(environment=secret)
+    late.process.expected_end = True
+    check(late.process.wait() == 1 and "`durability` is another one in --set than in the cluster"
+          in late.process.errors(), "who says something else does not join", late.process.errors())
+    for words, said in ((["--set", "node=2"], "--set:1: `node` is found out"),
+                        (["--set", "durability=rock"], "makes no sense"),
+                        (["--set", "durability"], "KEY=VALUE"),
+                        (["--settings", tools.folder / "nowhere"], "cannot be read"),
+                        (["--settings", file, "--set", "durability=disk"], "already given")):
+        refused(late, said)
+    end(names, *hosts)
+
+
 def test_a_winner_is_cut_short(tools):
     """kill -9 before a step towards its disk; started again, it finds its own claim."""
     if not tools.all:
@@ -317,4 +495,4 @@ def test_a_winner_is_cut_short(tools):
 if __name__ == "__main__":
     harness.run([test_hosts_by_name, test_two_clusters, test_name_is_taken, test_secrets,
                  test_a_race_makes_one_cluster, test_a_winner_is_dead,
-                 test_a_winner_is_cut_short])
+                 test_a_winner_is_only_slow, test_settings, test_a_winner_is_cut_short])

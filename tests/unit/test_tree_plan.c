@@ -398,6 +398,27 @@ static void test_name_cluster_is_told_who_is_alive(void **state)
 	assert_string_equal(name_of(2), "10.0.0.2:8046");
 }
 
+/* Whoever looks finds somebody: in whichever order the writes of a plan come to be. */
+static void test_a_name_goes_when_another_has_come(void **state)
+{
+	(void)state;
+	memset(&tree, 0, sizeof(tree));
+	put("/ctl/boot/local", "0000000000000007 10.0.0.1:8046");
+	put("/ctl/ns/local/AAAAAAAAAAAAAAAA", "10.0.0.1:8046"); /* an incarnation before */
+	facts.own = 0;
+	facts.members[0].is_alive = true;
+	ctl_tree_plan_names(&tree, &facts, 7, &plan);
+	assert_int_not_equal(plan.count, 0);
+	for (unsigned i = 0; i < plan.count; i++) {
+		assert_false(plan.actions[i].is_delete);
+		act(&plan.actions[i]);
+	}
+	assert_non_null(name_of(1));
+	settle_names(7);
+	assert_null(get("/ctl/ns/local/AAAAAAAAAAAAAAAA"));
+	assert_non_null(name_of(1));
+}
+
 static void test_name_of_another_is_left_alone(void **state)
 {
 	static const char *const claims[] = {"0000000000000008 10.0.0.1:8046", "00000000000000070",
@@ -452,6 +473,7 @@ int main(void)
 		cmocka_unit_test_setup(test_joining_gives_a_number_and_ends, begin),
 		cmocka_unit_test_setup(test_joining_is_refused, begin),
 		cmocka_unit_test_setup(test_name_cluster_is_told_who_is_alive, begin),
+		cmocka_unit_test_setup(test_a_name_goes_when_another_has_come, begin),
 		cmocka_unit_test_setup(test_name_of_another_is_left_alone, begin),
 		cmocka_unit_test(test_ids_look_as_doozers),
 	};
