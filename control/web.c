@@ -122,6 +122,9 @@ void ctl_web_add_counters(const struct ctl_web *web, json_t *status)
 {
 	if (web != NULL) {
 		ctl_status_add(status, "drops", "web_denied", web->guard.denied);
+		ctl_status_add(status, "drops", "web_refused", web->counters.refused);
+		ctl_status_add(status, "drops", "web_malformed", web->counters.malformed);
+		ctl_status_add(status, "drops", "web_unread", web->counters.unread);
 	}
 }
 

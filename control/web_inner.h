@@ -49,6 +49,7 @@ struct ctl_web_viewer {
 	struct ctl_web_browser *browser;
 	uint8_t *message; /* owned; as far as it has come */
 	size_t size;
+	uint64_t spoken_ns; /* when it was sent what it has not taken; 0: it has taken all */
 };
 
 struct ctl_web {
@@ -60,6 +61,9 @@ struct ctl_web {
 	uv_timer_t timer;
 	uv_timer_t pace; /* while secrets wait to be judged */
 	struct ctl_web_guard guard;
+	struct {
+		uint64_t refused, malformed, unread; /* pages */
+	} counters;
 	struct ctl_web_asked *waiting;
 	json_t *status; /* the last, or NULL */
 	bool asked;     /* a status is under way */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/clock.h"
 #include "control/web_inner.h"
 
 enum {
@@ -29,6 +30,10 @@ static void dismiss(struct ctl_web *web, struct ctl_web_viewer *viewer)
 {
 	if (viewer->browser == NULL) {
 		return;
+	}
+	if (viewer->spoken_ns != 0 &&
+	    ctl_clock_ns() - viewer->spoken_ns >= STUCK_S * (uint64_t)1000000000) {
+		web->counters.unread++;
 	}
 	for (struct ctl_web_viewer **at = &web->viewers; *at != NULL; at = &(*at)->next) {
 		if (*at == viewer) {
@@ -113,6 +118,12 @@ static int greet(struct ctl_web *web, struct ctl_web_viewer *viewer, struct lws 
 	return 0;
 }
 
+static int hang_up(struct ctl_web_viewer *viewer)
+{
+	ctl_web_of(viewer->wsi)->counters.malformed++;
+	return -1;
+}
+
 /* Nonzero: hang up, as libwebsockets has it. */
 static int hear(struct ctl_web_viewer *viewer, const void *in, size_t size)
 {
@@ -128,7 +139,7 @@ static int hear(struct ctl_web_viewer *viewer, const void *in, size_t size)
 	               : CTL_WEB_SECRET_MESSAGE_MAX;
 	if (viewer->size > most ||
 	    size + lws_remaining_packet_payload(viewer->wsi) > most - viewer->size) {
-		return -1;
+		return hang_up(viewer);
 	}
 	more = realloc(viewer->message, viewer->size + size + 1);
 	if (more == NULL) {
@@ -146,20 +157,25 @@ static int hear(struct ctl_web_viewer *viewer, const void *in, size_t size)
 	viewer->message = NULL;
 	viewer->size = 0;
 	ctl_web_judge(ctl_web_of(viewer->wsi));
-	return sense ? 0 : -1;
+	return sense ? 0 : hang_up(viewer);
 }
 
 /* One message; libwebsockets keeps what the socket does not take, and calls again after that. */
 static int speak(struct ctl_web_viewer *viewer)
 {
-	json_t *object = viewer->browser != NULL ? ctl_web_browser_take(viewer->browser) : NULL;
+	int written = -1;
+	json_t *object;
 	uint8_t *bytes;
 	size_t size;
-	int written = -1;
 
+	if (viewer->browser == NULL) {
+		return -1;
+	}
+	object = ctl_web_browser_take(viewer->browser);
 	if (object == NULL) {
 		lws_set_timeout(viewer->wsi, NO_PENDING_TIMEOUT, 0);
-		return viewer->browser != NULL ? 0 : -1;
+		viewer->spoken_ns = 0;
+		return 0;
 	}
 	size = json_dumpb(object, NULL, 0, JSON_COMPACT);
 	bytes = malloc(LWS_PRE + size);
@@ -169,6 +185,7 @@ static int speak(struct ctl_web_viewer *viewer)
 		free(bytes);
 	}
 	json_decref(object);
+	viewer->spoken_ns = ctl_clock_ns();
 	lws_set_timeout(viewer->wsi, PENDING_TIMEOUT_USER_REASON_BASE, STUCK_S);
 	lws_callback_on_writable(viewer->wsi);
 	return written < (int)size ? -1 : 0;
@@ -182,7 +199,11 @@ int ctl_web_on_watch(struct lws *wsi, enum lws_callback_reasons reason, void *us
 	/* There are some hundred reasons; these are those of use. */
 	switch ((int)reason) {
 	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-		return is_welcome(ctl_web_of(wsi), wsi) ? 0 : -1;
+		if (!is_welcome(ctl_web_of(wsi), wsi)) {
+			ctl_web_of(wsi)->counters.refused++;
+			return -1;
+		}
+		return 0;
 	case LWS_CALLBACK_ESTABLISHED:
 		return greet(ctl_web_of(wsi), viewer, wsi);
 	case LWS_CALLBACK_RECEIVE:

@@ -523,10 +523,16 @@ static int find_start(struct order *order, struct ctl_reason *ret_reason)
 {
 	struct ctl_logger logger = {.fd = STDERR_FILENO, .path = "stderr"};
 	struct ctl_claim claim;
-	int r = ctl_settings_read(&settings, order->settings, order->pairs, order->pair_count,
-	                          ret_reason);
+	int r;
 
-	r = r < 0 ? r : ctl_secrets_read(&settings_secrets, &settings.config, ret_reason);
+	if (order->name == NULL && order->attach.servers[0] == '\0') {
+		return 0;
+	}
+	r = ctl_settings_read(&settings, order->settings, order->pairs, order->pair_count,
+	                      ret_reason);
+	if (r == 0 && access(order->config, F_OK) != 0) {
+		r = ctl_secrets_read(&settings_secrets, &settings.config, ret_reason);
+	}
 	if (r < 0) {
 		return r;
 	}
@@ -537,7 +543,7 @@ static int find_start(struct order *order, struct ctl_reason *ret_reason)
 	order->attach.file = order->config;
 	order->attach.settings = &settings;
 	order->attach.secret = secret_of();
-	return order->attach.servers[0] != '\0' ? ctl_attach(&order->attach, ret_reason) : 0;
+	return ctl_attach(&order->attach, ret_reason);
 }
 
 int main(int argc, char **argv)

@@ -477,11 +477,12 @@ def test_a_winner_is_cut_short(tools):
         host.start(environment={"LD_PRELOAD": str(tools.options.kill_at), "KILL_AT": str(step)})
         host.process.expected_end = True
         wait_for("it is killed, or beyond", lambda h=host: not h.process.is_running() or
-                 names.addresses(h.name), LIMIT_S, 0.05)
+                 h.status(), LIMIT_S, 0.05)
         is_beyond = host.process.is_running()
         claimed = names.get(f"/ctl/boot/{host.name}")
         host.process.kill_both()
         host.start()
+        wait_for(f"step {step}: it goes on", host.takes_part, LIMIT_S, 0.05)
         names.wait_addresses(host.name, [f"{host.address}:8046"], f"step {step}: it is made")
         after = names.get(f"/ctl/boot/{host.name}")
         check(claimed in (None, after), f"step {step}: by its claim", claimed, after)

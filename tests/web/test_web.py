@@ -252,6 +252,8 @@ def test_hostile(tools):
         status, connection = upgrade(host, *words)
         check(status != 101, "let in", what)
         connection.close()
+    refused = cluster.status(1)["drops"]["web_refused"]
+    check(refused == 5, "counted", refused)
     for more in ({"path": "/other"}, {"protocol": "chat"}):
         status, connection = upgrade(host, *good, **more)
         check(status != 101, "let in", more)
@@ -271,6 +273,8 @@ def test_hostile(tools):
     connection.sendall(frame(b"x", claimed=1 << 40))
     check(is_hung_up(connection), "a frame of a tebibyte")
     connection.close()
+    malformed = cluster.status(1)["drops"]["web_malformed"]
+    check(malformed >= 10, "counted", malformed)
     flood(cluster, host, good)
     cluster.down()
 
@@ -467,8 +471,9 @@ def test_secrets_on_the_page(tools):
     browser.do("open", url=cluster.url(1), shut=True, dark=True, touch=True,
                viewport={"width": 390, "height": 780})
     browser.picture("door-phone")
-    browser.do("tell_secret", secret=WRITE)
-    browser.picture("phone-unlocked")
+    browser.do("tell_secret", secret="another")
+    browser.do("shows", path="/private/path", revision=revision, value="while you were away")
+    browser.picture("phone-read")
     browser.do("phone", path="/private/path")
     browser.end()
     cluster.down()
@@ -587,14 +592,42 @@ def test_page(tools):
     cluster.down()
 
 
+def fill(cluster, count):
+    filled = cluster.tools.run([cluster.tools.options.bench, "read", "--keys", count, "--requests",
+                                1, "--clients", 4, "--outstanding", 64, "--value-size", 16],
+                               env=cluster.environment())
+    check(filled.returncode == 0, "not filled", filled.stderr)
+
+
+def test_who_never_reads(tools):
+    if not tools.all:
+        raise Skip("only with --all")
+    cluster = Served(tools).up()
+    fill(cluster, MANY)
+    host = cluster.client_address(1)[0]
+    before = cluster.nodes[1].process.memory_kb()
+    deaf = []
+    for _ in range(20):
+        status, connection = upgrade(host, f"Host: {host}:{PORT}")
+        check(status == 101, "not let in", status)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        say(connection, {"do": "watch", "glob": "/**"})
+        deaf.append(connection)
+    for number in range(100):
+        cluster.set(f"/f/{number}", "v" * 10000)
+    wait_for("they are hung up", lambda: cluster.status(1)["drops"]["web_unread"] == len(deaf), 60)
+    grown = cluster.nodes[1].process.memory_kb() - before
+    check(grown < 16 * 1024, "memory", grown)
+    check(is_served(host, f"Host: {host}:{PORT}"), "others are served")
+    cluster.down()
+
+
 def test_many(tools):
     browser = Browser(tools)
     cluster = Served(tools, edit=False)
     cluster.up()
     cluster.set("/motd", "hello")
-    filled = tools.run([tools.options.bench, "read", "--keys", MANY, "--requests", 1, "--clients",
-                        4, "--outstanding", 64, "--value-size", 16], env=cluster.environment())
-    check(filled.returncode == 0, "not filled", filled.stderr)
+    fill(cluster, MANY)
     browser.do("open", url=cluster.url(1))
     browser.do("read_only")
     told = browser.do("raw", message={"do": "set", "id": 5, "path": "/x", "rev": 0, "text": "x"})
@@ -613,4 +646,5 @@ def test_many(tools):
 
 harness.run([test_http, test_port_in_use, test_hostile, test_secrets_over_http,
              test_secrets_by_hand, test_secrets_on_the_page,
-             test_a_secret_to_write_leaves_reads_open, test_page, test_many])
+             test_a_secret_to_write_leaves_reads_open, test_page, test_many,
+             test_who_never_reads])
