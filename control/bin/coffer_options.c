@@ -46,7 +46,7 @@ static const char DOC[] =
 	"  sync DIR GLOB       keeps a folder equal to the files that match\n"
 	"  locks [GLOB]        who holds which lock, and who waits; or breaks one\n"
 	"  lock NAME [-- COMMAND...]  holds a lock while a command runs\n"
-	"  elect NAME VALUE [-- COMMAND...]  leads while a command runs; or who leads? (--show)\n"
+	"  elect NAME VALUE [-- COMMAND...]  leads while a command runs; --show: who?\n"
 	"  session list | show ID | kill ID  tells of sessions, or ends one\n"
 	"  rev                 prints the store's revision\n"
 	"  nop                 goes through agreement, changes nothing\n"
