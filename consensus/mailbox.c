@@ -65,8 +65,16 @@ bool paxos_mailbox_put_to_worker(struct paxos_mailbox *mailbox, const struct pax
 	if (!put(&mailbox->to_worker, mail)) {
 		return false;
 	}
-	ring_if_asleep(&mailbox->worker_sleeps, &mailbox->worker_bell);
+	mailbox->put = true;
 	return true;
+}
+
+void paxos_mailbox_ring_worker(struct paxos_mailbox *mailbox)
+{
+	if (mailbox->put) {
+		mailbox->put = false;
+		ring_if_asleep(&mailbox->worker_sleeps, &mailbox->worker_bell);
+	}
 }
 
 bool paxos_mailbox_put_from_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail)

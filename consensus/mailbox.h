@@ -141,6 +141,7 @@ struct paxos_mailbox {
 	struct ring from_worker;
 	struct paxos_bell worker_bell;
 	struct paxos_bell control_bell;
+	_Alignas(RING_LINE) bool put; /* control's: to the worker, since the last bell */
 	_Alignas(RING_LINE) _Atomic bool worker_sleeps;
 	_Alignas(RING_LINE) _Atomic bool control_sleeps;
 	_Alignas(RING_LINE) _Atomic uint64_t dropped_from_worker;
@@ -156,9 +157,18 @@ struct paxos_mailbox {
 void paxos_mailbox_init(struct paxos_mailbox *mailbox, void *to_worker, void *from_worker,
                         uint64_t size);
 
-/* False if the ring is full (from_worker counts it). Rings the other side's bell if it sleeps. */
+/*
+ * False if the ring is full (from_worker counts it). What goes to control rings its bell if it
+ * sleeps; what goes to the worker waits for the bell below.
+ */
 bool paxos_mailbox_put_to_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
 bool paxos_mailbox_put_from_worker(struct paxos_mailbox *mailbox, const struct paxos_mail *mail);
+
+/*
+ * Wakes the worker if it sleeps and something was put since the last call. Once for all mail of a
+ * turn of control: where both share a core, a worker that is woken for each has it for each.
+ */
+void paxos_mailbox_ring_worker(struct paxos_mailbox *mailbox);
 
 /* Half of the way to the worker is taken: the rest is for who cannot ask again. Control's. */
 bool paxos_mailbox_is_crowded(const struct paxos_mailbox *mailbox);

@@ -204,6 +204,7 @@ static void on_prepare(uv_prepare_t *prepare)
 	} else {
 		must(uv_idle_start(&loop->idle, on_idle) == 0);
 	}
+	paxos_mailbox_ring_worker(loop->config.mailbox);
 }
 
 static void on_check(uv_check_t *check)
@@ -211,6 +212,7 @@ static void on_check(uv_check_t *check)
 	struct ctl_loop *loop = check->data;
 
 	paxos_mailbox_control_wakes(loop->config.mailbox);
+	paxos_mailbox_ring_worker(loop->config.mailbox); /* of what the sockets brought */
 }
 
 static void on_bell(uv_async_t *bell)
@@ -285,11 +287,9 @@ static const char *begin_leader(void *context, const struct paxos_address *addre
 {
 	struct ctl_loop *loop = context;
 	int to = PAXOS_NOBODY;
-	const struct paxos_mail mail = {
-		.kind = PAXOS_MAIL_TRANSFER,
-		.address = *address,
-		.bytes = slice_make(&to, sizeof(to)),
-	};
+	const struct paxos_mail mail = {.kind = PAXOS_MAIL_TRANSFER,
+	                                .address = *address,
+	                                .bytes = slice_make(&to, sizeof(to))};
 	uint64_t number;
 
 	if (request->count < 1 || request->count > 2 ||

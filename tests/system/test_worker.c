@@ -257,6 +257,12 @@ static void test_peer_is_known_by_its_link(void **state)
 	assert_int_equal(echo_counts.from_peers[1], before + 1);
 }
 
+static void tell_worker(const struct paxos_mail *mail)
+{
+	assert_true(paxos_mailbox_put_to_worker(&mailbox, mail));
+	paxos_mailbox_ring_worker(&mailbox);
+}
+
 static struct paxos_mail wait_for_mail(void)
 {
 	const uint64_t until_ms = now_ms() + PATIENCE_MS;
@@ -280,7 +286,7 @@ static void test_mail_is_answered_while_the_worker_sleeps(void **state)
 	for (unsigned i = 0; i < 100; i++) {
 		struct paxos_mail answer;
 
-		assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
+		tell_worker(&mail);
 		answer = wait_for_mail();
 		assert_int_equal(answer.kind, PAXOS_MAIL_REPLY);
 		assert_memory_equal(&answer.address, &mail.address, sizeof(mail.address));
@@ -298,7 +304,7 @@ static void test_status_tells_replica_and_counters(void **state)
 	struct paxos_mail answer;
 
 	(void)state;
-	assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
+	tell_worker(&mail);
 	answer = wait_for_mail();
 	assert_int_equal(answer.kind, PAXOS_MAIL_STATUS);
 	assert_int_equal(answer.address.bytes[0], 9);
@@ -319,9 +325,9 @@ static void test_resign_and_grace_reach_their_place(void **state)
 	                          .bytes = slice_make(&number, sizeof(number))};
 
 	(void)state;
-	assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
+	tell_worker(&mail);
 	mail = (struct paxos_mail){.kind = PAXOS_MAIL_RESIGN};
-	assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
+	tell_worker(&mail);
 	while (echo_counts.resigned == 0 && now_ms() < until_ms) {
 		(void)usleep(100);
 	}

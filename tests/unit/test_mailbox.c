@@ -84,14 +84,22 @@ static void test_bell_rings_only_for_who_sleeps(void **state)
 	(void)state;
 	mailbox.worker_bell = (struct paxos_bell){.ring = count_ring};
 	assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
+	paxos_mailbox_ring_worker(&mailbox);
 	assert_int_equal(rings, 0);
 	assert_false(paxos_mailbox_worker_sleeps(&mailbox)); /* there is mail */
 	paxos_mailbox_pop_to_worker(&mailbox);
 	assert_true(paxos_mailbox_worker_sleeps(&mailbox));
+	paxos_mailbox_ring_worker(&mailbox); /* nothing new */
+	assert_int_equal(rings, 0);
 	assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
+	assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
+	assert_int_equal(rings, 0);
+	paxos_mailbox_ring_worker(&mailbox); /* once for both */
+	paxos_mailbox_ring_worker(&mailbox);
 	assert_int_equal(rings, 1);
 	paxos_mailbox_worker_wakes(&mailbox);
 	assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
+	paxos_mailbox_ring_worker(&mailbox);
 	assert_int_equal(rings, 1);
 	/* The other side's sleep and a side without a bell are nobody's business here. */
 	assert_true(paxos_mailbox_control_sleeps(&mailbox));
@@ -186,6 +194,7 @@ static void test_no_wake_up_is_lost_between_two_threads(void **state)
 
 			assert_true(paxos_mailbox_put_to_worker(&mailbox, &mail));
 		}
+		paxos_mailbox_ring_worker(&mailbox);
 		while (heard < sent) {
 			check_letter(heard++);
 		}
