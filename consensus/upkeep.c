@@ -9,6 +9,7 @@ void paxos_upkeep_reset(struct paxos_core *core, struct paxos_upkeep *upkeep)
 {
 	*upkeep = (struct paxos_upkeep){.is_stale = !mutant(59),
 	                                .next_ns = UINT64_MAX,
+	                                .pass_ns = UINT64_MAX,
 	                                .sessions = store_session_count(core->store)};
 }
 
@@ -115,17 +116,40 @@ static void end_rests(struct paxos_core *core, struct paxos_upkeep *upkeep,
 	}
 }
 
+/* --- passing on --------------------------------------------------------------------------- */
+
+/* One step, and no other before that is applied: entries of others go between. */
+static void pass_on(struct paxos_core *core, struct paxos_upkeep *upkeep,
+                    const struct paxos_leader *leader)
+{
+	struct store_entry entry = {.kind = STORE_ENTRY_UNDELAY};
+
+	upkeep->pass_ns = UINT64_MAX; /* an entry that is applied brings the next turn */
+	if (core->decided < upkeep->passed || mutant(73) ||
+	    !store_passing_next(core->store, &entry.op.path)) {
+		return;
+	}
+	if (paxos_propose(core, leader, &entry)) {
+		upkeep->passed = core->log.length;
+	} else {
+		upkeep->pass_ns = core->now_ns + PAXOS_ALIVE_RETRY_NS;
+	}
+}
+
 void paxos_upkeep_tick(struct paxos_core *core, struct paxos_upkeep *upkeep,
                        struct paxos_alive *alive, const struct paxos_leader *leader)
 {
 	expire(core, alive, leader);
 	end_rests(core, upkeep, leader);
+	pass_on(core, upkeep, leader);
 }
 
 uint64_t paxos_upkeep_deadline_ns(const struct paxos_upkeep *upkeep,
                                   const struct paxos_alive *alive)
 {
 	const uint64_t alive_ns = paxos_alive_deadline_ns(alive);
+	const uint64_t locks_ns =
+		upkeep->pass_ns < upkeep->deadline_ns ? upkeep->pass_ns : upkeep->deadline_ns;
 
-	return alive_ns < upkeep->deadline_ns ? alive_ns : upkeep->deadline_ns;
+	return alive_ns < locks_ns ? alive_ns : locks_ns;
 }

@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * upkeep.h - what a leader proposes because time has passed: ends of sessions, ends of rests
+ * upkeep.h - what a leader proposes unasked: ends of sessions and of rests, locks passed on
  *
  *      sessions silent for too long (alive.h)            --> EXPIRE, one a turn
  *      locks that have rested after their holder's death --> UNDELAY, PAXOS_UNDELAY_MAX a turn
+ *      locks of which one entry could not grant enough   --> UNDELAY, one at a time
  *
  * Rests are looked through from the first to the last, some a turn; and again when the first of
  * them is over, or when a session was ended: only then there may be new ones.
@@ -29,6 +30,8 @@ struct paxos_upkeep {
 	uint64_t next_ns;     /* the first that it saw ends then, by the log's time */
 	uint64_t proposed;    /* index of the last UNDELAY: no other look before that is applied */
 	uint64_t deadline_ns; /* of the rests, by the clock */
+	uint64_t passed;      /* index of the last step of passing on */
+	uint64_t pass_ns;     /* there was no room for one: the next try */
 	uint16_t after_size;
 	uint8_t after[STORE_PATH_SIZE_MAX];
 };

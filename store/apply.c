@@ -500,6 +500,7 @@ void store_apply(struct store *store, uint64_t index, const struct store_entry *
 
 	must(index == store->state.index + 1);
 	store->state.index = index;
+	store->grants = 0;
 	store->state.log_bytes += weight(entry);
 	if (entry->time_ns > store->state.time_ns) {
 		store->state.time_ns = entry->time_ns;

@@ -7,10 +7,11 @@
 #include "store/base/digits.h"
 #include "store/path.h"
 
-#define ROOT   "/ctl/lock"
-#define HOLDER "/.holder/"
-#define QUEUE  "/.queue/"
-#define BROKEN "/.broken"
+#define ROOT    "/ctl/lock"
+#define HOLDER  "/.holder/"
+#define QUEUE   "/.queue/"
+#define BROKEN  "/.broken"
+#define PASSING "/.passing"
 
 enum {
 	PRIORITY = 4, /* three digits and a dash */
@@ -73,7 +74,8 @@ struct store_claim_path store_claim_front(struct slice name, enum store_claim_ki
 	put(&path, name);
 	put(&path, kind == STORE_CLAIM_HOLDER   ? slice_text(HOLDER)
 	           : kind == STORE_CLAIM_WAITER ? slice_text(QUEUE)
-	                                        : slice_text(BROKEN));
+	           : kind == STORE_CLAIM_BROKEN ? slice_text(BROKEN)
+	                                        : slice_text(PASSING));
 	return path;
 }
 
@@ -104,6 +106,11 @@ struct store_claim_path store_claim_waiter(struct slice name, uint8_t priority, 
 struct store_claim_path store_claim_broken(struct slice name)
 {
 	return store_claim_front(name, STORE_CLAIM_BROKEN);
+}
+
+struct store_claim_path store_claim_passing(struct slice name)
+{
+	return store_claim_front(name, STORE_CLAIM_PASSING);
 }
 
 static bool read_hex(struct slice text, store_rev_t *ret_number)
@@ -139,6 +146,10 @@ static bool read_tail(struct slice tail, enum store_claim_kind *ret_kind, store_
 	*ret_number = 0;
 	if (slice_equal(tail, slice_text(BROKEN))) {
 		*ret_kind = STORE_CLAIM_BROKEN;
+		return true;
+	}
+	if (slice_equal(tail, slice_text(PASSING))) {
+		*ret_kind = STORE_CLAIM_PASSING;
 		return true;
 	}
 	if (tail.size == holder + DIGITS_HEX && memcmp(tail.data, HOLDER, holder) == 0) {

@@ -42,6 +42,7 @@ enum store_claim_kind {
 	STORE_CLAIM_HOLDER = 1,
 	STORE_CLAIM_WAITER = 2,
 	STORE_CLAIM_BROKEN = 3,
+	STORE_CLAIM_PASSING = 4,
 };
 
 /* A path, and the room for it. */
@@ -62,6 +63,7 @@ enum store_answer store_lock_check_name(struct slice name);
 struct store_claim_path store_claim_holder(struct slice name, store_rev_t token);
 struct store_claim_path store_claim_waiter(struct slice name, uint8_t priority, store_rev_t ticket);
 struct store_claim_path store_claim_broken(struct slice name);
+struct store_claim_path store_claim_passing(struct slice name);
 /* What all paths of holders, or of waiters, begin with, the last slash included. */
 struct store_claim_path store_claim_front(struct slice name, enum store_claim_kind kind);
 

@@ -38,7 +38,7 @@ enum store_entry_kind {
 	STORE_ENTRY_MEMBERS = 6, /* the stop-sign: ends a configuration, names the next (4.1 j) */
 	STORE_ENTRY_LEARNER = 7, /* a server follows from now on, or no longer */
 	STORE_ENTRY_TXN = 8,     /* several operations, all or nothing */
-	STORE_ENTRY_UNDELAY = 9, /* a lock has rested long enough after its holder's death */
+	STORE_ENTRY_UNDELAY = 9, /* a lock has rested long enough, or is passed on further */
 };
 
 struct store_entry {

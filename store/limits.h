@@ -26,7 +26,8 @@ enum {
 	STORE_TXN_SIZE_MAX = 34 * 1024, /* a transaction as bytes */
 	STORE_LOCK_DATA_MAX = 4096,     /* what a holder or waiter says of itself */
 	STORE_PERMITS_MAX = 1024,       /* holders of one lock, unless it is shared */
-	STORE_ENTRY_HEADER_MAX = 128,   /* an entry without path, value, lists and transaction */
+	STORE_GRANTS_MAX = 128,       /* to who waited, in one entry, beside one for each change */
+	STORE_ENTRY_HEADER_MAX = 128, /* an entry without path, value, lists and transaction */
 	STORE_ENTRY_SIZE_MAX = STORE_ENTRY_HEADER_MAX + STORE_TXN_SIZE_MAX,
 	STORE_DATAGRAM_SIZE_MAX =
 		1408,      /* UDP payload: fits an MTU of 1500 with room for a tunnel */

@@ -77,30 +77,51 @@ static store_rev_t number_of(const struct store_item *item)
 	return number;
 }
 
-/* True if one more can hold it beside those who do. */
-static bool can_have(const struct store *store, struct slice name, uint32_t limit)
+/* Those who hold a lock, as far as others are concerned. */
+struct holders {
+	uint32_t count, lowest; /* of limits; 0: they share it, and are not counted any further */
+};
+
+static void add_holder(struct holders *holders, uint32_t limit)
+{
+	holders->lowest = holders->count == 0 || limit < holders->lowest ? limit : holders->lowest;
+	holders->count++;
+}
+
+static struct holders holders_of(const struct store *store, struct slice name)
 {
 	const struct store_claim_path front = store_claim_front(name, STORE_CLAIM_HOLDER);
 	const struct store_item *item;
+	struct holders holders = {0};
 	struct store_place place;
-	uint32_t holders = 0, lowest = limit;
 
 	store_tree_seek(store->state.files, store_claim_slice(&front), &place);
-	while ((item = store_tree_next(&place)) != NULL &&
+	while ((holders.count == 0 || holders.lowest != 0) &&
+	       (item = store_tree_next(&place)) != NULL &&
 	       begins_with(store_item_key(item), store_claim_slice(&front))) {
-		const uint32_t other = found_at(item).claim.limit;
-
-		if (limit == 0 || other == 0) {
-			return limit == other ||
-			       mutant(62); /* who holds it shared is like all others */
-		}
-		lowest = other < lowest && !mutant(63) ? other : lowest;
-		holders++;
-		if (holders >= lowest) {
-			return false;
-		}
+		add_holder(&holders, found_at(item).claim.limit);
 	}
-	return true;
+	return holders;
+}
+
+/* True if one more can hold it beside those. */
+static bool is_room(const struct holders *holders, uint32_t limit)
+{
+	if (holders->count == 0) {
+		return true;
+	}
+	if (limit == 0 || holders->lowest == 0) {
+		/* who holds it shared is like all others */
+		return limit == holders->lowest || mutant(62);
+	}
+	return holders->count < (limit < holders->lowest || mutant(63) ? limit : holders->lowest);
+}
+
+static bool can_have(const struct store *store, struct slice name, uint32_t limit)
+{
+	const struct holders holders = holders_of(store, name);
+
+	return is_room(&holders, limit);
 }
 
 /* The number, and whether it is a ticket, are of the last operation that has one. */
@@ -118,7 +139,9 @@ static struct store_item *file_new(struct store *store, struct slice path, struc
 	                                         store->state.revision + 1);
 	uint8_t *memory = store_item_memory(item);
 
-	memcpy(memory, head.data, head.size);
+	if (head.size != 0) {
+		memcpy(memory, head.data, head.size);
+	}
 	if (data.size != 0) {
 		memcpy(memory + head.size, data.data, data.size);
 	}
@@ -255,21 +278,52 @@ static void pass_to(struct store *store, struct slice name, const struct store_i
 	store_change_remove(store, store_item_key(waiter), STORE_CAUSE_GRANTED);
 }
 
+/* The file that says that the lock is being passed on comes, goes, or is as it has to be. */
+static void show_passing(struct store *store, struct slice name, bool is_passing)
+{
+	const struct store_claim_path path = store_claim_passing(name);
+	const struct slice key = store_claim_slice(&path);
+	bool stands;
+
+	if (!is_passing && store->state.passing == 0) {
+		return;
+	}
+	stands = store_tree_get(store->state.files, key) != NULL;
+	if (is_passing && !stands) {
+		store_change_put(store,
+		                 file_new(store, key, slice_make(NULL, 0), slice_make(NULL, 0),
+		                          STORE_OWNER_PASSING),
+		                 STORE_CAUSE_GRANTED);
+	} else if (!is_passing && stands) {
+		store_change_remove(store, key, STORE_CAUSE_GRANTED);
+	}
+	store_change_commit(store);
+}
+
 void store_lock_grant(struct store *store, struct slice name)
 {
-	for (;;) {
+	struct holders holders = holders_of(store, name);
+	bool is_passing = false;
+
+	for (unsigned i = 0;; i++) {
 		const struct found first = first_of(store, name, STORE_CLAIM_WAITER);
 
-		if (first.item == NULL ||
-		    (!can_have(store, name, first.claim.limit) && !mutant(64))) {
-			return;
+		if (first.item == NULL || (!is_room(&holders, first.claim.limit) && !mutant(64))) {
+			break;
 		}
+		is_passing = i > 0 && store->grants >= store->grants_max;
+		if (is_passing) {
+			break;
+		}
+		add_holder(&holders, first.claim.limit);
 		pass_to(store, name, first.item);
 		store_change_commit(store);
+		store->grants++;
 		if (mutant(65)) {
-			return;
+			break;
 		}
 	}
+	show_passing(store, name, is_passing && !mutant(72));
 }
 
 /* The holder has gone; who of those that wait shall have it, was said. */
@@ -462,6 +516,11 @@ void store_lock_undelay(struct store *store, struct slice path)
 	struct slice name;
 	store_rev_t number;
 
+	if (item != NULL && item->owner == STORE_OWNER_PASSING) {
+		must(store_claim_path_read(path, &name, &kind, &number));
+		store_lock_grant(store, name);
+		return;
+	}
 	if (item == NULL || item->owner != STORE_OWNER_DELAYED ||
 	    found_at(item).claim.until_ns > store->state.time_ns) {
 		return;

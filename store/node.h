@@ -33,13 +33,14 @@ enum {
 	STORE_KEY_SIZE_MAX = STORE_PATH_SIZE_MAX + 16, /* of any tree */
 };
 
-#define STORE_OWNER_DELAYED UINT64_MAX /* a lock that rests after its holder's death */
+#define STORE_OWNER_DELAYED UINT64_MAX       /* a lock that rests after its holder's death */
+#define STORE_OWNER_PASSING (UINT64_MAX - 1) /* a lock that is still being passed on */
 
 /* Key and value in one block. Immutable once a root that has it was published. */
 struct store_item {
 	struct store_block block;
 	store_rev_t revision;
-	uint64_t owner; /* a session, STORE_OWNER_DELAYED, or 0: nobody's */
+	uint64_t owner; /* a session, one of those two, or 0: nobody's */
 	uint32_t value_size;
 	uint16_t key_size;
 	_Alignas(8) uint8_t bytes[]; /* the key, padded to 8, then the value */

@@ -5,7 +5,8 @@
  * owned.h - which files go with which session: a tree of (session, path)
  *
  * It follows from the owners that the files themselves name, and is in no snapshot. Locks that rest
- * after their holder's death stand under STORE_OWNER_DELAYED.
+ * after their holder's death stand under STORE_OWNER_DELAYED, those that are still being passed on
+ * under STORE_OWNER_PASSING.
  *
  * Pure. Threads: the writer's.
  */

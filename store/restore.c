@@ -248,6 +248,9 @@ static bool is_owner(const struct store_restore *restore, struct slice path, str
 	if (kind == STORE_CLAIM_BROKEN) {
 		return owner == 0;
 	}
+	if (kind == STORE_CLAIM_PASSING) {
+		return owner == STORE_OWNER_PASSING && value.size == 0;
+	}
 	return store_claim_read(value, &claim) && claim.limit <= STORE_PERMITS_MAX &&
 	       claim.data.size <= STORE_LOCK_DATA_MAX &&
 	       (owner == STORE_OWNER_DELAYED ? kind == STORE_CLAIM_HOLDER

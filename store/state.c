@@ -44,7 +44,9 @@ void store_state_own(struct store_state *state, struct store_reclaim *reclaim,
 	} else {
 		store_owned_remove(&state->owned, reclaim, item->owner, store_item_key(item));
 	}
-	if (item->owner != STORE_OWNER_DELAYED) {
+	if (item->owner == STORE_OWNER_PASSING) {
+		state->passing += (uint32_t)more;
+	} else if (item->owner != STORE_OWNER_DELAYED) {
 		store_sessions_own(&state->sessions, reclaim, item->owner, more);
 	}
 }

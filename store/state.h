@@ -35,6 +35,7 @@ struct store_state {
 	store_rev_t revision;
 	uint64_t bytes; /* logical, as the quota counts */
 	uint64_t file_count;
+	uint32_t passing;   /* locks that are being passed on; follows from the files */
 	uint64_t log_bytes; /* of all entries applied, about what they take in a journal */
 	struct store_members members;
 };
@@ -73,7 +74,8 @@ struct store {
 	struct store_stage stage;
 	struct store_alloc *alloc;
 	uint64_t quota_bytes;
-	uint32_t sessions_max;
+	uint32_t sessions_max, grants_max;
+	uint32_t grants; /* to who waited, by the entry that is applied */
 	const struct store_root *pins[STORE_PINS_MAX];
 	unsigned pin_count;
 	struct store_tally tally;

@@ -54,6 +54,7 @@ int store_new(struct store **ret_store, const struct store_config *config)
 	memset(store, 0, sizeof(*store));
 	store->quota_bytes = config->quota_bytes;
 	store->sessions_max = config->sessions_max;
+	store->grants_max = config->grants_max != 0 ? config->grants_max : STORE_GRANTS_MAX;
 	/* Former values in the ring may take as much as half of what the files may. */
 	r = store_events_init(&store->events, config->events_max, config->quota_bytes / 2);
 	if (r < 0) {
@@ -112,6 +113,7 @@ static void end_sessions(struct store *store)
 	struct slice path;
 	uint64_t until_ns;
 
+	store->grants = 0;
 	while ((session = store_sessions_next(sessions, 0)) != NULL) {
 		const uint64_t id = session->id;
 
@@ -235,6 +237,16 @@ bool store_delayed_next(const struct store *store, struct slice after, struct sl
 	must(store_claim_read(store_item_value(item), &claim));
 	*ret_path = store_item_key(item);
 	*ret_until_ns = claim.until_ns;
+	return true;
+}
+
+bool store_passing_next(const struct store *store, struct slice *ret_path)
+{
+	if (store->state.passing == 0) {
+		return false;
+	}
+	*ret_path = store_owned_next(store->state.owned, STORE_OWNER_PASSING, slice_text("/"));
+	must(ret_path->size != 0);
 	return true;
 }
 

@@ -14,8 +14,8 @@
  * pinned one until it is unpinned.
  *
  * Apply is a function of the state and the entry alone: no clock, no chance, no local setting but
- * those that must be equal on all servers (quota, sessions_max). So all servers that applied the
- * same entries hold the same state, and store_digest() says so.
+ * those that must be equal on all servers (quota, sessions_max, grants_max). So all servers that
+ * applied the same entries hold the same state, and store_digest() says so.
  *
  * What other headers declare and this one shows: store_answer, store_result (answer.h),
  * store_session (session.h), store_event (event.h).
@@ -40,6 +40,7 @@
 struct store_config {
 	uint64_t quota_bytes;  /* logical bytes; equal on all servers */
 	uint32_t sessions_max; /* equal on all servers */
+	uint32_t grants_max;   /* equal on all servers; 0: STORE_GRANTS_MAX. Tests take less */
 	uint32_t events_max;   /* events kept in the ring; a power of two */
 	uint64_t arena_bytes;  /* what the allocator may take at most; 0 = by the others */
 };
@@ -52,7 +53,7 @@ struct store_file {
 	struct slice path;
 	struct slice value;
 	store_rev_t revision; /* of its last change; 0 for a directory */
-	uint64_t owner; /* session with which it goes; STORE_OWNER_DELAYED (node.h); 0: nobody's */
+	uint64_t owner; /* session with which it goes; STORE_OWNER_... (node.h); 0: nobody's */
 	bool is_directory;
 	uint32_t children; /* of a directory: how many entries; only from store_stat() */
 	bool has_more;     /* children: there may be more, there was no looking further */
@@ -139,6 +140,13 @@ bool store_owned_behind(const struct store *store, uint64_t session, struct slic
  */
 bool store_delayed_next(const struct store *store, struct slice after, struct slice *ret_path,
                         uint64_t *ret_until_ns);
+
+/*
+ * A lock of whose waiters more could have it than one entry grants: the file that says so. An
+ * UNDELAY entry of that path goes on. False if there is none. Good until the next store_apply().
+ * Writer only.
+ */
+bool store_passing_next(const struct store *store, struct slice *ret_path);
 
 /* As applied so far. Good until the next store_apply(). Writer only. */
 const struct store_members *store_members(const struct store *store);

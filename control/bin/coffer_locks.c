@@ -126,6 +126,9 @@ static bool add_file(const struct view *view, const char *path, const struct cof
 		return object != NULL && ctl_add_value(object, value.data, value.size) &&
 		       json_object_set_new(lock, "broken", object) == 0;
 	}
+	if (kind == STORE_CLAIM_PASSING) {
+		return json_object_set_new(lock, "passing", json_true()) == 0;
+	}
 	if (!store_claim_read(value, &claim)) {
 		return false;
 	}

@@ -35,6 +35,7 @@ struct oracle {
 	struct state now, before;
 	uint64_t time_ns;
 	uint32_t sessions_max;
+	unsigned grants, grants_max; /* in one entry */
 	unsigned session_count;
 	struct session sessions[ORACLE_SESSIONS_MAX];
 	unsigned change_count;
@@ -52,13 +53,14 @@ struct ask {
 	struct store_result *result;
 };
 
-struct oracle *oracle_new(uint32_t sessions_max)
+struct oracle *oracle_new(uint32_t sessions_max, unsigned grants_max)
 {
 	struct oracle *oracle = calloc(1, sizeof(*oracle));
 
 	must(oracle != NULL);
 	must(sessions_max <= ORACLE_SESSIONS_MAX);
 	oracle->sessions_max = sessions_max;
+	oracle->grants_max = grants_max;
 	return oracle;
 }
 
@@ -168,7 +170,8 @@ static struct oracle_file *file_of(struct oracle *oracle, struct slice path)
 	return NULL;
 }
 
-static void put(struct oracle *oracle, struct slice path, struct slice value, uint64_t owner)
+static void put_by(struct oracle *oracle, struct slice path, struct slice value, uint64_t owner,
+                   enum store_cause cause)
 {
 	struct oracle_file *file = file_of(oracle, path);
 
@@ -179,8 +182,13 @@ static void put(struct oracle *oracle, struct slice path, struct slice value, ui
 	}
 	file->value = keep(oracle, value);
 	file->owner = owner;
-	change(oracle, file->path, false, STORE_CAUSE_ASKED, file->value, owner);
+	change(oracle, file->path, false, cause, file->value, owner);
 	file->revision = oracle->now.revision;
+}
+
+static void put(struct oracle *oracle, struct slice path, struct slice value, uint64_t owner)
+{
+	put_by(oracle, path, value, owner, STORE_CAUSE_ASKED);
 }
 
 static void take_away(struct oracle *oracle, struct oracle_file *file, enum store_cause cause)
@@ -585,18 +593,45 @@ static void pass_to(struct oracle *oracle, struct oracle_claim *waiter)
 	change(oracle, path, true, STORE_CAUSE_GRANTED, slice_make(NULL, 0), 0);
 }
 
+/* The first in a queue, if it could have the lock; else NULL. */
+static struct oracle_claim *next_in(struct oracle *oracle, struct slice name)
+{
+	struct oracle_claim *first = first_claim(oracle, name, false);
+
+	return first != NULL && may_stand_together(oracle, name, &first->limit) ? first : NULL;
+}
+
+static void passing_path(struct slice name, char path[ORACLE_PATH_MAX])
+{
+	const int size = snprintf(path, ORACLE_PATH_MAX, "/ctl/lock%.*s/.passing", (int)name.size,
+	                          (const char *)name.data);
+
+	must(size < ORACLE_PATH_MAX);
+}
+
+/* One at any rate, more as long as the entry has granted few; the rest is left to later ones. */
 static void pass_on(struct oracle *oracle, struct slice name)
 {
-	char text[ORACLE_PATH_MAX];
+	char text[ORACLE_PATH_MAX], mark[ORACLE_PATH_MAX];
+	struct oracle_file *marked;
+	struct oracle_claim *next;
+	bool is_first = true;
 
 	text_of(name, text);
-	for (;;) {
-		struct oracle_claim *first = first_claim(oracle, slice_text(text), false);
-
-		if (first == NULL || !may_stand_together(oracle, slice_text(text), &first->limit)) {
-			return;
-		}
-		pass_to(oracle, first);
+	name = slice_text(text);
+	while ((next = next_in(oracle, name)) != NULL &&
+	       (is_first || oracle->grants < oracle->grants_max)) {
+		pass_to(oracle, next);
+		oracle->grants++;
+		is_first = false;
+	}
+	passing_path(name, mark);
+	marked = file_of(oracle, slice_text(mark));
+	if (next != NULL && marked == NULL) {
+		put_by(oracle, slice_text(mark), slice_make(NULL, 0), STORE_OWNER_PASSING,
+		       STORE_CAUSE_GRANTED);
+	} else if (next == NULL && marked != NULL) {
+		take_away(oracle, marked, STORE_CAUSE_GRANTED);
 	}
 }
 
@@ -778,7 +813,14 @@ static void end_session(struct oracle *oracle, uint64_t id, enum store_cause cau
 static void undelay(struct oracle *oracle, struct slice path)
 {
 	char text[ORACLE_PATH_MAX], name[ORACLE_PATH_MAX];
+	const struct oracle_file *file = file_of(oracle, path);
 
+	if (file != NULL && file->owner == STORE_OWNER_PASSING) {
+		const char *end = strstr(file->path, "/.passing");
+
+		pass_on(oracle, slice_make(file->path + 9, (size_t)(end - file->path) - 9));
+		return;
+	}
 	for (unsigned i = 0; i < oracle->now.claim_count; i++) {
 		struct oracle_claim *claim = &oracle->now.claims[i];
 
@@ -1040,6 +1082,7 @@ void oracle_apply(struct oracle *oracle, uint64_t index, const struct store_entr
 
 	*ret_result = (struct store_result){.answer = STORE_OK};
 	oracle->change_count = 0;
+	oracle->grants = 0;
 	if (entry->time_ns > oracle->time_ns) {
 		oracle->time_ns = entry->time_ns;
 	}
@@ -1104,6 +1147,7 @@ unsigned oracle_files(struct oracle *oracle, const struct oracle_file **ret_file
 const char *oracle_broken(const struct oracle *oracle)
 {
 	struct oracle *seen = (struct oracle *)(uintptr_t)oracle; /* searched, not changed */
+	unsigned passing = 0;
 
 	if (oracle->is_token_old) {
 		return "a token does not grow";
@@ -1118,10 +1162,21 @@ const char *oracle_broken(const struct oracle *oracle)
 		if (claim->is_holder && !may_stand_together(oracle, name, NULL)) {
 			return "two hold a lock that may not";
 		}
-		if (!claim->is_holder && claim == first_claim(seen, name, false) &&
-		    may_stand_together(oracle, name, &claim->limit)) {
-			return "the first that waits could have the lock";
+		if (!claim->is_holder && claim == next_in(seen, name)) {
+			char mark[ORACLE_PATH_MAX];
+
+			passing_path(name, mark);
+			if (file_of(seen, slice_text(mark)) == NULL) {
+				return "the first that waits could have the lock";
+			}
+			passing++;
 		}
+	}
+	for (unsigned i = 0; i < oracle->now.file_count; i++) {
+		passing -= oracle->now.files[i].owner == STORE_OWNER_PASSING;
+	}
+	if (passing != 0) {
+		return "a lock is being passed on to nobody";
 	}
 	return NULL;
 }

@@ -13,7 +13,7 @@
  * Beside that it holds what locks promise, after each entry:
  *   - a token is the revision of its grant, so none is given twice, and tokens grow
  *   - who holds a lock beside others may do so
- *   - the first of a queue could not be granted
+ *   - the first of a queue could not be granted, or .passing stands beside it, and nowhere else
  *   - nobody holds or waits whose session has gone, but who rests
  *
  * Paths are shorter than ORACLE_PATH_MAX, and there is room for a few hundred files and claims
@@ -63,7 +63,7 @@ struct oracle_change {
 struct oracle; /* opaque */
 
 /* Given back to oracle_free(). */
-struct oracle *oracle_new(uint32_t sessions_max);
+struct oracle *oracle_new(uint32_t sessions_max, unsigned grants_max);
 void oracle_free(struct oracle *oracle);
 
 /* The entry at the next index. ret_result is written for OP, TXN, OPEN, CLOSE; else zero. */

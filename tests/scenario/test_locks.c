@@ -14,18 +14,24 @@ enum {
 	ROUNDS = 30,
 };
 
-static struct world *begin(unsigned *ret_leader, const struct net_options *net)
+static struct world *begin_with(unsigned lockers, unsigned *ret_leader,
+                                const struct net_options *net)
 {
 	struct world_options options;
 
 	world_options_default(&options);
-	options.locker.lockers = LOCKERS;
+	options.locker.lockers = lockers;
 	options.locker.client.ttl_ms = TTL_MS;
 	options.locker.work_ns = MS(2);
 	if (net != NULL) {
 		options.net = *net;
 	}
 	return story_start(&options, ret_leader);
+}
+
+static struct world *begin(unsigned *ret_leader, const struct net_options *net)
+{
+	return begin_with(LOCKERS, ret_leader, net);
 }
 
 static struct locker *locker_of(struct world *world, unsigned i)
@@ -43,10 +49,16 @@ static void until(struct world *world, unsigned i, enum locker_state state)
 	}
 }
 
+static void take_of(struct world *world, unsigned i, unsigned lock, uint32_t delay_ms,
+                    enum locker_state state)
+{
+	locker_take(locker_of(world, i), &world->stage, lock, delay_ms);
+	until(world, i, state);
+}
+
 static void take(struct world *world, unsigned i, uint32_t delay_ms, enum locker_state state)
 {
-	locker_take(locker_of(world, i), &world->stage, 0, delay_ms);
-	until(world, i, state);
+	take_of(world, i, 0, delay_ms, state);
 }
 
 static void give(struct world *world, unsigned i)
@@ -253,6 +265,47 @@ static void test_lock_rests_for_its_delay_whoever_leads(void **state)
 	end(world);
 }
 
+/* An entry grants two; the leader dies before it could go on. */
+static void test_those_who_could_share_it_are_not_forgotten_by_a_new_leader(void **state)
+{
+	enum {
+		MANY = 9,
+		EXCLUSIVE = 0, /* and each fourth after it; the others share */
+		SHARED = VAULT_LOCKS - 1,
+	};
+	unsigned leader;
+	struct world *world = begin_with(MANY, &leader, NULL);
+	const struct checker *checker = &world->stage.checker;
+	struct slice path;
+
+	(void)state;
+	take_of(world, EXCLUSIVE, SHARED, 0, LOCKER_HOLDING);
+	for (unsigned i = 0; i < MANY; i++) {
+		if (i % 4 != EXCLUSIVE) {
+			take_of(world, i, SHARED, 0, LOCKER_WAITING);
+		}
+	}
+	locker_give(locker_of(world, EXCLUSIVE), &world->stage);
+	while (!store_passing_next(checker->store, &path)) {
+		assert_true(world_step(world));
+	}
+	crash_leader(world, leader);
+	for (unsigned i = 0; i < MANY; i++) {
+		if (i % 4 != EXCLUSIVE) {
+			until(world, i, LOCKER_HOLDING);
+		}
+	}
+	assert_false(store_passing_next(checker->store, &path));
+	assert_int_equal(checker->vault.steps, 1);
+	world_restart(world, leader);
+	for (unsigned i = 0; i < MANY; i++) {
+		if (i % 4 != EXCLUSIVE) {
+			give(world, i);
+		}
+	}
+	end(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_requests_that_the_network_doubles_lock_once),
 		cmocka_unit_test(test_those_who_wait_are_not_forgotten_by_a_new_leader),
 		cmocka_unit_test(test_lock_rests_for_its_delay_whoever_leads),
+		cmocka_unit_test(test_those_who_could_share_it_are_not_forgotten_by_a_new_leader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,7 +100,7 @@ static void ask_lock(struct locker *locker, struct stage *stage, uint32_t delay_
 	op.path = vault_lock(locker->lock);
 	op.limit = locker->lock < VAULT_EXCLUSIVE ? 1
 	           : locker->lock == 2            ? 2 + locker->index % 2
-	                                          : locker->index % 2;
+	                                          : locker->index % 4 == 1;
 	op.delay_ms = delay_ms;
 	op.priority = locker->priority;
 	op.value = slice_text("by a locker");
@@ -221,10 +221,9 @@ static void await(struct locker *locker, struct stage *stage, store_rev_t ticket
 
 static void on_lock(struct locker *locker, struct stage *stage, const struct client_result *result)
 {
-	if (result->outcome == CLIENT_UNKNOWN) {
+	if (result->outcome != CLIENT_DONE) {
+		/* Nobody knows; or it was refused to one that asked again, and still waits. */
 		rest(locker, stage, LOCKER_LEAVING, locker->options->work_ns);
-	} else if (result->outcome != CLIENT_DONE) {
-		be_idle(locker, stage);
 	} else if ((result->answer.result & STORE_RESULT_QUEUED) != 0) {
 		await(locker, stage, result->answer.number);
 	} else {
@@ -491,7 +490,9 @@ static void begin(struct locker *locker, struct stage *stage)
 		}
 		return;
 	}
-	locker->lock = (unsigned)prng_below(&stage->prng, VAULT_LOCKS);
+	locker->lock = prng_chance(&stage->prng, 1, 3)
+	                       ? VAULT_LOCKS - 1
+	                       : (unsigned)prng_below(&stage->prng, VAULT_LOCKS);
 	locker->priority = prng_chance(&stage->prng, 1, 4);
 	ask_lock(locker, stage,
 	         prng_chance(&stage->prng, 1, 2)

@@ -81,6 +81,8 @@ MUTANTS = {
     69: "refused list leaves its part",
     70: "revision not raised in a restore: tokens come twice",
     71: "session resumed with another secret",
+    72: "waiters that one entry could not grant the lock are forgotten",
+    73: "leader does not go on where one entry could not grant enough",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer), or nothing that the simulator does: a
@@ -96,6 +98,7 @@ TESTS = {
     66: "tests/unit/test_lock",
     70: "tests/unit/test_lock",
     71: "tests/unit/test_desk",
+    73: "tests/scenario/test_locks",
 }
 
 

@@ -163,7 +163,7 @@ static void draw_locker(struct plan *plan, const struct user_options *user,
 	if (prng_chance(&plan->prng, 1, 2)) {
 		return;
 	}
-	locker->lockers = (unsigned)between(plan, 2, 5);
+	locker->lockers = (unsigned)between(plan, 2, 6);
 	locker->client = user->client;
 	locker->client.requests_max = 8;
 	locker->client.ttl_ms = (uint32_t)(heartbeat_ns / 1000000 * between(plan, 5, 60));
@@ -216,6 +216,7 @@ void plan_draw(struct plan *plan, uint64_t seed, const struct plan_limits *limit
 	draw_user(plan, &options->user);
 	draw_lookout(plan, &options->user.lookout);
 	draw_locker(plan, &options->user, &options->locker);
+	options->server.store.grants_max = (uint32_t)ONE_OF(plan, 1, 1, 2);
 	options->server.paxos.watches_max = (uint32_t)ONE_OF(plan, 30, 64);
 	options->server.poll_ns = ONE_OF(plan, US(1), US(50), plan->heartbeat_ns / 10);
 	options->server.grace_ns = plan->heartbeat_ns * between(plan, 0, 20) + 1;

@@ -43,6 +43,7 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_WATCH_REFUSED] = "watches refused",
 	[TALLY_LOCKED] = "locks granted",
 	[TALLY_PASSED_ON] = "and passed on",
+	[TALLY_STEPS] = "and in steps",
 	[TALLY_RESTED] = "and rested",
 	[TALLY_LOCKERS_LOST] = "and lost by lockers",
 	[TALLY_GUARDED] = "writes by token",
@@ -187,6 +188,7 @@ static void tally_locks(const struct world *world, uint64_t *counts)
 
 	counts[TALLY_LOCKED] = vault->granted;
 	counts[TALLY_PASSED_ON] = vault->passed_on;
+	counts[TALLY_STEPS] = vault->steps;
 	counts[TALLY_RESTED] = vault->rested;
 	counts[TALLY_GUARDED] = vault->guarded;
 	counts[TALLY_ACTS] = vault->accepted;

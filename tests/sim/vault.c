@@ -182,6 +182,7 @@ void vault_applied(struct vault *vault, uint64_t now_ns)
 				note_holder(vault, now_ns, change, lock_of(name), token,
 				            vault->looked);
 			}
+			vault->steps += kind == STORE_CLAIM_PASSING && change->is_delete;
 		} else if (strncmp(change->path, "/w/by/l", 7) == 0) {
 			note_write(vault, now_ns, (unsigned)atoi(change->path + 7),
 			           (store_rev_t)change->number);

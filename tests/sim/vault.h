@@ -49,6 +49,7 @@ struct vault {
 	store_rev_t looked;                        /* changes that were looked at */
 	uint64_t accepted, refused, guarded;       /* counts; of the resource, and of the file */
 	uint64_t granted, passed_on, rested, died; /* of locks: at once, to who waited; ... */
+	uint64_t steps;                            /* passed on by more than one entry */
 };
 
 /* Path of a file that is guarded by a lock, in a buffer of LEDGER_PATH_MAX. */

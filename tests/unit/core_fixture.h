@@ -16,7 +16,7 @@
 static inline void core_begin(struct paxos_core *core)
 {
 	const struct store_config store_config = {
-		.quota_bytes = 1 << 20, .sessions_max = 64, .events_max = 16};
+		.quota_bytes = 1 << 20, .sessions_max = 64, .grants_max = 2, .events_max = 16};
 	struct paxos_config config = {
 		.founders = paxos_first(3), .cluster = 7, .incarnation = 1, .start = 1};
 	struct store *store;

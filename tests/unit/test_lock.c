@@ -582,6 +582,154 @@ static void test_refounded_store_knows_no_holders_and_gives_higher_tokens(void *
 	end(&world);
 }
 
+/* --- very many -------------------------------------------------------------------------------- */
+
+enum {
+	WAITERS = 3 * STORE_GRANTS_MAX + 10,
+	HALF = STORE_GRANTS_MAX / 2,
+};
+
+/* Granted by the last entry, one after the other: where the next was granted before. */
+struct row {
+	unsigned granted;
+	store_rev_t ticket; /* of the last one */
+	store_rev_t looked;
+};
+
+/* Looks at what the last entry changed; it granted so many, each in turn. */
+static void check_granted(struct world *world, struct row *row, unsigned count)
+{
+	const struct store_event *event;
+	enum store_claim_kind kind;
+	store_rev_t number;
+	struct slice name;
+
+	store_publish(world->fixture.store);
+	while (store_event(world->fixture.store, row->looked + 1, &event) == STORE_OK) {
+		row->looked++;
+		assert_true(store_claim_path_read(event->path, &name, &kind, &number));
+		if (kind == STORE_CLAIM_WAITER && event->kind == STORE_EVENT_DELETE) {
+			assert_true(number > row->ticket);
+			row->ticket = number;
+			row->granted++;
+			count--;
+		}
+	}
+	assert_int_equal(count, 0);
+}
+
+static bool go_on(struct world *world)
+{
+	struct store_entry entry = {.kind = STORE_ENTRY_UNDELAY};
+
+	if (!store_passing_next(world->fixture.store, &entry.op.path)) {
+		return false;
+	}
+	(void)fixture_apply(&world->fixture, &entry);
+	return true;
+}
+
+/* One session with an exclusive lock, and very many others that would share it. */
+static void begin_many(struct world *world, uint64_t *sessions, const char *name)
+{
+	*world = (struct world){0};
+	fixture_begin_with(&world->fixture, &(struct store_config){.quota_bytes = 16 << 20,
+	                                                           .sessions_max = WAITERS + 2,
+	                                                           .events_max = 4096});
+	world->sessions[0] = fixture_open(&world->fixture, 1).session;
+	assert_int_equal(lock(world, 0, name).flags, 0);
+	for (unsigned i = 0; i < WAITERS; i++) {
+		sessions[i] = fixture_open(&world->fixture, 100 + i).session;
+		assert_int_equal(
+			fixture_request(&world->fixture, sessions[i], 1, 1, lock_op(name, 0)).flags,
+			STORE_RESULT_QUEUED);
+	}
+}
+
+static void test_very_many_are_granted_in_steps(void **state)
+{
+	static uint64_t sessions[WAITERS];
+	struct row row = {0};
+	struct store_file file;
+	struct world world;
+	unsigned steps = 0;
+
+	(void)state;
+	begin_many(&world, sessions, "/db");
+	row.looked = now(&world);
+	assert_false(go_on(&world));
+	(void)unlock(&world, 0, "/db");
+	check_granted(&world, &row, STORE_GRANTS_MAX);
+	assert_int_equal(
+		store_get(fixture_root(&world.fixture), slice_text("/ctl/lock/db/.passing"), &file),
+		STORE_OK);
+	assert_true(file.owner == STORE_OWNER_PASSING && file.value.size == 0);
+	/* Who comes now waits behind them, and brings them on. */
+	assert_int_equal(lock(&world, 0, "/db").flags, STORE_RESULT_QUEUED);
+	check_granted(&world, &row, STORE_GRANTS_MAX);
+	while (go_on(&world)) {
+		steps++;
+		check_granted(&world, &row,
+		              steps == 1 ? STORE_GRANTS_MAX : WAITERS - 3 * STORE_GRANTS_MAX);
+	}
+	assert_int_equal(steps, 2);
+	assert_int_equal(row.granted, WAITERS);
+	assert_int_equal(
+		store_get(fixture_root(&world.fixture), slice_text("/ctl/lock/db/.passing"), &file),
+		STORE_NOT_FOUND);
+	end(&world);
+}
+
+/* However many an entry has granted, each lock that is given back has its next holder. */
+static void test_each_lock_has_its_next_holder_at_once(void **state)
+{
+	static uint64_t sessions[WAITERS];
+	struct row row = {0};
+	struct store_file file;
+	struct world world;
+	char name[16];
+
+	(void)state;
+	begin_many(&world, sessions, "/a");
+	world.sessions[1] = sessions[0];
+	world.numbers[1] = 1;
+	for (unsigned i = 0; i < HALF; i++) {
+		(void)snprintf(name, sizeof(name), "/b/%02u", i);
+		assert_int_equal(lock(&world, 0, name).flags, 0);
+		assert_int_equal(lock(&world, 1, name).flags, STORE_RESULT_QUEUED);
+	}
+	row.looked = now(&world);
+	expire(&world, 0);
+	check_granted(&world, &row, STORE_GRANTS_MAX + HALF);
+	while (go_on(&world)) {
+	}
+	assert_int_equal(
+		store_stat(fixture_root(&world.fixture), slice_text("/ctl/lock/a/.holder"), &file),
+		STORE_OK);
+	assert_int_equal(file.children, WAITERS);
+	end(&world);
+}
+
+/* Whoever leaves meanwhile, .passing goes with the last who waits. */
+static void test_passing_ends_where_nobody_waits(void **state)
+{
+	static uint64_t sessions[WAITERS];
+	struct store_file file;
+	struct world world;
+
+	(void)state;
+	begin_many(&world, sessions, "/db");
+	(void)unlock(&world, 0, "/db");
+	for (unsigned i = 0; i < WAITERS; i++) {
+		world.sessions[1] = sessions[WAITERS - 1 - i];
+		expire(&world, 1);
+	}
+	assert_false(go_on(&world));
+	assert_int_equal(store_stat(fixture_root(&world.fixture), slice_text("/ctl"), &file),
+	                 STORE_NOT_FOUND);
+	end(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -604,6 +752,9 @@ int main(void)
 		cmocka_unit_test(test_nobody_else_changes_what_locks_keep),
 		cmocka_unit_test(test_limits_are_told),
 		cmocka_unit_test(test_refounded_store_knows_no_holders_and_gives_higher_tokens),
+		cmocka_unit_test(test_very_many_are_granted_in_steps),
+		cmocka_unit_test(test_each_lock_has_its_next_holder_at_once),
+		cmocka_unit_test(test_passing_ends_where_nobody_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,8 @@ enum {
 
 /* How often each answer was given, and each cause named. */
 static unsigned answers[STORE_ANSWER_COUNT], causes[STORE_CAUSE_RESTED + 1];
+/* How often more than one entry passed on a lock. */
+static unsigned steps;
 
 struct world {
 	struct fixture fixture;
@@ -48,7 +50,7 @@ struct world {
 	unsigned text_count;
 };
 
-static const struct store_config config = {
+static struct store_config config = {
 	.quota_bytes = 16 << 20, .sessions_max = CLIENTS + 2, .events_max = 4096};
 
 /* --- what is compared ------------------------------------------------------------------------- */
@@ -70,6 +72,7 @@ static void compare_changes(struct world *world)
 		assert_int_equal(event->kind == STORE_EVENT_DELETE, changes[i].is_delete);
 		assert_int_equal(event->cause, changes[i].cause);
 		causes[event->cause]++;
+		steps += event->owner == STORE_OWNER_PASSING;
 		assert_true(slice_equal(event->value, changes[i].value));
 		assert_true(event->owner == changes[i].owner);
 		assert_true(event->first == last - count + 1 && event->last == last);
@@ -110,6 +113,21 @@ static void compare_delayed(struct world *world, const struct oracle_file *files
 	assert_false(store_delayed_next(world->fixture.store, path, &path, &until_ns));
 }
 
+/* The first lock that is being passed on is found. */
+static void compare_passing(struct world *world, const struct oracle_file *files, unsigned count)
+{
+	struct slice path;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (files[i].owner == STORE_OWNER_PASSING) {
+			assert_true(store_passing_next(world->fixture.store, &path));
+			assert_true(slice_equal(path, slice_text(files[i].path)));
+			return;
+		}
+	}
+	assert_false(store_passing_next(world->fixture.store, &path));
+}
+
 static void compare_tree(struct world *world)
 {
 	const struct store_root *root = fixture_root(&world->fixture);
@@ -128,6 +146,7 @@ static void compare_tree(struct world *world)
 	}
 	assert_false(store_cursor_next(&cursor, &file));
 	compare_delayed(world, files, count);
+	compare_passing(world, files, count);
 	compare_sessions(world);
 }
 
@@ -316,7 +335,9 @@ static struct store_op draw_lock_op(struct world *world)
 		op.number = chance(world, 1, 4) ? (int64_t)draw_session(world) : 0;
 		break;
 	default:
-		op.limit = chance(world, 1, 60) ? STORE_PERMITS_MAX + 1 : (uint32_t)below(world, 4);
+		op.limit = chance(world, 1, 60)  ? STORE_PERMITS_MAX + 1
+		           : chance(world, 1, 2) ? 0
+		                                 : (uint32_t)below(world, 4);
 		op.flags = chance(world, 1, 8) ? STORE_OP_TRY : 0;
 		op.delay_ms = chance(world, 1, 3) ? (uint32_t)below(world, 2000) : 0;
 		op.priority = chance(world, 1, 3) ? (uint8_t)below(world, 256) : 0;
@@ -441,13 +462,17 @@ static void expire(struct world *world)
 	(void)apply(world, &entry);
 }
 
-/* The first lock that rests, and now and then a path of something else, or too early. */
+/* A lock that is passed on, or the first that rests; or a path of something else, or too early. */
 static void undelay(struct world *world)
 {
 	struct store_entry entry = {.kind = STORE_ENTRY_UNDELAY};
 	uint64_t until_ns;
 
 	world->text_count = 0;
+	if (chance(world, 1, 2) && store_passing_next(world->fixture.store, &entry.op.path)) {
+		(void)apply(world, &entry);
+		return;
+	}
 	if (chance(world, 1, 4) || !store_delayed_next(world->fixture.store, slice_make(NULL, 0),
 	                                               &entry.op.path, &until_ns)) {
 		entry.op.path = draw_claim_path(world);
@@ -506,8 +531,9 @@ static void play(uint64_t seed, unsigned turns)
 
 	memset(&world, 0, sizeof(world));
 	prng_init(&world.prng, seed);
+	config.grants_max = (uint32_t)(1 + seed % 3);
 	assert_int_equal(store_new(&world.fixture.store, &config), 0);
-	world.oracle = oracle_new(config.sessions_max);
+	world.oracle = oracle_new(config.sessions_max, config.grants_max);
 	for (unsigned i = 0; i < turns; i++) {
 		turn(&world);
 		if (i % 16 == 0) {
@@ -533,6 +559,7 @@ static void test_store_does_what_a_plain_model_does(void **state)
 	}
 	assert_true(answers[STORE_OK] >= SEEDS * TURNS / 5);
 	assert_true(answers[STORE_LOCKED] >= SEEDS * TURNS / 120);
+	assert_true(steps >= SEEDS / 2);
 }
 
 int main(void)

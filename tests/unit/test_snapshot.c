@@ -378,8 +378,9 @@ static int load_hand(struct fixture *fixture, const struct hand *hand)
 	return load(fixture->store, write_hand(hand), 4096);
 }
 
-#define HOLDER "/ctl/lock/a/.holder/0000000000000009"
-#define WAITER "/ctl/lock/a/.queue/255-0000000000000009"
+#define HOLDER  "/ctl/lock/a/.holder/0000000000000009"
+#define WAITER  "/ctl/lock/a/.queue/255-0000000000000009"
+#define PASSING "/ctl/lock/a/.passing"
 
 /* The second file is a lock's. */
 static void claim(struct hand *hand, const char *path, const char *value, uint64_t owner)
@@ -440,16 +441,30 @@ static void test_wrong_content_is_refused_though_the_digest_is_right(void **stat
 	REFUSED(claim(&hand, HOLDER, "3 1 1 0 1000 0\n", 3), 0);
 	REFUSED(claim(&hand, WAITER, "3 1 1 0 1000 0\n", 3), 0);
 	REFUSED(claim(&hand, HOLDER, "9 1 0 5 1000 77\n", STORE_OWNER_DELAYED), 0);
+	REFUSED(claim(&hand, PASSING, "", 0), -EBADMSG);
+	REFUSED(claim(&hand, PASSING, "x", STORE_OWNER_PASSING), -EBADMSG);
+	REFUSED(claim(&hand, PASSING, "", STORE_OWNER_PASSING), 0);
 	REFUSED(hand.file[0].owner = 3, 0);
 	REFUSED(hand.sessions = 3, -EDQUOT);
 	REFUSED(hand.files = 3, -EBADMSG);
 	REFUSED(hand.voters = 1 << 5, -EBADMSG); /* a learner, too */
 	REFUSED(hand.voters = 255, -EBADMSG);
 	REFUSED(hand.voters = 1 << 16, -EBADMSG);
-	hand = good_hand();
+	fixture_end(&fixture);
+}
+
+static void test_content_over_the_quota_is_refused(void **state)
+{
+	struct hand hand = good_hand();
+	struct fixture fixture;
+
+	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		hand.file[i].size = STORE_VALUE_SIZE_MAX;
 	}
+	fixture_begin_with(
+		&fixture,
+		&(struct store_config){.quota_bytes = 100000, .sessions_max = 2, .events_max = 4});
 	assert_int_equal(load_hand(&fixture, &hand), 0);
 	fixture_end(&fixture);
 
@@ -515,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_sessions_belong_to_the_published_root),
 		cmocka_unit_test(test_damaged_bytes_change_nothing),
 		cmocka_unit_test(test_wrong_content_is_refused_though_the_digest_is_right),
+		cmocka_unit_test(test_content_over_the_quota_is_refused),
 		cmocka_unit_test(test_restore_can_be_given_up),
 		cmocka_unit_test(test_small_arena_refuses_instead_of_stopping),
 	};

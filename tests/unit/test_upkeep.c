@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   a lock's rest is ended when its time has come, each once, sixteen a turn and no scan when
- *         nothing can have changed; sessions end beside it; nobody spins while the log has no room.
+ *         nothing can have changed; sessions end beside it; a lock is passed on step by step;
+ *         nobody spins while the log has no room.
  * Method: holders that die, the clock moved to each border by hand.
  */
 #include <setjmp.h>
@@ -81,25 +82,31 @@ static uint64_t open_session(void)
 	return core.decided;
 }
 
-static void lock(uint64_t session, uint64_t number, uint32_t delay_ms)
+static void run(uint64_t session, uint64_t number, const struct store_op *op)
 {
 	uint8_t memory[256];
-	char name[32];
 	struct store_txn_writer writer;
 	struct store_entry entry = {.kind = STORE_ENTRY_TXN,
 	                            .session = session,
 	                            .number = number,
 	                            .first_unanswered = number};
-	struct store_op op = {.verb = STORE_VERB_LOCK, .limit = 1, .delay_ms = delay_ms};
 
-	(void)snprintf(name, sizeof(name), "/%u/%u", (unsigned)session, (unsigned)number);
-	op.path = slice_text(name);
 	store_txn_begin(&writer, memory, sizeof(memory));
-	store_txn_then(&writer, &op);
+	store_txn_then(&writer, op);
 	entry.txn = store_txn_end(&writer);
 	assert_true(entry.txn.size != 0);
 	propose(&entry);
 	assert_int_equal(decide(), 0);
+}
+
+static void lock(uint64_t session, uint64_t number, uint32_t delay_ms)
+{
+	struct store_op op = {.verb = STORE_VERB_LOCK, .limit = 1, .delay_ms = delay_ms};
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "/%u/%u", (unsigned)session, (unsigned)number);
+	op.path = slice_text(name);
+	run(session, number, &op);
 }
 
 static void kill_session(uint64_t session)
@@ -247,6 +254,60 @@ static void test_new_leader_looks_for_rests(void **state)
 	assert_int_equal(turns(), 1);
 }
 
+/* One that goes makes room for five; two are granted by its own entry, and by each after it. */
+static void give_to_five(void)
+{
+	const uint64_t session = open_session();
+	struct store_op op = {.verb = STORE_VERB_LOCK, .limit = 1, .path = slice_text("/a")};
+
+	run(session, 1, &op);
+	op.limit = 0;
+	for (unsigned i = 0; i < 5; i++) {
+		run(open_session(), 1, &op);
+	}
+	op = (struct store_op){.verb = STORE_VERB_UNLOCK, .path = slice_text("/a")};
+	run(session, 2, &op);
+}
+
+static bool is_passing(void)
+{
+	struct slice path;
+
+	return store_passing_next(core.store, &path);
+}
+
+static void test_lock_is_passed_on_step_by_step(void **state)
+{
+	(void)state;
+	give_to_five();
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(is_passing());
+		turn();
+		turn(); /* once */
+		assert_int_equal(decide(), 1);
+	}
+	assert_false(is_passing());
+	assert_int_equal(turns(), 0);
+}
+
+static void test_new_leader_goes_on_passing(void **state)
+{
+	(void)state;
+	give_to_five();
+	turn();
+	assert_int_equal(decide(), 1);
+	paxos_alive_reset(&alive);
+	paxos_upkeep_reset(&core, &upkeep);
+	core_append_nops(&core, (unsigned)core.log.slots_count / 2); /* of somebody else */
+	turn();
+	assert_true(paxos_upkeep_deadline_ns(&upkeep, &alive) <=
+	            core.now_ns + PAXOS_ALIVE_RETRY_NS);
+	assert_int_equal(decide(), 0);
+	core.now_ns += PAXOS_ALIVE_RETRY_NS;
+	assert_int_equal(turns(), 1);
+	assert_false(is_passing());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +316,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_end_in_steps, begin, end),
 		cmocka_unit_test_setup_teardown(test_without_room_it_waits, begin, end),
 		cmocka_unit_test_setup_teardown(test_new_leader_looks_for_rests, begin, end),
+		cmocka_unit_test_setup_teardown(test_lock_is_passed_on_step_by_step, begin, end),
+		cmocka_unit_test_setup_teardown(test_new_leader_goes_on_passing, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, core_register, core_unregister);
