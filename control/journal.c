@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,16 +181,12 @@ static void fail(struct ctl_journal *journal, int r)
 	paxos_journal_trouble(journal->mailbox, PAXOS_DISK_FAILED, true);
 }
 
+/*
+ * Sleeps at once: who waited awake, where threads share cores, would have the core that a worker
+ * needs to send for the next record, and under load that one is there already.
+ */
 static void rest(struct ctl_journal *journal)
 {
-	const uint64_t begin_ns = clock_ns();
-
-	while (clock_ns() - begin_ns < CTL_JOURNAL_SPIN_NS) {
-		if (!ring_is_empty(&journal->mailbox->journal.records)) {
-			return;
-		}
-		(void)sched_yield();
-	}
 	if (paxos_journal_sleeps(journal->mailbox)) {
 		ctl_disk_wait(&journal->disk,
 		              journal->repeated ? UINT64_MAX / 4 : CTL_JOURNAL_IDLE_NS);

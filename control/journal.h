@@ -31,7 +31,6 @@
 #define CTL_JOURNAL_NAME "journal"
 
 enum {
-	CTL_JOURNAL_SPIN_NS = 20000, /* looks for records so long before it sleeps */
 	CTL_JOURNAL_IDLE_NS = 2000000,
 };
 

@@ -2,17 +2,17 @@
 #include "control/journal_disk.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/base/check.h"
 
 enum {
-	ENTRIES = 4, /* a write and a read of the bell */
-	BELL = 1,
-	WRITE = 2,
+	ENTRIES = 1,
 };
 
 int ctl_disk_open(struct ctl_disk *disk, struct ctl_reason *ret_reason)
@@ -20,7 +20,6 @@ int ctl_disk_open(struct ctl_disk *disk, struct ctl_reason *ret_reason)
 	int r = io_uring_queue_init(ENTRIES, &disk->ring, 0);
 
 	disk->bell = -1;
-	disk->listens = disk->rang = false;
 	if (r < 0) {
 		ctl_reason_say(ret_reason,
 		               "durability = disk needs io_uring, which this system refuses (%s); "
@@ -44,7 +43,7 @@ void ctl_disk_close(struct ctl_disk *disk)
 	if (disk->bell < 0) {
 		return;
 	}
-	io_uring_queue_exit(&disk->ring); /* ends the read of the bell */
+	io_uring_queue_exit(&disk->ring);
 	(void)close(disk->bell);
 	disk->bell = -1;
 }
@@ -57,48 +56,29 @@ void ctl_disk_ring(void *context)
 	(void)!write(disk->bell, &one, sizeof(one));
 }
 
-/* Takes one completion: true and its result if it was the write's. */
-static bool took_write(struct ctl_disk *disk, struct io_uring_cqe *cqe, int *ret_result)
-{
-	const bool is_write = io_uring_cqe_get_data64(cqe) == WRITE;
-
-	if (is_write) {
-		*ret_result = cqe->res;
-	} else {
-		disk->listens = false;
-		disk->rang = true;
-	}
-	io_uring_cqe_seen(&disk->ring, cqe);
-	return is_write;
-}
-
 /* Writes some of it. Bytes written or a negative errno. */
 static int write_some(struct ctl_disk *disk, int fd, const uint8_t *bytes, size_t size,
                       uint64_t offset)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&disk->ring);
 	struct io_uring_cqe *cqe;
-	int r, result = 0;
+	int r;
 
 	must(sqe != NULL);
 	io_uring_prep_write(sqe, fd, bytes, (unsigned)size, offset);
 	sqe->rw_flags = RWF_DSYNC; /* the kernel uses FUA, or a flush, as the device can */
-	io_uring_sqe_set_data64(sqe, WRITE);
 	do {
-		r = io_uring_submit(&disk->ring);
+		r = io_uring_submit_and_wait(&disk->ring, 1);
 	} while (r == -EINTR || r == -EAGAIN);
-	if (r < 0) {
-		return r;
-	}
-	for (;;) {
+	while (r >= 0 || r == -EINTR || r == -EAGAIN) {
 		r = io_uring_wait_cqe(&disk->ring, &cqe);
-		if (r < 0 && r != -EINTR && r != -EAGAIN) {
+		if (r == 0) {
+			r = cqe->res;
+			io_uring_cqe_seen(&disk->ring, cqe);
 			return r;
 		}
-		if (r == 0 && took_write(disk, cqe, &result)) {
-			return result;
-		}
 	}
+	return r;
 }
 
 int ctl_disk_write(struct ctl_disk *disk, int fd, const uint8_t *bytes, size_t size,
@@ -120,32 +100,16 @@ int ctl_disk_write(struct ctl_disk *disk, int fd, const uint8_t *bytes, size_t s
 	return 0;
 }
 
-static void listen_to_bell(struct ctl_disk *disk)
-{
-	struct io_uring_sqe *sqe;
-
-	if (disk->listens) {
-		return;
-	}
-	sqe = io_uring_get_sqe(&disk->ring);
-	must(sqe != NULL);
-	io_uring_prep_read(sqe, disk->bell, &disk->rung, sizeof(disk->rung), 0);
-	io_uring_sqe_set_data64(sqe, BELL);
-	disk->listens = io_uring_submit(&disk->ring) >= 0;
-}
-
 void ctl_disk_wait(struct ctl_disk *disk, uint64_t timeout_ns)
 {
-	struct __kernel_timespec timeout = {
-		.tv_sec = (long long)(timeout_ns / 1000000000),
-		.tv_nsec = (long long)(timeout_ns % 1000000000),
+	const struct timespec timeout = {
+		.tv_sec = (time_t)(timeout_ns / 1000000000),
+		.tv_nsec = (long)(timeout_ns % 1000000000),
 	};
-	struct io_uring_cqe *cqe;
-	int result;
+	struct pollfd bell = {.fd = disk->bell, .events = POLLIN};
+	uint64_t rung;
 
-	listen_to_bell(disk);
-	if (!disk->rang && io_uring_wait_cqe_timeout(&disk->ring, &cqe, &timeout) == 0) {
-		must(!took_write(disk, cqe, &result)); /* none is under way */
+	if (ppoll(&bell, 1, &timeout, NULL) > 0) {
+		(void)!read(disk->bell, &rung, sizeof(rung)); /* the records are in their ring */
 	}
-	disk->rang = false;
 }
