@@ -16,6 +16,7 @@
 #include "consensus/replica.h"
 #include "control/journal_disk.h"
 #include "control/journal_keeper.h"
+#include "control/wakeup.h"
 #include "store/base/check.h"
 
 #define NAME     CTL_JOURNAL_NAME
@@ -200,6 +201,7 @@ static void *run(void *argument)
 	uint64_t idle_ns = clock_ns();
 	int r = 0;
 
+	ctl_wakeup_first();
 	while (r == 0) {
 		const bool stops = atomic_load_explicit(&journal->stop, memory_order_acquire);
 
