@@ -85,7 +85,9 @@ static const struct argp_option options[] = {
 	{"windows", OPTION_WINDOWS, "LIST", 0,
          "floor: messages under way, each measured; the first is `chain` (default 1,8,32)", 0},
 	{"disk", OPTION_DISK, "DIR", 0,
-         "also measure the disk that DIR is on: one durable write of 4 KiB after the other", 0},
+         "also measure the disk that DIR is on: one durable write of 4 KiB after the other; for "
+         "servers with a disk each, say it for each",
+         0},
 	{"writers", OPTION_WRITERS, "N", 0,
          "processes that write to it at once, after one alone (default 3)", 0},
 	{"watches", OPTION_WATCHES, "N", 0, "watch: how many wait for each write (default 100)", 0},
@@ -123,7 +125,7 @@ struct arguments {
 	enum command command;
 	struct load_config load;
 	struct floor_config floor;
-	struct disk_config disk; /* folder NULL: not measured */
+	struct disk_config disk; /* no folder: not measured */
 	const char *servers, *links;
 	unsigned watches, locks, sessions, deaths;
 	bool json;
@@ -153,6 +155,14 @@ static void take_transport(struct argp_state *state, const char *argument,
 		argp_error(state, "--transport %s: want shm or kernel", argument);
 	}
 	floor->is_link = strcmp(argument, "shm") == 0;
+}
+
+static void take_disk(struct argp_state *state, const char *argument, struct disk_config *disk)
+{
+	if (disk->folder_count == DISK_PROCESSES_MAX) {
+		argp_error(state, "--disk: at most %d of them", DISK_PROCESSES_MAX);
+	}
+	disk->folders[disk->folder_count++] = argument;
 }
 
 static void take_command(struct argp_state *state, const char *argument,
@@ -257,7 +267,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		take_windows(state, argument, &arguments->floor);
 		break;
 	case OPTION_DISK:
-		arguments->disk.folder = argument;
+		take_disk(state, argument, &arguments->disk);
 		break;
 	case OPTION_WRITERS:
 		arguments->disk.processes =
@@ -390,7 +400,7 @@ static bool measure_disk(const struct disk_config *config, json_t **ret_disk)
 	struct ctl_reason reason;
 
 	*ret_disk = NULL;
-	if (config->folder == NULL) {
+	if (config->folder_count == 0) {
 		return true;
 	}
 	*ret_disk = disk_measure(config, &reason);

@@ -113,6 +113,13 @@ static _Noreturn void serve(struct shared *shared, int folder, unsigned self, un
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
+/* The folders that we made, open. */
+struct folders {
+	unsigned count;
+	int fds[DISK_PROCESSES_MAX];
+	char paths[DISK_PROCESSES_MAX][FOLDER_SIZE];
+};
+
 /* Ends the processes if `ends`; waits for them. 0, or -ECHILD if one did not end by itself. */
 static int wait_for(const pid_t *children, unsigned count, bool ends)
 {
@@ -129,7 +136,8 @@ static int wait_for(const pid_t *children, unsigned count, bool ends)
 	return r;
 }
 
-static int run(struct shared *shared, int folder, unsigned processes, double seconds)
+static int run(struct shared *shared, const struct folders *folders, unsigned processes,
+               double seconds)
 {
 	pid_t children[DISK_PROCESSES_MAX];
 
@@ -151,7 +159,7 @@ static int run(struct shared *shared, int folder, unsigned processes, double sec
 			if (getppid() != parent) {
 				_exit(EXIT_FAILURE);
 			}
-			serve(shared, folder, i, processes, seconds);
+			serve(shared, folders->fds[i % folders->count], i, processes, seconds);
 		}
 	}
 	return wait_for(children, processes, false);
@@ -162,6 +170,7 @@ static json_t *report_run(const struct disk_config *config, const struct shared 
 {
 	struct hist all = shared->writers[0].hist;
 	double per_s = (double)all.total / shared->writers[0].seconds;
+	const unsigned disks = config->folder_count < processes ? config->folder_count : processes;
 	json_t *report;
 
 	for (unsigned i = 1; i < processes; i++) {
@@ -172,28 +181,31 @@ static json_t *report_run(const struct disk_config *config, const struct shared 
 	(void)json_object_set_new(report, "processes", json_integer(processes));
 	(void)json_object_set_new(report, "writes_per_s", json_real(per_s));
 	(void)json_object_set_new(report, "size", json_integer(CTL_BLOCK_SIZE));
-	(void)json_object_set_new(report, "folder", json_string(config->folder));
+	(void)json_object_set_new(report, "disks", json_integer(disks));
+	(void)json_object_set_new(report, "folder", json_string(config->folders[0]));
 	return report;
 }
 
 /* Appends the figures of so many processes at once to the report. */
-static int measure(const struct disk_config *config, struct shared *shared, int folder,
-                   unsigned processes, json_t *report, struct ctl_reason *ret_reason)
+static int measure(const struct disk_config *config, struct shared *shared,
+                   const struct folders *folders, unsigned processes, json_t *report,
+                   struct ctl_reason *ret_reason)
 {
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < processes; i++) {
-		r = ctl_segment_make(folder, i + 1, BLOCKS, NULL);
+		r = ctl_segment_make(folders->fds[i % folders->count], i + 1, BLOCKS, NULL);
 	}
 	if (r == 0) {
-		r = run(shared, folder, processes, config->seconds);
+		r = run(shared, folders, processes, config->seconds);
 	}
 	for (unsigned i = 0; i < processes && (r == 0 || r == -ETIMEDOUT); i++) {
 		r = shared->writers[i].error < 0 ? shared->writers[i].error : r;
 		*ret_reason = shared->writers[i].reason; /* whoever waited for it has none */
 	}
 	for (unsigned i = 0; i < DISK_PROCESSES_MAX; i++) {
-		(void)ctl_segment_remove(folder, i + 1); /* may never have been made */
+		/* May never have been made. */
+		(void)ctl_segment_remove(folders->fds[i % folders->count], i + 1);
 	}
 	if (r == 0) {
 		(void)json_array_append_new(report, report_run(config, shared, processes));
@@ -201,16 +213,16 @@ static int measure(const struct disk_config *config, struct shared *shared, int 
 	return r;
 }
 
-static json_t *measure_both(const struct disk_config *config, struct shared *shared, int folder,
-                            struct ctl_reason *ret_reason)
+static json_t *measure_both(const struct disk_config *config, struct shared *shared,
+                            const struct folders *folders, struct ctl_reason *ret_reason)
 {
 	json_t *report = json_array();
-	int r = measure(config, shared, folder, 1, report, ret_reason);
+	int r = measure(config, shared, folders, 1, report, ret_reason);
 
-	r = r < 0 ? r : measure(config, shared, folder, config->processes, report, ret_reason);
+	r = r < 0 ? r : measure(config, shared, folders, config->processes, report, ret_reason);
 	if (r < 0) {
 		if (ret_reason->text[0] == '\0') {
-			ctl_reason_say(ret_reason, "%s: %s", config->folder, strerror(-r));
+			ctl_reason_say(ret_reason, "%s: %s", config->folders[0], strerror(-r));
 		}
 		json_decref(report);
 		return NULL;
@@ -218,33 +230,60 @@ static json_t *measure_both(const struct disk_config *config, struct shared *sha
 	return report;
 }
 
+static void give_back(const struct folders *folders)
+{
+	for (unsigned i = 0; i < folders->count; i++) {
+		(void)close(folders->fds[i]);
+		(void)rmdir(folders->paths[i]);
+	}
+}
+
+/* True, or none is left and the sentence. */
+static bool make_folders(const struct disk_config *config, struct folders *ret_folders,
+                         struct ctl_reason *ret_reason)
+{
+	ret_folders->count = 0;
+	for (unsigned i = 0; i < config->folder_count; i++) {
+		char *path = ret_folders->paths[i];
+
+		(void)snprintf(path, FOLDER_SIZE, "%s/coffer-disk-XXXXXX", config->folders[i]);
+		if (mkdtemp(path) == NULL) {
+			ctl_reason_say(ret_reason, "%s: %s", config->folders[i], strerror(errno));
+			give_back(ret_folders);
+			return false;
+		}
+		ret_folders->fds[i] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (ret_folders->fds[i] < 0) {
+			ctl_reason_say(ret_reason, "%s: %s", path, strerror(errno));
+			(void)rmdir(path);
+			give_back(ret_folders);
+			return false;
+		}
+		ret_folders->count++;
+	}
+	return true;
+}
+
 json_t *disk_measure(const struct disk_config *config, struct ctl_reason *ret_reason)
 {
+	struct folders folders;
 	struct shared *shared;
-	char path[FOLDER_SIZE];
-	json_t *report = NULL;
-	int folder;
+	json_t *report;
 
 	must(config->processes >= 1 && config->processes <= DISK_PROCESSES_MAX);
+	must(config->folder_count >= 1 && config->folder_count <= DISK_PROCESSES_MAX);
 	*ret_reason = (struct ctl_reason){0};
-	(void)snprintf(path, sizeof(path), "%s/coffer-disk-XXXXXX", config->folder);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 	              0);
-	if (shared == MAP_FAILED || mkdtemp(path) == NULL) {
-		ctl_reason_say(ret_reason, "%s: %s", config->folder, strerror(errno));
-		goto unmap;
+	if (shared == MAP_FAILED) {
+		ctl_reason_say(ret_reason, "memory: %s", strerror(errno));
+		return NULL;
 	}
-	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0) {
-		ctl_reason_say(ret_reason, "%s: %s", path, strerror(errno));
-	} else {
-		report = measure_both(config, shared, folder, ret_reason);
-		(void)close(folder);
+	report = NULL;
+	if (make_folders(config, &folders, ret_reason)) {
+		report = measure_both(config, shared, &folders, ret_reason);
+		give_back(&folders);
 	}
-	(void)rmdir(path);
-unmap:
-	if (shared != MAP_FAILED) {
-		(void)munmap(shared, sizeof(*shared));
-	}
+	(void)munmap(shared, sizeof(*shared));
 	return report;
 }

@@ -8,7 +8,8 @@
  * was filled with zeros ahead, past the page cache; control/journal_disk.h: io_uring, RWF_DSYNC):
  * a write is counted when the disk has it for sure. No durable write of a server on this disk can
  * be faster. First by one process, then by several at once, each in a file of its own: as servers
- * that share the disk do.
+ * that share the disk do, or that have a disk each. These processes never rest and so are ordinary
+ * ones: where others want the cores they wait, as the journal's thread does not (wakeup.h).
  *
  * Makes its own processes and a folder, and ends and removes them whatever happens; if it is
  * killed itself, the kernel ends the processes.
@@ -23,13 +24,16 @@ enum {
 };
 
 struct disk_config {
-	const char *folder; /* on the disk in question; a folder of our own is made in it */
+	/* On the disks in question, one after the other for each process; the first is measured alone.
+	 * A folder of our own is made in each. */
+	const char *folders[DISK_PROCESSES_MAX];
+	unsigned folder_count;
 	unsigned processes; /* at once, 1 to DISK_PROCESSES_MAX */
 	double seconds;     /* for one process, and again for all of them */
 };
 
 /*
  * An array of two, one process alone and then all: each as report_latency(), with "processes",
- * "writes_per_s" of all together, "size", "folder". NULL: the sentence says why not.
+ * "writes_per_s" of all together, "size", "disks", "folder" (the first). NULL: the sentence says why not.
  */
 json_t *disk_measure(const struct disk_config *config, struct ctl_reason *ret_reason);

@@ -6,11 +6,15 @@ Method: a moment of each, against three servers over kernel UDP, over links, and
 
 import os
 import pathlib
+import sys
 
-from cluster import Kernel
-from harness import Process, Skip, check, parse_json, wait_for
-
+sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+import devices  # noqa: E402
+from cluster import Kernel  # noqa: E402
+from harness import Process, Skip, check, parse_json, wait_for  # noqa: E402
+
 MOMENT = "0.1"
 LATENCY = ("p50_us", "p90_us", "p99_us", "p999_us", "max_us", "mean_us", "count")
 
@@ -64,6 +68,14 @@ def test_floor_over_both_carriers(tools):
             has_latency(one, 10**9)
         check(all(disk["size"] == 4096 and disk["writes_per_s"] > 0 for disk in told["disk"]),
               "what was written", told)
+    disks = [tools.folder / name for name in ("one", "two")]
+    for disk in disks:
+        disk.mkdir()
+    told = report(tools, "floor", "--seconds", MOMENT, "--windows", "1", "--link",
+                  str(tools.folder), "--disk", str(disks[0]), "--disk", str(disks[1]))
+    check([disk["disks"] for disk in told["disk"]] == [1, 2] and
+          told["disk"][1]["processes"] == 3, "one disk, then all", told)
+    check(not any(os.listdir(disk) for disk in disks), "nothing is left on any disk")
     text = bench(tools, "floor", "--seconds", MOMENT, "--windows", "1", "--link", str(tools.folder),
                  "--disk", str(tools.folder))
     check(text.count("\ndisk ") == 2, "as text, too", text)
@@ -206,8 +218,27 @@ def test_compare_from_start_to_end(tools):
     check(not state.exists(), "the clusters are gone")
 
 
+def test_a_device_for_each_server(tools):
+    """Three kinds; what is written to each is on a file system of its own, and all goes again."""
+    if os.geteuid() != 0 or not os.path.exists("/dev/loop-control"):
+        raise Skip("needs root, and loop devices")
+    kinds = [kind for kind in devices.KINDS
+             if kind != "memory" or os.path.exists("/sys/class/zram-control")]
+    for kind in kinds:
+        state = tools.folder / kind
+        with devices.devices(kind, 2, str(state), 64) as folders:
+            told = report(tools, "floor", "--seconds", MOMENT, "--windows", "1", "--link",
+                          str(tools.folder),
+                          *(word for folder in folders for word in ("--disk", folder)))
+            check(len({os.stat(folder).st_dev for folder in [*folders, tools.folder]}) == 3,
+                  "each has a device of its own", kind)
+            check([disk["disks"] for disk in told["disk"]] == [1, 2], "both are measured", told)
+        check(not state.exists(), "nothing is left", kind)
+
+
 if __name__ == "__main__":
     import harness
     harness.run([test_floor_over_both_carriers, test_stages_without_a_cluster,
                  test_loads_over_kernel_udp, test_gateway_is_asked_and_harmed,
-                 test_wrong_use_and_nobody_there, test_compare_from_start_to_end])
+                 test_wrong_use_and_nobody_there, test_compare_from_start_to_end,
+                 test_a_device_for_each_server])
