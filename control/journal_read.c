@@ -24,6 +24,7 @@ struct scan {
 	struct ctl_journal_end kept; /* `end` before that one */
 	enum ctl_frame_verdict verdict;
 	struct behind behind;
+	struct ctl_segment_copy copy; /* of the segment at hand */
 };
 
 const char *ctl_piece_text(enum ctl_piece_kind kind)
@@ -208,19 +209,19 @@ static void look(struct scan *scan, const uint8_t *bytes, uint64_t segment, uint
 
 static int scan_segment(struct scan *scan, uint64_t segment)
 {
-	struct ctl_segment_copy copy;
-	int r = ctl_segment_read(scan->folder, segment, scan->incarnation, &copy);
+	struct ctl_segment_copy *copy = &scan->copy;
+	int r = ctl_segment_read(scan->folder, segment, scan->incarnation, copy);
 
 	if (r < 0) {
 		return r;
 	}
-	for (uint32_t block = 0; block < copy.blocks && r == 0;) {
-		uint8_t *bytes = copy.bytes + (size_t)block * CTL_BLOCK_SIZE;
+	for (uint32_t block = 0; block < copy->blocks && r == 0;) {
+		uint8_t *bytes = copy->bytes + (size_t)block * CTL_BLOCK_SIZE;
 		struct ctl_frame_head heads[CTL_FRAME_HEADS];
 		const unsigned count =
 			ctl_frame_heads(bytes, scan->incarnation, segment, block, heads);
 
-		if (count != 0 && heads[0].blocks <= copy.blocks - block &&
+		if (count != 0 && heads[0].blocks <= copy->blocks - block &&
 		    (heads[0].number >= scan->end.number || is_anew(scan, &heads[0]))) {
 			r = on_frame(scan, bytes, heads, count);
 			block += heads[0].blocks;
@@ -229,7 +230,6 @@ static int scan_segment(struct scan *scan, uint64_t segment)
 			block++;
 		}
 	}
-	free(copy.bytes);
 	return r;
 }
 
@@ -289,6 +289,7 @@ int ctl_journal_scan(int folder, uint64_t incarnation, const struct ctl_journal_
 	if (r == 0) {
 		r = finish(&scan, &list);
 	}
+	free(scan.copy.bytes);
 	free(list.numbers);
 	if (r == 0) {
 		*ret_end = scan.end;

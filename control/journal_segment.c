@@ -312,30 +312,45 @@ static uint32_t blocks_told(const struct ctl_segment_copy *copy, uint64_t folder
 	return 0;
 }
 
-static int grow(struct ctl_segment_copy *copy, uint32_t blocks)
+/* Memory for so many blocks; what was there stays. */
+static int reserve(struct ctl_segment_copy *copy, uint32_t blocks)
 {
 	uint8_t *bytes;
+
+	if (blocks <= copy->room && copy->bytes != NULL) {
+		return 0;
+	}
+	bytes = realloc(copy->bytes, (size_t)blocks * CTL_BLOCK_SIZE + 1);
+	if (bytes == NULL) {
+		return -ENOMEM;
+	}
+	copy->bytes = bytes;
+	copy->room = blocks;
+	return 0;
+}
+
+static int grow(struct ctl_segment_copy *copy, uint32_t blocks)
+{
+	int r;
 
 	if (blocks <= copy->blocks || blocks > CTL_SEGMENT_MB_MAX * (1u << 20) / CTL_BLOCK_SIZE) {
 		return 0;
 	}
-	bytes = realloc(copy->bytes, (size_t)blocks * CTL_BLOCK_SIZE);
-	if (bytes == NULL) {
-		return -ENOMEM;
+	r = reserve(copy, blocks);
+	if (r < 0) {
+		return r;
 	}
-	memset(bytes + (size_t)copy->blocks * CTL_BLOCK_SIZE, UNREAD,
+	memset(copy->bytes + (size_t)copy->blocks * CTL_BLOCK_SIZE, UNREAD,
 	       (size_t)(blocks - copy->blocks) * CTL_BLOCK_SIZE);
 	copy->unread += blocks - copy->blocks;
-	copy->bytes = bytes;
 	copy->blocks = blocks;
 	return 0;
 }
 
 int ctl_segment_read(int folder, uint64_t number, uint64_t incarnation,
-                     struct ctl_segment_copy *ret_copy)
+                     struct ctl_segment_copy *copy)
 {
 	const uint32_t blocks_min = CTL_SEGMENT_MB_MIN * (1u << 20) / CTL_BLOCK_SIZE;
-	struct ctl_segment_copy copy = {0};
 	char name[NAME_SIZE];
 	int fd, r;
 
@@ -344,23 +359,16 @@ int ctl_segment_read(int folder, uint64_t number, uint64_t incarnation,
 	if (fd < 0) {
 		return -errno;
 	}
-	r = blocks_of(fd, &copy.blocks);
+	copy->unread = 0;
+	r = blocks_of(fd, &copy->blocks);
+	r = r < 0 ? r : reserve(copy, copy->blocks);
 	if (r == 0) {
-		copy.bytes = malloc((size_t)copy.blocks * CTL_BLOCK_SIZE + 1);
-		r = copy.bytes == NULL ? -ENOMEM : 0;
+		read_all(fd, copy, (uint64_t)copy->blocks * CTL_BLOCK_SIZE);
+		r = grow(copy, blocks_told(copy, incarnation, number));
 	}
 	if (r == 0) {
-		read_all(fd, &copy, (uint64_t)copy.blocks * CTL_BLOCK_SIZE);
-		r = grow(&copy, blocks_told(&copy, incarnation, number));
-	}
-	if (r == 0) {
-		r = grow(&copy, blocks_min); /* no segment was ever smaller */
+		r = grow(copy, blocks_min); /* no segment was ever smaller */
 	}
 	(void)close(fd);
-	if (r < 0) {
-		free(copy.bytes);
-		return r;
-	}
-	*ret_copy = copy;
-	return 0;
+	return r;
 }

@@ -59,19 +59,21 @@ void ctl_segment_remove_unmade(int folder);
  */
 int ctl_segment_open(int folder, uint64_t number, uint32_t *ret_blocks);
 
-/* What was read of a segment: whole, in memory. */
+/* What was read of a segment: whole, in memory. Begins as zero. */
 struct ctl_segment_copy {
-	uint8_t *bytes; /* given back to free() */
+	uint8_t *bytes; /* in the end given back to free() */
+	uint32_t room;  /* blocks that there is memory for */
 	uint32_t blocks;
 	uint64_t unread; /* blocks that the device did not give; they hold nothing that fits */
 };
 
 /*
- * Reads a segment. What is missing of a file that was cut holds nothing that fits, either.
- * 0 or a negative errno.
+ * Reads a segment in place of what the copy held: to have its memory again is faster than new one.
+ * What is missing of a file that was cut holds nothing that fits, either. 0 or a negative errno;
+ * then the copy holds nothing of use.
  */
 int ctl_segment_read(int folder, uint64_t number, uint64_t incarnation,
-                     struct ctl_segment_copy *ret_copy);
+                     struct ctl_segment_copy *copy);
 
 /* Bytes that the files of a folder take on the disk; folders in it are not counted. */
 uint64_t ctl_folder_bytes(int folder);
