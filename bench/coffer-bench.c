@@ -85,9 +85,7 @@ static const struct argp_option options[] = {
 	{"windows", OPTION_WINDOWS, "LIST", 0,
          "floor: messages under way, each measured; the first is `chain` (default 1,8,32)", 0},
 	{"disk", OPTION_DISK, "DIR", 0,
-         "also measure the disk that DIR is on: one durable write of 4 KiB after the other; for "
-         "servers with a disk each, say it for each",
-         0},
+         "also measure the disk of DIR: one durable write of 4 KiB after the other; or several", 0},
 	{"writers", OPTION_WRITERS, "N", 0,
          "processes that write to it at once, after one alone (default 3)", 0},
 	{"watches", OPTION_WATCHES, "N", 0, "watch: how many wait for each write (default 100)", 0},
@@ -155,14 +153,6 @@ static void take_transport(struct argp_state *state, const char *argument,
 		argp_error(state, "--transport %s: want shm or kernel", argument);
 	}
 	floor->is_link = strcmp(argument, "shm") == 0;
-}
-
-static void take_disk(struct argp_state *state, const char *argument, struct disk_config *disk)
-{
-	if (disk->folder_count == DISK_PROCESSES_MAX) {
-		argp_error(state, "--disk: at most %d of them", DISK_PROCESSES_MAX);
-	}
-	disk->folders[disk->folder_count++] = argument;
 }
 
 static void take_command(struct argp_state *state, const char *argument,
@@ -267,7 +257,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 		take_windows(state, argument, &arguments->floor);
 		break;
 	case OPTION_DISK:
-		take_disk(state, argument, &arguments->disk);
+		disk_option(&arguments->disk, argument, state);
 		break;
 	case OPTION_WRITERS:
 		arguments->disk.processes =

@@ -264,6 +264,14 @@ static bool make_folders(const struct disk_config *config, struct folders *ret_f
 	return true;
 }
 
+void disk_option(struct disk_config *config, const char *folder, struct argp_state *state)
+{
+	if (config->folder_count == DISK_PROCESSES_MAX) {
+		argp_error(state, "--disk: at most %d of them", DISK_PROCESSES_MAX);
+	}
+	config->folders[config->folder_count++] = folder;
+}
+
 json_t *disk_measure(const struct disk_config *config, struct ctl_reason *ret_reason)
 {
 	struct folders folders;

@@ -15,6 +15,7 @@
  * killed itself, the kernel ends the processes.
  */
 
+#include <argp.h>
 #include <jansson.h>
 
 #include "control/reason.h"
@@ -24,16 +25,19 @@ enum {
 };
 
 struct disk_config {
-	/* On the disks in question, one after the other for each process; the first is measured alone.
-	 * A folder of our own is made in each. */
+	/* On the disks in question: for each process the next. The first is measured alone. */
 	const char *folders[DISK_PROCESSES_MAX];
 	unsigned folder_count;
 	unsigned processes; /* at once, 1 to DISK_PROCESSES_MAX */
 	double seconds;     /* for one process, and again for all of them */
 };
 
+/* One more folder, borrowed, from a command line. Too many: argp_error(). */
+void disk_option(struct disk_config *config, const char *folder, struct argp_state *state);
+
 /*
  * An array of two, one process alone and then all: each as report_latency(), with "processes",
- * "writes_per_s" of all together, "size", "disks", "folder" (the first). NULL: the sentence says why not.
+ * "writes_per_s" of all together, "size", "disks", "folder" (the
+ * first). NULL: the sentence says why not.
  */
 json_t *disk_measure(const struct disk_config *config, struct ctl_reason *ret_reason);

@@ -18,7 +18,7 @@
 void ctl_wakeup_soon(bool soon);
 
 /*
- * For a thread that sleeps far more than it runs, and never waits awake: it gets a core at once when
+ * For a thread that sleeps far more than it runs, and never waits awake: it gets a core as soon as
  * it wakes up, before all ordinary threads (SCHED_FIFO, the lowest rank; the kernel keeps a
  * twentieth of each core for the others, sched(7)). Without CAP_SYS_NICE or a limit RTPRIO of 1 it
  * stays as it was, which makes it slower only.

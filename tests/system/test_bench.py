@@ -80,6 +80,7 @@ def test_floor_over_both_carriers(tools):
                  "--disk", str(tools.folder))
     check(text.count("\ndisk ") == 2, "as text, too", text)
     bench(tools, "floor", "--seconds", MOMENT, "--disk", str(tools.folder / "none"), expect=1)
+    bench(tools, "floor", *("--disk", str(tools.folder)) * 8, expect=2)
     check(not list(tools.folder.glob("coffer-disk-*")), "no files of the disk are left behind")
     check(not list(tools.folder.glob("coffer-floor-*")), "no files are left behind")
 
