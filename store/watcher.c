@@ -455,6 +455,23 @@ static void take_end(struct watcher *watcher, struct watcher_effect *ret_effect)
 	watcher_slot_free(watcher, slot);
 }
 
+/*
+ * From a server out of touch to the others, each once in a while: those may be of no use, and refer
+ * it back at once.
+ */
+static bool may_leave(struct watcher *watcher, struct watcher_slot *slot)
+{
+	if (watcher->now_ns >= slot->left_ns + watcher->config.age_max_ms * NS_PER_MS) {
+		slot->left_ns = watcher->now_ns;
+		slot->leaves = 0;
+	}
+	if (slot->leaves + 1u >= watcher->config.servers) {
+		return false;
+	}
+	slot->leaves++;
+	return true;
+}
+
 /* All events of the page were taken: the next ask says so. */
 static void finish_page(struct watcher *watcher, struct watcher_slot *slot)
 {
@@ -468,7 +485,8 @@ static void finish_page(struct watcher *watcher, struct watcher_slot *slot)
 	if (page->server == server && watcher_is_away(watcher, server)) {
 		const unsigned other = watcher_other_server(watcher, server, 0);
 
-		if (other < watcher->config.servers && !watcher_is_away(watcher, other)) {
+		if (other < watcher->config.servers && !watcher_is_away(watcher, other) &&
+		    may_leave(watcher, slot)) {
 			watcher_slot_queue(watcher, slot, server, WATCHER_MOVE);
 			return;
 		}

@@ -66,7 +66,8 @@ struct watcher_config {
 	struct store_key key; /* of who asks; see rights.h */
 	unsigned window;      /* asks under way at each server, from 1 */
 	uint32_t ttl_ms;     /* how long a server keeps a watch it hears nothing of, as asked for */
-	uint32_t age_max_ms; /* who is out of touch for longer is left, if others are not */
+	uint32_t age_max_ms; /* who is out of touch for longer is left, if others are not; as often
+	                      * in that time as there are others */
 	uint64_t probe_ns;   /* a server that keeps watches is asked when silent for so long */
 	uint64_t silent_ns;  /* one that was heard more lately is not thought to be dead */
 	uint64_t resend_first_ns; /* time-out before a round trip was measured */

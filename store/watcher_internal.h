@@ -49,6 +49,7 @@ struct watcher_slot {
 	uint8_t state, intent; /* enum watcher_state, enum watcher_intent */
 	uint8_t server;        /* that keeps it, or is asked */
 	uint8_t silences, pauses, hops;
+	uint8_t leaves;         /* from servers out of touch, since left_ns */
 	uint8_t answer;         /* ENDED: enum store_answer */
 	bool is_resent;         /* the ask under way is a second one */
 	uint32_t heap_at;       /* ASKED, HELD, WAITING: where in the heap */
@@ -59,7 +60,7 @@ struct watcher_slot {
 	uint16_t limit, glob_size;
 	uint64_t version; /* of the page in parts */
 	uint64_t number;
-	uint64_t due_ns, sent_ns;
+	uint64_t due_ns, sent_ns, left_ns;
 	store_rev_t next, last; /* what it wants; the revision of its last event */
 	store_rev_t oldest; /* the lowest that servers who said TOO_LATE keep; 0: none said so */
 	uint8_t glob[STORE_GLOB_SIZE_MAX];

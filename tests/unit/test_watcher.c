@@ -375,6 +375,40 @@ static void test_a_server_out_of_touch_is_left_if_others_are_not(void **state)
 	watcher_free(fake.watcher);
 }
 
+/* Back and forth between who is out of touch and who takes no part: once in a while. */
+static void test_a_server_out_of_touch_is_not_left_again_and_again(void **state)
+{
+	const struct proto_answer away = {.from = 10, .revision = 10, .age_ms = UINT32_MAX};
+	struct watch_fake fake;
+	struct watch_sent sent;
+	const uint64_t tag = fake_watched(&fake, 2, 10, &sent);
+	const unsigned first = sent.server;
+	const uint64_t began_ns = fake.now_ns;
+	unsigned left = 0;
+
+	(void)state;
+	while (fake.now_ns < began_ns + 60000 * FAKE_MS) {
+		do {
+			if (sent.request.ttl_ms == 0) {
+				left++;
+			} else if (sent.server == first) {
+				fake_answer(&fake, &sent, away);
+			} else {
+				fake_answer(&fake, &sent,
+				            (struct proto_answer){.answer = STORE_NO_QUORUM});
+			}
+			/* Once in 3 s; and now and then a watch wanders. */
+			assert_true(left <= 3 + (fake.now_ns - began_ns) / (2000 * FAKE_MS));
+		} while (fake_sent(&fake, &sent));
+		do {
+			(void)fake_next(&fake);
+		} while (!fake_sent(&fake, &sent));
+	}
+	assert_true(left > 10); /* others may be in touch again */
+	assert_int_equal(watcher_unwatch(fake.watcher, fake.now_ns, tag), 0);
+	watcher_free(fake.watcher);
+}
+
 static void test_watches_spread_again_when_a_server_comes_back(void **state)
 {
 	const struct watcher_request request = {.glob = slice_text("/a"), .from = 1};
@@ -708,6 +742,7 @@ int main(void)
 		cmocka_unit_test(test_refusals_end_or_lead_elsewhere),
 		cmocka_unit_test(test_asks_are_sealed),
 		cmocka_unit_test(test_a_server_out_of_touch_is_left_if_others_are_not),
+		cmocka_unit_test(test_a_server_out_of_touch_is_not_left_again_and_again),
 		cmocka_unit_test(test_watches_spread_again_when_a_server_comes_back),
 		cmocka_unit_test(test_long_pages_are_put_together_and_repaired),
 		cmocka_unit_test(test_nonsense_is_dropped),
