@@ -112,7 +112,7 @@ static void confirmed(struct client *client, const struct proto_answer *answer)
 		session->ttl_ns = answer->ttl_ms * NS_PER_MS;
 	}
 	/* Counted from the first sending: any of them may be the one that was answered. */
-	session->confirmed_ns = client->own.submit_ns;
+	session->confirmed_ns = mutant(75) ? client->own.sent_ns : client->own.submit_ns;
 	session->is_confirmed = true;
 	session->alive_ns = session->confirmed_ns + session->ttl_ns / 3;
 }

@@ -489,7 +489,9 @@ static void leave_one(struct store *store, const struct store_claim_path *path,
 	}
 	store_change_remove(store, key, cause);
 	store_change_commit(store);
-	store_lock_grant(store, name);
+	if (kind == STORE_CLAIM_HOLDER || !mutant(74)) {
+		store_lock_grant(store, name);
+	}
 }
 
 void store_lock_leave(struct store *store, uint64_t session, enum store_cause cause,

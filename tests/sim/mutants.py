@@ -83,6 +83,8 @@ MUTANTS = {
     71: "session resumed with another secret",
     72: "waiters that one entry could not grant the lock are forgotten",
     73: "leader does not go on where one entry could not grant enough",
+    74: "who waits behind one that died is not looked at",
+    75: "client counts its session from the last sending of what was answered",
 }
 
 # Too rare for chance (one seed in ten thousand, or fewer), or nothing that the simulator does: a
