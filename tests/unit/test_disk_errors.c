@@ -38,6 +38,7 @@ static int error;
 static int full = -1;          /* /dev/full */
 static _Atomic bool is_broken; /* a write of the journal failed in this life */
 static _Atomic unsigned used_again;
+static _Atomic unsigned broken; /* writes of the journal that failed, in all lives */
 
 static bool is_failing(void)
 {
@@ -70,8 +71,8 @@ ssize_t __real_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
 int __real_posix_fallocate64(int fd, off_t offset, off_t size);
 int __wrap_posix_fallocate64(int fd, off_t offset, off_t size);
-int __real_io_uring_submit(struct io_uring *ring);
-int __wrap_io_uring_submit(struct io_uring *ring);
+int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned count);
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count);
 
 int __wrap_openat64(int at, const char *path, int flags, mode_t mode)
 {
@@ -109,7 +110,7 @@ int __wrap_posix_fallocate64(int fd, off_t offset, off_t size)
 }
 
 /* A write goes to a device that has no room, or to none. */
-int __wrap_io_uring_submit(struct io_uring *ring)
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count)
 {
 	struct io_uring_sqe *sqe = &ring->sq.sqes[(ring->sq.sqe_tail - 1) & *ring->sq.kring_mask];
 
@@ -118,9 +119,10 @@ int __wrap_io_uring_submit(struct io_uring *ring)
 		if (is_failing()) {
 			sqe->fd = error == ENOSPC ? full : -1;
 			atomic_store(&is_broken, true);
+			atomic_fetch_add(&broken, 1);
 		}
 	}
-	return __real_io_uring_submit(ring);
+	return __real_io_uring_submit_and_wait(ring, count);
 }
 
 /* --- a life ---------------------------------------------------------------------------------- */
@@ -295,11 +297,13 @@ static void fail_each_call(int with)
 	for (enum life life = FOUND; life < LIVES; life++) {
 		unsigned number = 1, failures = 0;
 
+		atomic_store(&broken, 0);
 		while (fail_call(life, number, &failures)) {
 			assert_true(number < CALLS_MAX);
 			number++;
 		}
 		assert_true(number > 10 && failures > 5);
+		assert_true(atomic_load(&broken) > 0); /* the journal's own write was among them */
 	}
 }
 
