@@ -13,6 +13,10 @@
 #include "store/state.h"
 #include "store/store.h"
 
+enum {
+	LEAP_AFTER = 8, /* files in a row that do not match; twice as many after each try in vain */
+};
+
 static struct slice pattern_of(const struct store_cursor *cursor)
 {
 	return slice_make(cursor->pattern, cursor->pattern_size);
@@ -214,12 +218,31 @@ static uint32_t looks_of_match(size_t glob_size, size_t path_size)
 	return (uint32_t)((glob_size / 64 * path_size) >> 4);
 }
 
+/*
+ * Over all that stands below a directory where nothing matches: a search, which is dearer than a
+ * few files, so those before it are looked at. False: it is no such directory.
+ */
+static bool leap(struct store_cursor *cursor, struct store_history *history, struct slice path)
+{
+	const size_t hopeless = store_glob_hopeless(pattern_of(cursor), path);
+
+	if (hopeless == 0) {
+		return false;
+	}
+	set_path(cursor, path);
+	set_key(cursor, slice_make(path.data, hopeless), STORE_TREE_SEEK_AFTER);
+	store_view_take(&cursor->view, STORE_LOOKS_SEARCH);
+	store_history_seek(history, &cursor->view, slice_make(cursor->key, cursor->key_size));
+	return true;
+}
+
 static bool next_of_walk(struct store_cursor *cursor, struct store_file *ret_file)
 {
 	const struct slice glob = pattern_of(cursor);
 	const size_t literal = store_glob_literal(glob);
 	struct store_history history;
 	struct store_file file;
+	unsigned missed = 0, patience = LEAP_AFTER;
 
 	store_history_seek(&history, &cursor->view, slice_make(cursor->key, cursor->key_size));
 	while (store_history_next(&history, &file)) {
@@ -237,6 +260,10 @@ static bool next_of_walk(struct store_cursor *cursor, struct store_file *ret_fil
 		}
 		if (literal == glob.size) {
 			return end(cursor);
+		}
+		if (++missed == patience) {
+			missed = 0;
+			patience = leap(cursor, &history, file.path) ? LEAP_AFTER : 2 * patience;
 		}
 	}
 	return stop(cursor, &history, literal);

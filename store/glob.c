@@ -202,12 +202,16 @@ static bool is_stars(struct slice text)
 	return count == text.size;
 }
 
-/* From a place without wildcards before it. */
-static bool walk_places(struct slice glob, size_t literal, struct slice path)
+/*
+ * From a place without wildcards before it. Returns where a character stands with which no match
+ * begins; path.size: there is none, and *ret_matches tells whether it is one.
+ */
+static size_t walk_places(struct slice glob, size_t literal, struct slice path, bool *ret_matches)
 {
 	struct states states = {0};
 	struct places places;
 
+	*ret_matches = false;
 	read_glob(&places, glob);
 	states.words[literal / WORD_BITS] = (uint64_t)1 << (literal % WORD_BITS);
 	pass_stars(&states, &places);
@@ -217,17 +221,34 @@ static bool walk_places(struct slice glob, size_t literal, struct slice path)
 
 		must(size != 0);
 		if (!advance(&states, &places, slice_make(rest.data, size))) {
-			return false;
+			return at;
 		}
 		at += size;
 	}
-	return (states.words[glob.size / WORD_BITS] >> (glob.size % WORD_BITS) & 1) != 0;
+	*ret_matches = (states.words[glob.size / WORD_BITS] >> (glob.size % WORD_BITS) & 1) != 0;
+	return path.size;
+}
+
+size_t store_glob_hopeless(struct slice glob, struct slice path)
+{
+	const size_t literal = store_glob_literal(glob);
+	const uint8_t *slash;
+	bool matches;
+	size_t at;
+
+	if (literal > path.size || memcmp(glob.data, path.data, literal) != 0) {
+		return 0;
+	}
+	at = walk_places(glob, literal, path, &matches);
+	slash = at < path.size ? memchr(path.data + at, '/', path.size - at) : NULL;
+	return slash == NULL ? 0 : (size_t)(slash - path.data);
 }
 
 bool store_glob_match(struct slice glob, struct slice path)
 {
 	const size_t literal = store_glob_literal(glob);
 	struct slice wild, middle;
+	bool matches;
 	size_t tail;
 
 	must(glob.size >= 1);
@@ -250,5 +271,6 @@ bool store_glob_match(struct slice glob, struct slice path)
 		return wild.size > 1 || middle.size == 0 ||
 		       memchr(middle.data, '/', middle.size) == NULL;
 	}
-	return walk_places(glob, literal, path);
+	(void)walk_places(glob, literal, path, &matches);
+	return matches;
 }

@@ -34,5 +34,11 @@ enum store_path_form store_glob_check(struct slice glob);
 /* True if a good path matches a good glob. */
 bool store_glob_match(struct slice glob, struct slice path);
 
+/*
+ * How long that directory of the path is, the uppermost, below which nothing matches. 0: there is
+ * none, or the path does not begin with the glob's literal part.
+ */
+size_t store_glob_hopeless(struct slice glob, struct slice path);
+
 /* How many bytes stand before the first "?" or "*": every match begins with them. */
 size_t store_glob_literal(struct slice glob);

@@ -227,6 +227,7 @@ enum store_answer store_stat_at(struct store_view *view, struct slice path,
  * store_walk():  the files whose path matches a glob, in tree order, after the path `after`.
  * Both answer OK, or BAD_PATH, BAD_GLOB, TOO_LARGE, NOT_FOUND, NOT_DIRECTORY; a list at a view
  * TOO_LATE, too. The view is copied.
+ * A walk goes over directories below which its glob matches nothing.
  * store_cursor_next() gives each in turn (for a list: `path` is the full path of the entry).
  *
  * When view.looks are used up it gives nothing more, and store_cursor_cut() tells the `after` with

@@ -8,10 +8,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "store/base/prng.h"
+#include "store/glob.h"
 #include "tests/unit/store_fixture.h"
 
 static void begin(struct fixture *fixture)
@@ -144,6 +147,111 @@ static void test_walk_goes_on_after_a_path(void **state)
 	fixture_end(&fixture);
 }
 
+/* A random path or glob of such names, up to five deep. */
+static const char *draw(struct prng *prng, const char *const *names, unsigned count)
+{
+	static char text[64];
+	const uint64_t depth = 1 + prng_below(prng, 5);
+
+	text[0] = '\0';
+	for (uint64_t i = 0; i < depth; i++) {
+		strcat(text, "/");
+		strcat(text, names[prng_below(prng, count)]);
+	}
+	return text;
+}
+
+/* The next of a walk that is cut now and then, and goes on. */
+static bool next_of(struct store_cursor *cursor, struct store_view *view, const char *glob,
+                    struct store_file *ret_file)
+{
+	uint8_t after[STORE_PATH_SIZE_MAX];
+	struct slice mark;
+
+	while (!store_cursor_next(cursor, ret_file)) {
+		if (!store_cursor_cut(cursor, &mark)) {
+			return false;
+		}
+		memcpy(after, mark.data, mark.size);
+		assert_int_equal(
+			store_walk_at(cursor, view, slice_text(glob), slice_make(after, mark.size)),
+			STORE_OK);
+	}
+	return true;
+}
+
+/* A walk goes over what cannot match, and gives all the same; also in pages of few looks each. */
+static void check_walk(const struct store_root *root, const char *glob, uint32_t looks)
+{
+	struct store_view view = store_present(root);
+	struct store_cursor every, cursor;
+	struct store_file file, found;
+
+	view.looks = looks;
+	assert_int_equal(store_walk(&every, root, slice_text("/**"), slice_text("")), STORE_OK);
+	assert_int_equal(store_walk_at(&cursor, &view, slice_text(glob), slice_text("")), STORE_OK);
+	while (store_cursor_next(&every, &file)) {
+		if (store_glob_match(slice_text(glob), file.path)) {
+			assert_true(next_of(&cursor, &view, glob, &found));
+			assert_true(slice_equal(found.path, file.path));
+		}
+	}
+	assert_false(next_of(&cursor, &view, glob, &found));
+}
+
+static void test_walk_passes_over_what_cannot_match(void **state)
+{
+	static const char *const names[] = {"a", "b", "ab", "a-", "c"};
+	static const char *const globs[] = {"a", "*", "?", "b*", "**", "a*c", "c", "?b"};
+	struct fixture fixture;
+	struct prng prng;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		prng_init(&prng, seed);
+		fixture_begin(&fixture);
+		for (unsigned i = 0; i < 400; i++) {
+			(void)fixture_set(&fixture, draw(&prng, names, 5), "");
+		}
+		store_publish(fixture.store);
+		for (unsigned i = 0; i < 200; i++) {
+			const char *glob = draw(&prng, globs, 8);
+
+			check_walk(store_root(fixture.store), glob, UINT32_MAX);
+			check_walk(store_root(fixture.store), glob, 1 + i % 30);
+		}
+		fixture_end(&fixture);
+	}
+}
+
+/* A directory with very many files below costs a search, where none of them can match. */
+static void test_large_directory_beside_a_walk_costs_little(void **state)
+{
+	struct store_view view;
+	struct store_cursor cursor;
+	struct fixture fixture;
+	struct store_file file;
+	char path[64];
+
+	(void)state;
+	fixture_begin(&fixture);
+	for (unsigned i = 0; i < 5000; i++) {
+		(void)snprintf(path, sizeof(path), "/ctl/long/a/.queue/255-%016x", i);
+		assert_int_equal(fixture_set(&fixture, path, "").answer, STORE_OK);
+	}
+	(void)fixture_set(&fixture, "/ctl/name", "");
+	store_publish(fixture.store);
+	view = store_present(store_root(fixture.store));
+	view.looks = 40;
+	assert_int_equal(store_walk_at(&cursor, &view, slice_text("/ctl/*"), slice_text("")),
+	                 STORE_OK);
+	assert_true(store_cursor_next(&cursor, &file));
+	assert_true(slice_equal(file.path, slice_text("/ctl/name")));
+	assert_false(store_cursor_next(&cursor, &file));
+	assert_false(store_cursor_cut(&cursor, &file.path));
+	fixture_end(&fixture);
+}
+
 static void test_bad_questions_get_typed_answers(void **state)
 {
 	char name[STORE_PATH_SIZE_MAX + 2];
@@ -215,6 +323,8 @@ int main(void)
 		cmocka_unit_test(test_list_goes_on_after_a_name),
 		cmocka_unit_test(test_walk_gives_files_in_tree_order),
 		cmocka_unit_test(test_walk_goes_on_after_a_path),
+		cmocka_unit_test(test_walk_passes_over_what_cannot_match),
+		cmocka_unit_test(test_large_directory_beside_a_walk_costs_little),
 		cmocka_unit_test(test_bad_questions_get_typed_answers),
 		cmocka_unit_test(test_longest_names_can_be_listed),
 		cmocka_unit_test(test_empty_store_has_an_empty_root),

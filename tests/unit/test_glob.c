@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -143,6 +144,49 @@ static void random_text(struct prng *prng, const char *letters, char *ret_text)
 	*ret_text = '\0';
 }
 
+/* Below a directory that is hopeless nothing matches. */
+static void check_hopeless(const char *glob, const char *path)
+{
+	static const char *const names[] = {"a", "b", "aa", "ab", "ba", "a/b", "b/a", "a/b/b"};
+	const size_t size = store_glob_hopeless(slice_text(glob), slice_text(path));
+	char below[24];
+
+	assert_true(size < strlen(path));
+	if (size == 0) {
+		return;
+	}
+	assert_int_equal(path[size], '/');
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(below, sizeof(below), "%.*s/%s", (int)size, path, names[i]);
+		assert_false(plainly(glob, below));
+	}
+}
+
+static void test_what_is_hopeless(void **state)
+{
+	static const struct {
+		const char *glob, *path;
+		size_t size;
+	} cases[] = {
+		{"/ctl/*", "/ctl/lock/a/.holder/1", 9},
+		{"/ctl/*", "/ctl/err", 0},
+		{"/ctl/*/addr", "/ctl/node/ID/hostname", 12},
+		{"/ctl/*/ad?r", "/ctl/node/hostname", 0},
+		{"/ctl/**", "/ctl/lock/a/.holder/1", 0},
+		{"/a/*/b/*", "/a/x/c/d/e", 6},
+		{"/a/*", "/b/c/d", 0},
+		{"/a", "/a/b/c", 2},
+		{"/?/b", "/xy/b/c", 3},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(
+			store_glob_hopeless(slice_text(cases[i].glob), slice_text(cases[i].path)),
+			cases[i].size);
+	}
+}
+
 static void test_random_globs_match_as_the_plain_matcher_says(void **state)
 {
 	char glob[16], path[16];
@@ -161,6 +205,7 @@ static void test_random_globs_match_as_the_plain_matcher_says(void **state)
 			tried++;
 			matched += is_match;
 			assert_int_equal(is_match, plainly(glob, path));
+			check_hopeless(glob, path);
 		}
 	}
 	assert_true(tried > 100000);
@@ -329,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_bad_globs_are_refused),
 		cmocka_unit_test(test_question_mark_is_one_character),
 		cmocka_unit_test(test_literal_part_is_found),
+		cmocka_unit_test(test_what_is_hopeless),
 		cmocka_unit_test(test_random_globs_match_as_the_plain_matcher_says),
 		cmocka_unit_test(test_all_short_globs_match_as_the_plain_matcher_says),
 		cmocka_unit_test(test_long_globs_match_as_the_table_says),
