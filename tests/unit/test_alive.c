@@ -196,6 +196,36 @@ static void test_after_a_sleep_what_waits_is_heard_first(void **state)
 	assert_int_equal(turn(), SESSIONS - 1);
 }
 
+/* As late as it can be: due right after it fell asleep, and then what came meanwhile is heard. */
+static void test_it_is_late_by_twice_a_sleep_at_most(void **state)
+{
+	const uint64_t most_ns = core.config.suspicion_ns / 2;
+	const uint64_t slept_ns[] = {PAXOS_ALIVE_GAP_NS + 1, most_ns / 2, most_ns, 5 * most_ns};
+	const uint64_t heard_ns = core.now_ns;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(slept_ns) / sizeof(slept_ns[0]); i++) {
+		const uint64_t hold_ns = slept_ns[i] < most_ns ? slept_ns[i] : most_ns;
+
+		paxos_alive_reset(&alive);
+		alive.late_ns = 0;
+		core.now_ns = heard_ns;
+		while (!alive.is_filled) {
+			assert_int_equal(turn(), 0);
+		}
+		core.now_ns += limit_ns - 1;
+		paxos_alive_gap(&alive, 0);
+		assert_int_equal(turn(), 0);
+		core.now_ns += slept_ns[i];
+		paxos_alive_gap(&alive, slept_ns[i]);
+		assert_int_equal(turn(), 0);
+		core.now_ns = paxos_alive_deadline_ns(&alive);
+		assert_int_equal(turn(), SESSIONS);
+		assert_true(alive.late_ns == slept_ns[i] - 1 + hold_ns);
+		assert_true(alive.late_ns < 2 * slept_ns[i]);
+	}
+}
+
 static void own_files(uint64_t id, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -428,6 +458,7 @@ int main(void)
 		WITH_CORE(test_who_comes_later_is_known_at_once),
 		WITH_CORE(test_what_cannot_be_proposed_waits),
 		WITH_CORE(test_after_a_sleep_what_waits_is_heard_first),
+		WITH_CORE(test_it_is_late_by_twice_a_sleep_at_most),
 		WITH_CORE(test_one_entry_removes_so_many_files),
 		WITH_CORE(test_a_long_life_beside_a_plain_list),
 		WITH_CORE(test_crowded_places_are_told_apart),
