@@ -7,18 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "control/bin/coffer_cli.h"
+
 enum {
 	NOT_RUNNABLE = 126,
 	NOT_FOUND = 127,
 	SIGNALLED = 128,
-	LOOK_MS = 10, /* the guard's, whether anybody is left */
 };
+
+#define MS_NS   UINT64_C(1000000)
+#define LOOK_NS (10 * MS_NS) /* the guard's, whether anybody is left */
 
 /* Passed on; the first four end `coffer` where there is nobody to pass them on to. */
 static const int PASSED[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
@@ -56,14 +61,22 @@ static void tell_group(pid_t group, int number)
 }
 
 /* In the guard's process, when `coffer` is gone. */
-static void end_group(pid_t group, uint32_t grace_ms)
+static void end_group(pid_t group, uint32_t grace_ms, uint64_t sure_ns)
 {
-	const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+	uint64_t now_ns = cli_now_ns();
+	uint64_t end_ns = now_ns + grace_ms * MS_NS;
 
+	if (sure_ns > now_ns && sure_ns < end_ns) {
+		end_ns = sure_ns;
+	}
 	if (grace_ms != 0) {
 		tell_group(group, SIGTERM);
 	}
-	for (uint32_t ms = 0; ms < grace_ms; ms += LOOK_MS) {
+	for (; now_ns < end_ns; now_ns = cli_now_ns()) {
+		const uint64_t left_ns = end_ns - now_ns;
+		const struct timespec look = {
+			.tv_nsec = (long)(left_ns < LOOK_NS ? left_ns : LOOK_NS)};
+
 		if (kill(-group, 0) < 0 && errno == ESRCH) {
 			return; /* its number may be somebody else's soon */
 		}
@@ -73,13 +86,13 @@ static void end_group(pid_t group, uint32_t grace_ms)
 }
 
 /* Does not return. Signals are blocked as `coffer` has them. */
-static void guard(int fd, uint32_t grace_ms)
+static void guard(const struct cli_child *child, int fd, uint32_t grace_ms)
 {
 	pid_t group = 0;
 	char rest;
 
-	(void)setpgid(0,
-	              0); /* out of the reach of Ctrl-C, and of who kills the group of `coffer` */
+	/* Out of the reach of Ctrl-C, and of who kills the group of `coffer`. */
+	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_NAME, "coffer-guard");
 	/* Nobody shall wait for the end of what this holds open. */
 	if (fd > 0) {
@@ -89,22 +102,28 @@ static void guard(int fd, uint32_t grace_ms)
 	if (read(fd, &group, sizeof(group)) == (ssize_t)sizeof(group)) {
 		while (read(fd, &rest, 1) != 0) {
 		}
-		end_group(group, grace_ms);
+		end_group(group, grace_ms, atomic_load(child->sure_ns));
 	}
 	_exit(0);
 }
 
 static int start_guard(struct cli_child *child, uint32_t grace_ms)
 {
+	void *page = mmap(NULL, sizeof(*child->sure_ns), PROT_READ | PROT_WRITE,
+	                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int ends[2];
 	int error;
 
+	if (page == MAP_FAILED) {
+		return -errno;
+	}
+	child->sure_ns = page;
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		return -errno;
 	}
 	child->guard = fork();
 	if (child->guard == 0) {
-		guard(ends[0], grace_ms);
+		guard(child, ends[0], grace_ms);
 	}
 	error = errno;
 	(void)close(ends[0]); /* the guard's */
@@ -122,6 +141,10 @@ static void end_guard(struct cli_child *child)
 	if (child->guard_fd >= 0) {
 		(void)close(child->guard_fd); /* nobody reads it */
 	}
+	if (child->sure_ns != NULL) {
+		(void)munmap((void *)child->sure_ns, sizeof(*child->sure_ns));
+	}
+	child->sure_ns = NULL;
 	child->guard = 0;
 	child->guard_fd = -1;
 }
@@ -132,6 +155,13 @@ void cli_child_unwatch(struct cli_child *child)
 	(void)close(child->signal_fd); /* was only read */
 	child->signal_fd = -1;
 	(void)sigprocmask(SIG_SETMASK, &child->former, NULL);
+}
+
+void cli_child_sure(const struct cli_child *child, uint64_t sure_ns)
+{
+	if (child->sure_ns != NULL) {
+		atomic_store(child->sure_ns, sure_ns);
+	}
 }
 
 /* --- starting --------------------------------------------------------------------------------- */

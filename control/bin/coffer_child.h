@@ -10,8 +10,8 @@
  * group of its own, and the terminal, if `coffer` had it; signals to `coffer` are passed on to the
  * group.
  *
- *      coffer ---- pipe ----> guard      it ends when `coffer` does, however that comes
- *         `--> command <- - - - -'       TERM, then KILL, to its group
+ *      coffer ---- pipe ----> guard      when `coffer` has ended, however that came:
+ *         `--> command <- - - - -'       TERM, then KILL, to the group of the command
  *
  * If `coffer` is killed, its guard ends the whole group: a process of its own, that does nothing
  * else. The command writes its number to the pipe before it becomes what it is, and keeps it open
@@ -19,6 +19,7 @@
  */
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -32,6 +33,7 @@ struct cli_child {
 	pid_t pid;   /* 0: none runs */
 	pid_t guard; /* likewise */
 	int guard_fd;
+	_Atomic uint64_t *sure_ns; /* a page that the guard has, too; NULL: none */
 	bool has_terminal;
 	sigset_t former; /* signals that were blocked before */
 };
@@ -52,6 +54,9 @@ int cli_child_watch(struct cli_child *child);
  */
 int cli_child_start(struct cli_child *child, char **words,
                     const struct cli_variable variables[CLI_CHILD_VARIABLES], uint32_t grace_ms);
+
+/* Until when what it runs for is surely held (CLOCK_BOOTTIME): the grace ends then, too. */
+void cli_child_sure(const struct cli_child *child, uint64_t sure_ns);
 
 /* Runs a line by /bin/sh, and does not wait for it. */
 void cli_child_run(const struct cli_child *child, const char *line,

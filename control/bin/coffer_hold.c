@@ -136,6 +136,7 @@ static int begin(struct hold *hold)
 	make_variables(hold, variables);
 	r = cli_child_start(&hold->child, options->command, variables,
 	                    options->lock.on_lost == CLI_LOST_KILL ? 0 : hold->margin_ms);
+	cli_child_sure(&hold->child, sure_ns(hold));
 	return r < 0 ? cli_conclude_error(r) : CLI_GO_ON;
 }
 
@@ -301,6 +302,7 @@ static int turn(struct hold *hold)
 		(void)poll(ready, 2, wait_ms(hold)); /* whatever it says, look */
 		(void)coffer_process(coffer);
 		look_at_file(hold);
+		cli_child_sure(&hold->child, sure_ns(hold));
 		ended = cli_child_turn(&hold->child, &number);
 		if (ended >= 0) {
 			code = end_command(hold, ended);
