@@ -137,62 +137,79 @@ static int show(const struct look *look)
 
 /* --- giving it away --------------------------------------------------------------------------- */
 
-/* Who waits, and was meant by `to`. */
-struct heir {
-	const char *to;
+/* Who is there: whoever was meant by `to`, and the session that the handle goes on with. */
+struct scene {
+	const char *to;                /* NULL: nobody */
 	int64_t number;                /* that `to` is, or -1 */
-	uint64_t by_value, by_session; /* 0: none */
+	uint64_t by_value, by_session; /* who waits; 0: none */
+	uint64_t own;                  /* 0: none */
+	bool own_holds, own_waits;
 };
 
-static int on_waiter(void *context, const char *path, const struct coffer_result *file)
+static int on_claim(void *context, const char *path, const struct coffer_result *file)
 {
-	struct heir *heir = context;
+	struct scene *scene = context;
+	enum store_claim_kind kind;
 	struct store_claim claim;
+	store_rev_t number;
+	struct slice name;
+	bool waits;
 
-	(void)path;
-	if (store_claim_read(slice_make(file->value, file->value_size), &claim)) {
-		if (heir->by_value == 0 && slice_equal(claim.data, slice_text(heir->to))) {
-			heir->by_value = claim.session;
-		}
-		if (claim.session == (uint64_t)heir->number) {
-			heir->by_session = claim.session;
-		}
+	if (!store_claim_path_read(slice_text(path), &name, &kind, &number) ||
+	    kind == STORE_CLAIM_BROKEN ||
+	    !store_claim_read(slice_make(file->value, file->value_size), &claim)) {
+		return CLI_DONE;
+	}
+	waits = kind == STORE_CLAIM_WAITER;
+	scene->own_waits = scene->own_waits || (waits && claim.session == scene->own);
+	scene->own_holds = scene->own_holds || (!waits && claim.session == scene->own);
+	if (waits && scene->to != NULL && scene->by_value == 0 &&
+	    slice_equal(claim.data, slice_text(scene->to))) {
+		scene->by_value = claim.session;
+	}
+	if (waits && claim.session == (uint64_t)scene->number) {
+		scene->by_session = claim.session;
 	}
 	return CLI_DONE;
 }
 
-/* Whoever says `to` of himself, the first in line; else the session of that number. */
-static int find_heir(struct cli *cli, const char *name, const char *to, uint64_t *ret_heir)
+static int look_around(struct cli *cli, const char *name, struct scene *scene)
 {
-	const struct coffer_result none = {.outcome = COFFER_REFUSED, .answer = COFFER_NOT_FOUND};
 	char glob[COFFER_PATH_SIZE_MAX + 32];
 	struct coffer_request request = {
 		.verb = COFFER_FIND, .path = glob, .timeout_ms = cli->options.timeout_ms};
-	struct heir heir = {.to = to, .number = -1};
 	struct cli_paths paths = {0};
 	struct ctl_printer printer;
 	struct coffer_result result;
 	int r, code;
 
-	(void)cli_parse_number(to, 1, &heir.number);
-	(void)snprintf(glob, sizeof(glob), "/ctl/lock%s/.queue/*", name);
-	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, to);
+	(void)snprintf(glob, sizeof(glob), "/ctl/lock%s/.**", name);
+	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, name);
 	r = cli_paths_find(cli, &request, &paths, &result);
-	code = r == COFFER_DONE ? cli_gets(cli, &request, &paths, on_waiter, &heir)
-	                        : cli_finish_as(cli, &printer, name, r, &result);
+	code = r == COFFER_DONE ? cli_gets(cli, &request, &paths, on_claim, scene)
+	                        : cli_finish(cli, &printer, r, &result);
 	cli_paths_free(&paths);
-	*ret_heir = heir.by_value != 0 ? heir.by_value : heir.by_session;
-	if (code == CLI_DONE && *ret_heir == 0) {
-		(void)fprintf(stderr, "coffer: %s: %s does not wait\n", name, to);
-		(void)ctl_printer_end(&printer, &none);
-		return CLI_FALSE;
-	}
 	return code;
 }
 
-/* In the session of who leads. */
+/* As if the servers had refused it. */
+static int refuse_before(struct cli *cli, const char *name, enum coffer_answer answer)
+{
+	const struct coffer_result result = {.outcome = COFFER_REFUSED, .answer = answer};
+	struct ctl_printer printer;
+
+	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, name);
+	return cli_finish(cli, &printer, COFFER_REFUSED, &result);
+}
+
+/*
+ * In the session of who leads, which ends with it: who led loses it in any case when another
+ * process writes in it.
+ */
 static int give_in_session(struct cli *cli, const char *name, uint64_t heir)
 {
+	const struct coffer_request end = {.verb = COFFER_CLOSE,
+	                                   .timeout_ms = cli->options.timeout_ms};
 	struct coffer_txn *txn = coffer_txn_new();
 	struct ctl_printer printer;
 	struct coffer_result result;
@@ -205,6 +222,7 @@ static int give_in_session(struct cli *cli, const char *name, uint64_t heir)
 	}
 	r = cli_run_txn(cli, txn, &result);
 	if (r == COFFER_DONE) {
+		(void)coffer_call(cli->coffer, &end, NULL); /* else it ends by itself */
 		return cli_print_ended(cli, name, &result);
 	}
 	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, name);
@@ -214,7 +232,8 @@ static int give_in_session(struct cli *cli, const char *name, uint64_t heir)
 static int give(struct cli *cli, const char *name)
 {
 	const struct cli_lock_options *lock = &cli->options.lock;
-	uint64_t heir = 0;
+	struct scene scene = {.number = -1};
+	uint64_t heir;
 	int code;
 
 	if ((lock->session != NULL) == (lock->reason != NULL) ||
@@ -225,10 +244,20 @@ static int give(struct cli *cli, const char *name)
 		                                      "--reason");
 	}
 	if (lock->transfers) {
-		code = find_heir(cli, name, cli->options.arguments[1], &heir);
-		if (code != CLI_DONE) {
-			return code;
-		}
+		scene.to = cli->options.arguments[1];
+		(void)cli_parse_number(scene.to, 1, &scene.number);
+	}
+	scene.own = lock->session != NULL ? coffer_session(cli->coffer, NULL) : 0;
+	code = look_around(cli, name, &scene);
+	if (code != CLI_DONE) {
+		return code;
+	}
+	heir = scene.by_value != 0 ? scene.by_value : scene.by_session;
+	if (lock->transfers && heir == 0) {
+		return refuse_before(cli, scene.to, COFFER_NOT_FOUND);
+	}
+	if (lock->session != NULL && !scene.own_holds && (lock->transfers || !scene.own_waits)) {
+		return refuse_before(cli, name, COFFER_NOT_HELD);
 	}
 	return lock->session != NULL ? give_in_session(cli, name, heir)
 	                             : cli_break(cli, name, heir);

@@ -108,6 +108,8 @@ int cli_open(struct cli *cli)
 			              r == -EINVAL ? "there is no session in it" : strerror(-r));
 			return CLI_USAGE;
 		}
+		options.keep_session =
+			true; /* it is somebody's, as long as nothing is given away */
 	}
 	if (given->lock.ttl_ms != 0) {
 		options.ttl_ms = given->lock.ttl_ms;
