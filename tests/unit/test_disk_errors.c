@@ -6,6 +6,8 @@
  *         again by that process.
  * Method: the calls are wrapped at link time, and the n-th of a life fails, for every n: lives that
  *         found a data folder, start again, and set it aside; each keeps records and a snapshot.
+ *         The journal's writes are numbered apart: which calls of other threads come before them
+ *         is chance.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,17 +34,28 @@ enum {
 
 /* --- the calls ------------------------------------------------------------------------------- */
 
-static _Atomic unsigned calls;
-static unsigned fails_at; /* number of a call, from 1; 0: none */
+enum kind {
+	CALL,
+	RECORD, /* a write of the journal */
+	KINDS
+};
+
+static _Atomic unsigned calls[KINDS];
+static enum kind fails;
+static unsigned fails_at; /* number of a call of that kind, from 1; 0: none */
 static int error;
 static int full = -1;          /* /dev/full */
 static _Atomic bool is_broken; /* a write of the journal failed in this life */
 static _Atomic unsigned used_again;
-static _Atomic unsigned broken; /* writes of the journal that failed, in all lives */
+
+static bool is_nth(enum kind kind)
+{
+	return atomic_fetch_add(&calls[kind], 1) + 1 == fails_at && kind == fails;
+}
 
 static bool is_failing(void)
 {
-	return atomic_fetch_add(&calls, 1) + 1 == fails_at;
+	return is_nth(CALL);
 }
 
 #define WRAP(name, parameters, arguments)                                                          \
@@ -116,10 +129,9 @@ int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count)
 
 	if (sqe->opcode == IORING_OP_WRITE) {
 		atomic_fetch_add(&used_again, atomic_load(&is_broken));
-		if (is_failing()) {
+		if (is_nth(RECORD)) {
 			sqe->fd = error == ENOSPC ? full : -1;
 			atomic_store(&is_broken, true);
-			atomic_fetch_add(&broken, 1);
 		}
 	}
 	return __real_io_uring_submit_and_wait(ring, count);
@@ -231,7 +243,8 @@ static int set_aside(void)
 
 static void begin_life(void)
 {
-	atomic_store(&calls, 0);
+	atomic_store(&calls[CALL], 0);
+	atomic_store(&calls[RECORD], 0);
 	atomic_store(&is_broken, false);
 	memset(&reason, 0, sizeof(reason));
 }
@@ -276,34 +289,41 @@ static int live_on(enum life life)
 }
 
 /* False if the life was over before so many calls. */
-static bool fail_call(enum life life, unsigned number, unsigned *failures)
+static bool fail_call(enum life life, enum kind kind, unsigned number, unsigned *failures)
 {
 	bool came_so_far;
 
 	remove_folder();
 	assert_true(life == FOUND || live(FOUND) == 0);
+	fails = kind;
 	fails_at = number;
 	*failures += live(life) < 0;
 	fails_at = 0;
-	came_so_far = atomic_load(&calls) >= number;
+	came_so_far = atomic_load(&calls[kind]) >= number;
 	assert_int_equal(live_on(life), 0);
 	assert_int_equal(live_on(AGAIN), 0);
 	return came_so_far;
+}
+
+/* Returns how many lives failed. */
+static unsigned fail_each(enum life life, enum kind kind)
+{
+	unsigned number = 1, failures = 0;
+
+	while (fail_call(life, kind, number, &failures)) {
+		assert_true(number < CALLS_MAX);
+		number++;
+	}
+	return failures;
 }
 
 static void fail_each_call(int with)
 {
 	error = with;
 	for (enum life life = FOUND; life < LIVES; life++) {
-		unsigned number = 1, failures = 0;
-
-		atomic_store(&broken, 0);
-		while (fail_call(life, number, &failures)) {
-			assert_true(number < CALLS_MAX);
-			number++;
-		}
-		assert_true(number > 10 && failures > 5);
-		assert_true(atomic_load(&broken) > 0); /* the journal's own write was among them */
+		assert_true(fail_each(life, CALL) > 5);
+		/* Not each: what repeats the last heads may fail, as nothing hangs on it. */
+		assert_true(fail_each(life, RECORD) > 0);
 	}
 }
 
