@@ -213,6 +213,18 @@ static void not_got(struct coffer_lock *lock, const struct coffer_result *result
 	}
 }
 
+/* What was looked for is not there, or (full disks) nobody looked: then it may be there still. */
+static void not_seen(struct coffer_lock *lock, enum coffer_answer answer)
+{
+	if (answer == COFFER_DISK_FULL) {
+		give_back(lock);
+		end(lock, COFFER_LOCK_REFUSED, COFFER_CAUSE_ASKED, answer);
+	} else {
+		ctl_lock_gone(lock, lock->want == CTL_WANT_UNLOCK ? COFFER_CAUSE_RELEASED
+		                                                  : COFFER_CAUSE_ASKED);
+	}
+}
+
 static void on_done(void *context, const struct coffer_result *result)
 {
 	struct coffer_lock *lock = context;
@@ -231,8 +243,7 @@ static void on_done(void *context, const struct coffer_result *result)
 	} else if (asked == CTL_WANT_LOCK) {
 		not_got(lock, result);
 	} else if (result->outcome == COFFER_REFUSED) {
-		ctl_lock_gone(lock, lock->want == CTL_WANT_UNLOCK ? COFFER_CAUSE_RELEASED
-		                                                  : COFFER_CAUSE_ASKED);
+		not_seen(lock, result->answer);
 	} else if (lock->want == CTL_WANT_NOTHING) {
 		lock->want = CTL_WANT_LOOK; /* or the session is gone, and the next turn tells */
 	}

@@ -218,6 +218,28 @@ static void test_lost_watch_is_made_good_by_a_look(void **state)
 	fake_server_close(&bench.server);
 }
 
+/* A look may grow, so it is refused unlooked: its place, if it stands, would be nobody's. */
+static void test_place_is_given_back_when_disks_are_full(void **state)
+{
+	struct fake_asked watch;
+	struct bench bench;
+	struct sent sent = open_bench(&bench);
+
+	(void)state;
+	say(&bench, &sent, (struct proto_answer){QUEUED, .revision = 5});
+	watch = take_watch(&bench, QUEUE_5, 6);
+	fake_server_say(&bench.server, &watch,
+	                (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 1000});
+	sent = take_txn(&bench);
+	assert_int_equal(sent.other.verb, STORE_VERB_LOCK);
+	say(&bench, &sent, (struct proto_answer){.answer = STORE_DISK_FULL});
+	sent = take_txn(&bench);
+	assert_int_equal(sent.then.verb, STORE_VERB_UNLOCK);
+	until_told(&bench, "wx");
+	assert_int_equal(bench.last.answer, COFFER_DISK_FULL);
+	fake_server_close(&bench.server);
+}
+
 static void test_lock_that_rests_is_lost(void **state)
 {
 	struct fake_asked watch;
@@ -604,6 +626,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grant_in_the_entry_that_asked_is_seen),
 		cmocka_unit_test(test_lost_watch_is_made_good_by_a_look),
+		cmocka_unit_test(test_place_is_given_back_when_disks_are_full),
 		cmocka_unit_test(test_lock_that_rests_is_lost),
 		cmocka_unit_test(test_lock_that_another_process_gave_back_is_released),
 		cmocka_unit_test(test_what_is_given_up_before_its_answer_is_given_back),
