@@ -408,7 +408,7 @@ def test_a_winner_is_only_slow(tools):
     while is_held and passes < CUTS_MAX:
         is_held, has_lost = slow_winner(tools, names, passes)
         lost += has_lost
-        passes += 1 if tools.all else 3
+        passes += 1 if tools.all else 6
     check(not is_held and lost != 0, "it never lost its name", passes)
     print(f"summary: cut off after 0 to {passes} datagrams, {lost} times others got its name")
     names.cluster.down()
