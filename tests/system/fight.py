@@ -57,8 +57,8 @@ class Contenders:
         check(counted <= tree <= counted + unsure, "nor in the tree", tree, counts)
         history = self.cluster.folder / "contenders.jsonl"
         history.write_text("".join(path.read_text() for path in self.histories))
-        done = self.cluster.tools.run([self.cluster.tools.lincheck, "--timeout", "60", history],
-                                      limit_s=120)
+        done = self.cluster.tools.run([self.cluster.tools.lincheck, "--timeout", "60",
+                                       "--memory", "4096", history], limit_s=120)
         check(done.returncode == 0, "a correct lock could have had these holders",
               done.stdout[-4000:] + done.stderr)
         left = self.cluster.coffer("find", "/ctl/lock/**").stdout
