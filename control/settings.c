@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/host.h"
+#include "control/whole_file.h"
 
 enum {
 	NAME_SIZE = 40 /* of a key, the end included; longer ones are none */
@@ -93,36 +94,17 @@ static int add_text(struct ctl_settings *settings, char *text, const char *from,
 	return 0;
 }
 
-/* All of it, with an end; NULL and *ret_error. */
-static char *read_file(const char *file, int *ret_error)
-{
-	FILE *in = fopen(file, "re");
-	char *text = in != NULL ? malloc(CTL_CONFIG_SIZE_MAX + 1) : NULL;
-	size_t size;
-
-	*ret_error = in == NULL ? -errno : text == NULL ? -ENOMEM : 0;
-	if (text != NULL) {
-		size = fread(text, 1, CTL_CONFIG_SIZE_MAX + 1, in);
-		if (ferror(in) || size > CTL_CONFIG_SIZE_MAX || memchr(text, 0, size) != NULL) {
-			*ret_error = ferror(in) ? -EIO : -EINVAL;
-			free(text);
-			text = NULL;
-		} else {
-			text[size] = '\0';
-		}
-	}
-	if (in != NULL) {
-		(void)fclose(in);
-	}
-	return text;
-}
-
 static int add_file(struct ctl_settings *settings, const char *file, struct ctl_reason *ret_reason)
 {
-	int r;
-	char *text = read_file(file, &r);
+	char *text;
+	size_t size;
+	int r = ctl_whole_file_read(file, CTL_CONFIG_SIZE_MAX, &text, &size);
 
-	if (text == NULL) {
+	if (r == 0 && strlen(text) != size) {
+		free(text);
+		r = -EINVAL;
+	}
+	if (r < 0) {
 		ctl_reason_say(ret_reason, "--settings %.200s: it cannot be read (%s)", file,
 		               strerror(-r));
 		return r;

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,4 +98,47 @@ int ctl_whole_file_make(const char *path, mode_t mode, struct slice bytes)
 		(void)unlink(path);
 	}
 	return r;
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+/* Up to `size` bytes, fewer at the end of the file. 0 or a negative errno. */
+static int read_bytes(int fd, char *bytes, size_t size, size_t *ret_size)
+{
+	size_t done = 0;
+	ssize_t r = 1;
+
+	while (done < size && r != 0) {
+		r = read(fd, bytes + done, size - done);
+		if (r < 0 && errno != EINTR) {
+			return -errno;
+		}
+		done += r > 0 ? (size_t)r : 0;
+	}
+	*ret_size = done;
+	return 0;
+}
+
+int ctl_whole_file_read(const char *path, size_t size_max, char **ret_text, size_t *ret_size)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text;
+	int r;
+
+	if (fd < 0) {
+		return -errno;
+	}
+	text = malloc(size_max + 1);
+	r = text == NULL ? -ENOMEM : read_bytes(fd, text, size_max + 1, ret_size);
+	(void)close(fd);
+	if (r == 0 && *ret_size > size_max) {
+		r = -EFBIG;
+	}
+	if (r < 0) {
+		free(text);
+		return r;
+	}
+	text[*ret_size] = '\0';
+	*ret_text = text;
+	return 0;
 }

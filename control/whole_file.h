@@ -9,6 +9,8 @@
  * Whatever this is cut short by, a process or a machine: NAME is not there, or has all its bytes. A
  * NAME.PID may be left behind; it is nobody's.
  *
+ * And the other way: a small file as one text.
+ *
  * Threads: any one; blocks on the disk.
  */
 
@@ -28,3 +30,9 @@ int ctl_file_write(int fd, const void *bytes, size_t size);
 
 /* The name of a file outlives a loss of power; relative to `folder`, as openat(2) has it. */
 int ctl_file_sync_name(int folder, const char *name);
+
+/*
+ * All of a file, be it a pipe, with a zero byte behind. *ret_text is given (free). 0; -EFBIG: more
+ * than `size_max` bytes; or another negative errno.
+ */
+int ctl_whole_file_read(const char *path, size_t size_max, char **ret_text, size_t *ret_size);

@@ -184,6 +184,23 @@ static void test_no_folder(void **state)
 	assert_int_equal(ctl_file_sync_name(AT_FDCWD, "/no/such/folder/file"), -ENOENT);
 }
 
+static void test_it_is_read_whole_or_not_at_all(void **state)
+{
+	char *bytes = NULL;
+	size_t size = 0;
+
+	(void)state;
+	assert_int_equal(ctl_whole_file_read(path, sizeof(text), &bytes, &size), -ENOENT);
+	assert_int_equal(ctl_whole_file_make(path, MODE, slice_text(text)), 0);
+	assert_int_equal(ctl_whole_file_read(path, strlen(text), &bytes, &size), 0);
+	assert_int_equal(size, strlen(text));
+	assert_string_equal(bytes, text);
+	free(bytes);
+	assert_int_equal(ctl_whole_file_read(path, strlen(text) - 1, &bytes, &size), -EFBIG);
+	assert_int_equal(ctl_whole_file_read(folder, 100, &bytes, &size), -EISDIR);
+	assert_int_equal(ctl_whole_file_read("/dev/zero", 100, &bytes, &size), -EFBIG);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -211,6 +228,8 @@ int main(void)
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_is_replaced, set_up, tear_down),
 		cmocka_unit_test(test_no_folder),
+		cmocka_unit_test_setup_teardown(test_it_is_read_whole_or_not_at_all, set_up,
+	                                        tear_down),
 	};
 
 	(void)umask(022);
