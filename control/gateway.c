@@ -131,29 +131,13 @@ void ctl_gateway_drop_counted(struct ctl_gateway_link *link, uint64_t *counter)
 
 /* --- rights ---------------------------------------------------------------------------------- */
 
-/* Time does not tell how much of it was right. */
-static bool is_secret(struct slice given, const char *secret)
-{
-	const size_t size = strlen(secret);
-	uint8_t differs = given.size != size ? 1 : 0;
-
-	for (size_t i = 0; i < given.size && size != 0; i++) {
-		differs |= (uint8_t)(given.data[i] ^ (uint8_t)secret[i % size]);
-	}
-	return differs == 0;
-}
-
 bool ctl_gateway_access(struct ctl_gateway_link *link, struct slice secret)
 {
-	if (is_secret(secret, link->gateway->config.rw_secret)) {
-		link->may_read = link->may_write = true;
-		return true;
-	}
-	if (is_secret(secret, link->gateway->config.ro_secret)) {
-		link->may_read = true;
-		return true;
-	}
-	return false;
+	const struct store_key key = store_key_of(secret);
+	const unsigned rights = store_rights_earned(link->gateway->config.keys, &key);
+
+	link->rights |= rights;
+	return rights != 0;
 }
 
 /* --- listening ------------------------------------------------------------------------------- */

@@ -52,7 +52,7 @@ struct ctl_gateway_link {
 	struct ctl_gateway_cursor *cursor; /* owned, or NULL */
 	struct ctl_gateway_kept kept;
 	uint32_t ask_count, wait_count;
-	bool may_read, may_write;
+	unsigned rights; /* STORE_MAY_ bits */
 	bool is_member; /* as the server was when it was accepted */
 	bool is_closing;
 	bool is_shaking; /* its handshake is not done; of its bytes none is a frame yet */

@@ -45,7 +45,7 @@ static void tell(const struct ctl_gateway_config *gateway, struct ctl_logger *lo
 
 	ctl_address_text(address, at);
 	ctl_log(logger, CTL_INFO, "gateway", CTL_TEXT("at", at),
-	        CTL_TEXT("secret", gateway->rw_secret[0] != '\0' ? "yes" : "no"),
+	        CTL_TEXT("secret", gateway->keys->rw.is_set ? "yes" : "no"),
 	        CTL_TEXT("tls", gateway->tls_cert != NULL ? "yes" : "no"));
 }
 

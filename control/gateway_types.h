@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "control/inside.h"
+#include "store/rights.h"
 
 enum {
 	CTL_GATEWAY_WAITS_MAX = 1024, /* of one connection */
@@ -32,9 +33,9 @@ struct ctl_gateway_config {
 	unsigned connections_max;
 	uint64_t patience_ms;           /* without an answer taken, or of a handshake; 6 at least */
 	const char *tls_cert, *tls_key; /* PEM files; NULL: no TLS */
-	const char *rw_secret, *ro_secret; /* "": none */
-	uint64_t incarnation;              /* of this server, for its name */
-	bool member;                       /* it has been let in */
+	const struct store_keys *keys;  /* what one has to know to read, and to write */
+	uint64_t incarnation;           /* of this server, for its name */
+	bool member;                    /* it has been let in */
 };
 
 struct ctl_gateway_counters {

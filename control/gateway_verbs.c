@@ -80,7 +80,8 @@ static bool is_refused(struct ctl_gateway_link *link, const Doozer__Request *req
 
 	if (row == NULL) {
 		refuse_request(link, request, DOOZER_UNKNOWN_VERB, NULL);
-	} else if ((row->reads && !link->may_read) || (row->writes && !link->may_write)) {
+	} else if ((row->reads && (link->rights & STORE_MAY_READ) == 0) ||
+	           (row->writes && (link->rights & STORE_MAY_WRITE) == 0)) {
 		refuse_request(link, request, DOOZER_OTHER, "permission denied");
 	} else if (row->writes && !link->is_member) {
 		refuse_request(link, request, DOOZER_READONLY, NULL);

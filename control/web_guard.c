@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/web_guard.h"
 
-#include <sodium.h>
 #include <stddef.h>
 
 void ctl_web_guard_init(struct ctl_web_guard *guard, const struct store_keys *keys)
@@ -11,10 +10,7 @@ void ctl_web_guard_init(struct ctl_web_guard *guard, const struct store_keys *ke
 
 unsigned ctl_web_guard_rights(const struct ctl_web_guard *guard)
 {
-	if (!guard->keys->rw.is_set) {
-		return STORE_MAY_ALL;
-	}
-	return guard->keys->ro.is_set ? 0 : STORE_MAY_READ;
+	return store_rights_earned(guard->keys, &(struct store_key){0});
 }
 
 bool ctl_web_guard_ask(struct ctl_web_guard *guard, struct ctl_web_guess *guess,
@@ -48,26 +44,13 @@ void ctl_web_guard_forget(struct ctl_web_guard *guard, struct ctl_web_guess *gue
 	guess->waits = false;
 }
 
-/* Time does not tell how much of it was right. */
-static bool is_same(const struct store_key *one, const struct store_key *other)
-{
-	return one->is_set && other->is_set &&
-	       sodium_memcmp(one->bytes, other->bytes, sizeof(one->bytes)) == 0;
-}
-
-static unsigned judge(const struct ctl_web_guard *guard, const struct store_key *key)
-{
-	if (is_same(&guard->keys->rw, key)) {
-		return STORE_MAY_ALL;
-	}
-	return is_same(&guard->keys->ro, key) ? STORE_MAY_READ : 0;
-}
-
 uint64_t ctl_web_guard_turn(struct ctl_web_guard *guard, uint64_t now_ns)
 {
 	while (guard->first != NULL && now_ns >= guard->next_ns) {
 		struct ctl_web_guess *guess = guard->first;
-		const unsigned rights = judge(guard, &guess->key);
+		/* Nothing is not a secret. */
+		const unsigned rights =
+			guess->key.is_set ? store_rights_earned(guard->keys, &guess->key) : 0;
 
 		ctl_web_guard_forget(guard, guess);
 		if (rights == 0) {

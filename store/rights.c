@@ -19,6 +19,20 @@ struct store_key store_key_of(struct slice secret)
 	return key;
 }
 
+static bool is_same(const struct store_key *one, const struct store_key *other)
+{
+	return one->is_set == other->is_set &&
+	       (!one->is_set || sodium_memcmp(one->bytes, other->bytes, sizeof(one->bytes)) == 0);
+}
+
+unsigned store_rights_earned(const struct store_keys *keys, const struct store_key *key)
+{
+	if (is_same(&keys->rw, key)) {
+		return STORE_MAY_ALL;
+	}
+	return is_same(&keys->ro, key) ? STORE_MAY_READ : 0;
+}
+
 /* Over all bytes, with those of the sum and of the tag itself taken as zero. */
 static void make_tag(const struct store_key *key, struct slice bytes,
                      uint8_t ret_tag[STORE_DATAGRAM_TAG_SIZE])

@@ -43,6 +43,12 @@ struct store_keys {
 /* The key of a secret; of an empty one, none. */
 struct store_key store_key_of(struct slice secret);
 
+/*
+ * Rights of whoever told a server with these keys the secret of that key itself; no key: of whoever
+ * tells none. 0: it is not one of theirs. Time does not tell how much of it was right.
+ */
+unsigned store_rights_earned(const struct store_keys *keys, const struct store_key *key);
+
 /* Puts the tag of the key on a closed REQUEST of `size` bytes, sums it anew. No key: nothing. */
 void store_rights_seal(const struct store_key *key, void *memory, size_t size);
 

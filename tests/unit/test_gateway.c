@@ -34,6 +34,7 @@ static _Alignas(RING_LINE) uint8_t to_worker[RING_SIZE], from_worker[RING_SIZE];
 static struct paxos_mailbox mailbox;
 static struct ctl_insides insides;
 static struct ctl_config servers;
+static const struct store_keys no_keys;
 static struct ctl_gateway *gateway;
 static uv_loop_t loop;
 static struct sockaddr_in at = {.sin_family = AF_INET};
@@ -46,8 +47,7 @@ static int open_gateway(const struct tls_files *files)
 	                                    .patience_ms = 30000,
 	                                    .tls_cert = files == NULL ? NULL : files->cert,
 	                                    .tls_key = files == NULL ? NULL : files->key,
-	                                    .rw_secret = "",
-	                                    .ro_secret = "",
+	                                    .keys = &no_keys,
 	                                    .member = true,
 	                                    .inside = {.loop = &loop,
 	                                               .mailbox = &mailbox,

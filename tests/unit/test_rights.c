@@ -123,6 +123,25 @@ static void test_only_requests_have_tags(void **state)
 	}
 }
 
+static void test_secret_earns_its_rights(void **state)
+{
+	const struct store_key rw = store_key_of(slice_text("wide")), none = {0},
+			       ro = store_key_of(slice_text("narrow")),
+			       other = store_key_of(slice_text("wide "));
+	const struct store_keys open = {0}, one = {.rw = rw}, both = {.rw = rw, .ro = ro};
+
+	(void)state;
+	assert_int_equal(store_rights_earned(&open, &none), STORE_MAY_ALL);
+	assert_int_equal(store_rights_earned(&open, &rw), 0);
+	assert_int_equal(store_rights_earned(&one, &none), STORE_MAY_READ);
+	assert_int_equal(store_rights_earned(&one, &rw), STORE_MAY_ALL);
+	assert_int_equal(store_rights_earned(&one, &other), 0);
+	assert_int_equal(store_rights_earned(&both, &none), 0);
+	assert_int_equal(store_rights_earned(&both, &ro), STORE_MAY_READ);
+	assert_int_equal(store_rights_earned(&both, &rw), STORE_MAY_ALL);
+	assert_int_equal(store_rights_earned(&both, &other), 0);
+}
+
 static void test_verbs_need_rights(void **state)
 {
 	static const enum proto_verb free[] = {PROTO_REV, PROTO_SELF},
@@ -173,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_tag_earns_its_rights),
 		cmocka_unit_test(test_tag_is_of_each_byte),
 		cmocka_unit_test(test_only_requests_have_tags),
+		cmocka_unit_test(test_secret_earns_its_rights),
 		cmocka_unit_test(test_verbs_need_rights),
 		cmocka_unit_test(test_known_figures),
 	};
