@@ -53,7 +53,7 @@ struct ctl_gateway_link {
 	struct ctl_gateway_kept kept;
 	uint32_t ask_count, wait_count;
 	unsigned rights; /* STORE_MAY_ bits */
-	bool is_member; /* as the server was when it was accepted */
+	bool is_member;  /* as the server was when it was accepted */
 	bool is_closing;
 	bool is_shaking; /* its handshake is not done; of its bytes none is a frame yet */
 	bool is_held;    /* waits for its turn */
