@@ -19,7 +19,7 @@ enum store_answer {
 	STORE_NOT_DIRECTORY = 4,  /* a name on the way is a file; or LIST of a file */
 	STORE_BAD_PATH = 5,       /* the path's form is wrong */
 	STORE_BAD_GLOB = 6,       /* the glob's form is wrong */
-	STORE_TOO_LARGE = 7,      /* path or value over the limit */
+	STORE_TOO_LARGE = 7,      /* path, value, what a list kills */
 	STORE_QUOTA = 8,          /* the store is full; deletes work */
 	STORE_TOO_LATE = 9,       /* that revision is no longer kept */
 	STORE_NO_SESSION = 10,    /* never was, expired, or closed */

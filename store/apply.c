@@ -209,8 +209,22 @@ struct run {
 	struct store *store;
 	uint64_t session;
 	store_rev_t before; /* revision ahead of the entry */
+	uint64_t killed;    /* files that go with the sessions that it kills */
 	struct store_result result;
 };
+
+/* All that goes with whom a list kills goes in this entry, and holds up those behind it. */
+static enum store_answer run_kill(struct run *run, const struct store_op *op)
+{
+	const struct store_session *session =
+		store_sessions_find(&run->store->state.sessions, (uint64_t)op->number);
+
+	if (session == NULL) {
+		return STORE_NOT_FOUND;
+	}
+	run->killed += session->owned;
+	return run->killed <= run->store->killed_max ? STORE_OK : STORE_TOO_LARGE;
+}
 
 static enum store_answer run_op(struct run *run, const struct store_op *op)
 {
@@ -234,9 +248,7 @@ static enum store_answer run_op(struct run *run, const struct store_op *op)
 	case STORE_VERB_BREAK:
 		return store_lock_break(store, op, &run->result);
 	case STORE_VERB_KILL:
-		return store_sessions_find(&store->state.sessions, (uint64_t)op->number) == NULL
-		               ? STORE_NOT_FOUND
-		               : STORE_OK;
+		return run_kill(run, op);
 	case STORE_VERB_FULL:
 		return STORE_DISK_FULL;
 	default:

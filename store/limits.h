@@ -22,7 +22,8 @@ enum {
 	STORE_SESSIONS_MAX = 131072, /* sessions, however the server is configured */
 	STORE_FILE_OVERHEAD = 64,    /* what a file costs of the quota beside path and value */
 	STORE_OWNED_MAX = 1024,      /* files that one session owns: they go in one entry */
-	STORE_TXN_OPS_MAX = 128,     /* compares, then and else: in each of the three lists */
+	STORE_KILLED_MAX = STORE_OWNED_MAX, /* files that go with all whom one transaction kills */
+	STORE_TXN_OPS_MAX = 128,        /* compares, then and else: in each of the three lists */
 	STORE_TXN_SIZE_MAX = 34 * 1024, /* a transaction as bytes */
 	STORE_LOCK_DATA_MAX = 4096,     /* what a holder or waiter says of itself */
 	STORE_PERMITS_MAX = 1024,       /* holders of one lock, unless it is shared */
@@ -40,6 +41,7 @@ enum {
 static_assert(STORE_PATH_SIZE_MAX > STORE_NAME_SIZE_MAX + 1, "the longest name fits a path");
 static_assert(STORE_TXN_SIZE_MAX >= STORE_PATH_SIZE_MAX * 2 + STORE_VALUE_SIZE_MAX + 128,
               "the largest write under a condition on another path fits a transaction");
+static_assert(STORE_KILLED_MAX >= STORE_OWNED_MAX, "any one session can be killed");
 static_assert(STORE_EXPIRE_MAX * 8 <= STORE_VALUE_SIZE_MAX, "an EXPIRE entry fits an entry");
 static_assert(STORE_DATAGRAM_SIZE_MAX + 28 <= 1500, "a datagram with its headers fits the MTU");
 static_assert(STORE_VOTERS_MAX <= STORE_NODES_MAX && STORE_NODES_MAX <= 32, "a set is a word");

@@ -32,7 +32,7 @@ enum store_verb {
 	STORE_VERB_UNLOCK = 7,
 	STORE_VERB_PROCLAIM = 8, /* the holder, or a waiter, says something new of itself */
 	STORE_VERB_BREAK = 9,    /* an operator takes the lock from its holder */
-	STORE_VERB_KILL = 10,    /* an operator ends a session */
+	STORE_VERB_KILL = 10,    /* an operator ends a session, if not too much goes in one entry */
 };
 
 enum store_condition {

@@ -74,7 +74,7 @@ struct store {
 	struct store_stage stage;
 	struct store_alloc *alloc;
 	uint64_t quota_bytes;
-	uint32_t sessions_max, grants_max;
+	uint32_t sessions_max, grants_max, killed_max;
 	uint32_t grants; /* to who waited, by the entry that is applied */
 	const struct store_root *pins[STORE_PINS_MAX];
 	unsigned pin_count;

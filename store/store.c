@@ -55,6 +55,7 @@ int store_new(struct store **ret_store, const struct store_config *config)
 	store->quota_bytes = config->quota_bytes;
 	store->sessions_max = config->sessions_max;
 	store->grants_max = config->grants_max != 0 ? config->grants_max : STORE_GRANTS_MAX;
+	store->killed_max = config->killed_max != 0 ? config->killed_max : STORE_KILLED_MAX;
 	/* Former values in the ring may take as much as half of what the files may. */
 	r = store_events_init(&store->events, config->events_max, config->quota_bytes / 2);
 	if (r < 0) {

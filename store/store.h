@@ -14,8 +14,8 @@
  * pinned one until it is unpinned.
  *
  * Apply is a function of the state and the entry alone: no clock, no chance, no local setting but
- * those that must be equal on all servers (quota, sessions_max, grants_max). So all servers that
- * applied the same entries hold the same state, and store_digest() says so.
+ * those that must be equal on all servers (quota, sessions_max, grants_max, killed_max). So all
+ * servers that applied the same entries hold the same state, and store_digest() says so.
  *
  * What other headers declare and this one shows: store_answer, store_result (answer.h),
  * store_session (session.h), store_event (event.h).
@@ -41,6 +41,7 @@ struct store_config {
 	uint64_t quota_bytes;  /* logical bytes; equal on all servers */
 	uint32_t sessions_max; /* equal on all servers */
 	uint32_t grants_max;   /* equal on all servers; 0: STORE_GRANTS_MAX. Tests take less */
+	uint32_t killed_max;   /* likewise: STORE_KILLED_MAX */
 	uint32_t events_max;   /* events kept in the ring; a power of two */
 	uint64_t arena_bytes;  /* what the allocator may take at most; 0 = by the others */
 };

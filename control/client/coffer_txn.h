@@ -119,7 +119,10 @@ void coffer_txn_proclaim(struct coffer_txn *txn, const char *lock, const void *d
  */
 void coffer_txn_break(struct coffer_txn *txn, const char *lock, int64_t token, uint64_t heir,
                       const void *record, size_t record_size);
-/* Ends a session, as if it had expired. */
+/*
+ * Ends a session, as if it had expired. A list may end several, which own 1,024 files and locks in
+ * all, so that others need not wait for long: COFFER_TOO_LARGE tells which one was too much.
+ */
 void coffer_txn_kill(struct coffer_txn *txn, uint64_t session);
 
 /* What follows is done if a condition is false. */

@@ -36,6 +36,7 @@ struct oracle {
 	uint64_t time_ns;
 	uint32_t sessions_max;
 	unsigned grants, grants_max; /* in one entry */
+	unsigned killed_max;         /* files that go with the killed, in one entry */
 	unsigned session_count;
 	struct session sessions[ORACLE_SESSIONS_MAX];
 	unsigned change_count;
@@ -50,10 +51,11 @@ struct ask {
 	struct oracle *oracle;
 	uint64_t session;
 	store_rev_t before; /* revision ahead of the entry */
+	unsigned killed;    /* files of those whom it kills */
 	struct store_result *result;
 };
 
-struct oracle *oracle_new(uint32_t sessions_max, unsigned grants_max)
+struct oracle *oracle_new(uint32_t sessions_max, unsigned grants_max, unsigned killed_max)
 {
 	struct oracle *oracle = calloc(1, sizeof(*oracle));
 
@@ -61,6 +63,7 @@ struct oracle *oracle_new(uint32_t sessions_max, unsigned grants_max)
 	must(sessions_max <= ORACLE_SESSIONS_MAX);
 	oracle->sessions_max = sessions_max;
 	oracle->grants_max = grants_max;
+	oracle->killed_max = killed_max;
 	return oracle;
 }
 
@@ -903,8 +906,11 @@ static enum store_answer do_op(struct ask *ask, const struct store_op *op)
 	case STORE_VERB_FULL:
 		return STORE_DISK_FULL;
 	case STORE_VERB_KILL:
-		return oracle_has_session(ask->oracle, (uint64_t)op->number) ? STORE_OK
-		                                                             : STORE_NOT_FOUND;
+		if (!oracle_has_session(ask->oracle, (uint64_t)op->number)) {
+			return STORE_NOT_FOUND;
+		}
+		ask->killed += oracle_owned(ask->oracle, (uint64_t)op->number);
+		return ask->killed > ask->oracle->killed_max ? STORE_TOO_LARGE : STORE_OK;
 	case STORE_VERB_LOCK:
 	case STORE_VERB_UNLOCK:
 	case STORE_VERB_PROCLAIM:

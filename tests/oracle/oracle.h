@@ -63,7 +63,7 @@ struct oracle_change {
 struct oracle; /* opaque */
 
 /* Given back to oracle_free(). */
-struct oracle *oracle_new(uint32_t sessions_max, unsigned grants_max);
+struct oracle *oracle_new(uint32_t sessions_max, unsigned grants_max, unsigned killed_max);
 void oracle_free(struct oracle *oracle);
 
 /* The entry at the next index. ret_result is written for OP, TXN, OPEN, CLOSE; else zero. */

@@ -31,9 +31,10 @@ void checker_init(struct checker *checker, struct scroll *scroll, struct ledger 
 						.quota_bytes = config->quota_bytes,
 						.sessions_max = config->sessions_max,
 						.grants_max = config->grants_max,
+						.killed_max = config->killed_max,
 						.events_max = CHECKER_EVENTS_MAX,
 					}) == 0);
-	checker->oracle = oracle_new(config->sessions_max, config->grants_max);
+	checker->oracle = oracle_new(config->sessions_max, config->grants_max, config->killed_max);
 	checker->vault =
 		(struct vault){.scroll = scroll, .ledger = ledger, .oracle = checker->oracle};
 }

@@ -38,8 +38,11 @@ void world_options_default(struct world_options *options)
 	paxos->log_bytes = 1 << 20;
 	paxos->session_ttl_ms_min = 100;
 	paxos->assemblies = 8;
-	options->server.store = (struct store_config){
-		.quota_bytes = 16 << 20, .sessions_max = 64, .grants_max = 2, .events_max = 64};
+	options->server.store = (struct store_config){.quota_bytes = 16 << 20,
+	                                              .sessions_max = 64,
+	                                              .grants_max = 2,
+	                                              .killed_max = STORE_KILLED_MAX,
+	                                              .events_max = 64};
 	options->server.poll_ns = US(2);
 	options->server.grace_ns = MS(1);
 	options->server.disk_ns = US(200);

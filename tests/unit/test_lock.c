@@ -13,6 +13,7 @@
 
 #include "store/claim.h"
 #include "store/lock.h"
+#include "store/txn.h"
 #include "tests/unit/store_fixture.h"
 
 enum {
@@ -459,6 +460,77 @@ static void test_operator_ends_a_session(void **state)
 	end(&world);
 }
 
+static void own_files(struct world *world, unsigned client, unsigned count)
+{
+	char path[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		const size_t size = (size_t)snprintf(path, sizeof(path), "/%u/%u", client, i);
+
+		assert_int_equal(ask(world, client,
+		                     (struct store_op){.verb = STORE_VERB_SET,
+		                                       .condition = STORE_IF_EQUAL,
+		                                       .rev = STORE_REV_ANY,
+		                                       .flags = STORE_OP_EPHEMERAL,
+		                                       .path = slice_make(path, size)})
+		                         .answer,
+		                 STORE_OK);
+	}
+}
+
+/* A list that ends these clients' sessions, in order. */
+static struct store_result kill_all(struct world *world, const unsigned *clients, unsigned count)
+{
+	uint8_t memory[1024];
+	struct store_txn_writer writer;
+	struct store_entry entry = {.kind = STORE_ENTRY_TXN, .session = world->sessions[5]};
+
+	store_txn_begin(&writer, memory, sizeof(memory));
+	for (unsigned i = 0; i < count; i++) {
+		const struct store_op op = {.verb = STORE_VERB_KILL,
+		                            .condition = STORE_IF_EQUAL,
+		                            .rev = STORE_REV_ANY,
+		                            .number = (int64_t)world->sessions[clients[i]]};
+
+		store_txn_then(&writer, &op);
+	}
+	entry.txn = store_txn_end(&writer);
+	entry.number = entry.first_unanswered = ++world->numbers[5];
+	return fixture_apply(&world->fixture, &entry);
+}
+
+/* Else one entry could be 128 sessions of 1,024 files, and nobody else's write would move. */
+static void test_list_ends_sessions_with_so_many_files_in_all(void **state)
+{
+	struct store_result result;
+	struct world world;
+	store_rev_t before;
+
+	(void)state;
+	begin(&world);
+	own_files(&world, 0, STORE_OWNED_MAX);
+	own_files(&world, 1, STORE_KILLED_MAX / 2);
+	own_files(&world, 2, STORE_KILLED_MAX / 2);
+	own_files(&world, 3, 1);
+	before = now(&world);
+
+	result = kill_all(&world, (const unsigned[]){1, 2, 3}, 3);
+	assert_int_equal(result.answer, STORE_TOO_LARGE);
+	assert_int_equal(result.op, 2);
+	assert_true(now(&world) == before);
+	result = kill_all(&world, (const unsigned[]){3, 0}, 2);
+	assert_int_equal(result.answer, STORE_TOO_LARGE);
+	assert_int_equal(result.op, 1);
+
+	/* Just so many, and who has none; then one that has as many as it may. */
+	result = kill_all(&world, (const unsigned[]){4, 1, 2}, 3);
+	assert_int_equal(result.answer, STORE_OK);
+	assert_true(now(&world) == before + STORE_KILLED_MAX);
+	assert_int_equal(kill_all(&world, (const unsigned[]){0}, 1).answer, STORE_OK);
+	assert_true(now(&world) == before + STORE_KILLED_MAX + STORE_OWNED_MAX);
+	end(&world);
+}
+
 static void test_holder_hands_over_to_whom_it_names(void **state)
 {
 	struct store_op op = {.verb = STORE_VERB_UNLOCK, .path = slice_text("/db")};
@@ -747,6 +819,7 @@ int main(void)
 		cmocka_unit_test(test_operator_breaks_a_lock),
 		cmocka_unit_test(test_operator_gives_a_lock_to_one_that_waits),
 		cmocka_unit_test(test_operator_ends_a_session),
+		cmocka_unit_test(test_list_ends_sessions_with_so_many_files_in_all),
 		cmocka_unit_test(test_holder_hands_over_to_whom_it_names),
 		cmocka_unit_test(test_holder_says_something_new),
 		cmocka_unit_test(test_nobody_else_changes_what_locks_keep),

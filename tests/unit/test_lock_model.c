@@ -37,6 +37,8 @@ enum {
 static unsigned answers[STORE_ANSWER_COUNT], causes[STORE_CAUSE_RESTED + 1];
 /* How often more than one entry passed on a lock. */
 static unsigned steps;
+/* How often a list was refused because too much would have gone with whom it kills. */
+static unsigned too_many;
 
 struct world {
 	struct fixture fixture;
@@ -48,6 +50,7 @@ struct world {
 	uint8_t last_bytes[STORE_TXN_SIZE_MAX];
 	char texts[3 * LISTED_MAX][ORACLE_PATH_MAX]; /* of the entry that is made */
 	unsigned text_count;
+	bool kills; /* its then list is nothing else */
 };
 
 static struct store_config config = {
@@ -347,13 +350,18 @@ static struct store_op draw_lock_op(struct world *world)
 	return op;
 }
 
+static struct store_op draw_kill(struct world *world)
+{
+	return (struct store_op){.verb = STORE_VERB_KILL,
+	                         .condition = STORE_IF_EQUAL,
+	                         .rev = STORE_REV_ANY,
+	                         .number = (int64_t)draw_session(world)};
+}
+
 static struct store_op draw_op(struct world *world)
 {
 	if (chance(world, 1, 60)) {
-		return (struct store_op){.verb = STORE_VERB_KILL,
-		                         .condition = STORE_IF_EQUAL,
-		                         .rev = STORE_REV_ANY,
-		                         .number = (int64_t)draw_session(world)};
+		return draw_kill(world);
 	}
 	return chance(world, 1, 3) ? draw_file_op(world) : draw_lock_op(world);
 }
@@ -393,6 +401,7 @@ static struct slice draw_txn(struct world *world)
 	struct store_txn_writer writer;
 	struct slice bytes;
 
+	world->kills = chance(world, 1, 20);
 	store_txn_begin(&writer, world->last_bytes, sizeof(world->last_bytes));
 	for (uint64_t n = below(world, 3); n > 0; n--) {
 		const struct store_compare compare = draw_compare(world);
@@ -400,7 +409,7 @@ static struct slice draw_txn(struct world *world)
 		store_txn_if(&writer, &compare);
 	}
 	for (uint64_t n = below(world, LISTED_MAX); n > 0; n--) {
-		const struct store_op op = draw_op(world);
+		const struct store_op op = world->kills ? draw_kill(world) : draw_op(world);
 
 		store_txn_then(&writer, &op);
 	}
@@ -430,6 +439,7 @@ static void ask(struct world *world, unsigned client)
 {
 	struct store_entry *entry = &world->last;
 	const uint64_t number = ++world->numbers[client];
+	struct store_result result;
 
 	world->text_count = 0;
 	*entry = (struct store_entry){.kind = STORE_ENTRY_TXN,
@@ -446,7 +456,9 @@ static void ask(struct world *world, unsigned client)
 		entry->kind = STORE_ENTRY_OP;
 		entry->op = store_op_plain(&op);
 	}
-	(void)apply(world, entry);
+	result = apply(world, entry);
+	too_many += entry->kind == STORE_ENTRY_TXN && world->kills && result.op > 0 &&
+	            result.answer == STORE_TOO_LARGE;
 	if (chance(world, 1, 10)) {
 		(void)apply(world, entry); /* has no second effect */
 	}
@@ -532,8 +544,9 @@ static void play(uint64_t seed, unsigned turns)
 	memset(&world, 0, sizeof(world));
 	prng_init(&world.prng, seed);
 	config.grants_max = (uint32_t)(1 + seed % 3);
+	config.killed_max = (uint32_t)(2 + seed % 3);
 	assert_int_equal(store_new(&world.fixture.store, &config), 0);
-	world.oracle = oracle_new(config.sessions_max, config.grants_max);
+	world.oracle = oracle_new(config.sessions_max, config.grants_max, config.killed_max);
 	for (unsigned i = 0; i < turns; i++) {
 		turn(&world);
 		if (i % 16 == 0) {
@@ -560,6 +573,7 @@ static void test_store_does_what_a_plain_model_does(void **state)
 	assert_true(answers[STORE_OK] >= SEEDS * TURNS / 5);
 	assert_true(answers[STORE_LOCKED] >= SEEDS * TURNS / 120);
 	assert_true(steps >= SEEDS / 2);
+	assert_true(too_many >= SEEDS);
 }
 
 int main(void)
