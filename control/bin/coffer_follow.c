@@ -41,23 +41,41 @@ bool cli_interrupted(void)
 	return was;
 }
 
-/* The signal is let in while it waits only, so none is missed. */
-bool cli_wait_ready(struct coffer *coffer, int timeout_ms)
+/* Waits for something to read; the signal is let in while it waits only, so none is missed. */
+static bool wait_readable(int fd, const struct timespec *timeout)
 {
-	const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
-	                                 .tv_nsec = timeout_ms % 1000 * (long)MS_NS};
-	struct pollfd ready = {.fd = coffer_fd(coffer), .events = POLLIN};
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
 	sigset_t interrupt, before;
+	bool is_readable = false;
 
 	(void)sigemptyset(&interrupt);
 	(void)sigaddset(&interrupt, SIGINT);
 	(void)sigprocmask(SIG_BLOCK, &interrupt, &before);
 	if (is_interrupted == 0) {
-		/* What else it may say, a turn of coffer_process() finds out. */
-		(void)ppoll(&ready, 1, timeout_ms < 0 ? NULL : &timeout, &before);
+		is_readable = ppoll(&readable, 1, timeout, &before) == 1;
 	}
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return is_readable;
+}
+
+bool cli_wait_ready(struct coffer *coffer, int timeout_ms)
+{
+	const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+	                                 .tv_nsec = timeout_ms % 1000 * (long)MS_NS};
+
+	/* What else it may say, a turn of coffer_process() finds out. */
+	(void)wait_readable(coffer_fd(coffer), timeout_ms < 0 ? NULL : &timeout);
 	return !cli_interrupted();
+}
+
+bool cli_wait_typed(int fd)
+{
+	bool is_typed = false;
+
+	while (!is_typed && is_interrupted == 0) {
+		is_typed = wait_readable(fd, NULL); /* other signals are libedit's */
+	}
+	return is_typed;
 }
 
 /* --- news --------------------------------------------------------------------------------- */

@@ -45,3 +45,6 @@ bool cli_interrupted(void);
 
 /* Waits for the handle, -1: without limit. False, once, if there was a Ctrl-C. */
 bool cli_wait_ready(struct coffer *coffer, int timeout_ms);
+
+/* Waits for something to read. False at Ctrl-C, which cli_interrupted() tells then. */
+bool cli_wait_typed(int fd);

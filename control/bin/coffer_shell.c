@@ -2,10 +2,14 @@
 #include "control/bin/coffer_shell.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <wchar.h>
 
 #include <editline/readline.h>
 #include <histedit.h>
@@ -46,6 +50,53 @@ static void remember(const char *line, const char *file)
 		              strerror(errno));
 	}
 	(void)umask(before);
+}
+
+/* A terminal drops what was typed before a Ctrl-C, so what waited may be gone when it is read: of
+ * its own description nothing is waited for but in cli_wait_typed(). */
+static FILE *open_terminal(void)
+{
+	const char *name = ttyname(STDIN_FILENO);
+	const int fd = name == NULL ? -1 : open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	FILE *terminal = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (terminal == NULL && fd >= 0) {
+		(void)close(fd); /* nothing was read */
+	}
+	return terminal;
+}
+
+/* 1: a byte; 0: the end of them, or Ctrl-C. */
+static ssize_t next_byte(int fd, char *byte)
+{
+	while (cli_wait_typed(fd)) {
+		const ssize_t got = read(fd, byte, 1);
+
+		if (got >= 0) {
+			return got;
+		}
+		if (errno != EAGAIN && errno != EINTR) {
+			break;
+		}
+	}
+	return 0;
+}
+
+/* A character that was typed, or EOF. libedit's own way misses a Ctrl-C right before its read(). */
+static int next_character(FILE *terminal)
+{
+	mbstate_t state = {0};
+	wchar_t character;
+	size_t length;
+	char byte;
+
+	do {
+		if (next_byte(fileno(terminal), &byte) == 0) {
+			return EOF;
+		}
+		length = mbrtowc(&character, &byte, 1, &state);
+	} while (length == (size_t)-2); /* more bytes belong to it */
+	return length == (size_t)-1 ? L'?' : (int)character;
 }
 
 /* Runs one line's words. */
@@ -110,6 +161,7 @@ int cli_shell(struct cli *cli)
 	char name[NAME_SIZE_MAX];
 	const char *file = history_name(name, sizeof(name)) ? name : NULL;
 	Tokenizer *tokenizer = tok_init(NULL);
+	FILE *terminal = open_terminal(); /* libedit's until the end */
 	bool goes_on = tokenizer != NULL;
 	char *line;
 
@@ -117,7 +169,12 @@ int cli_shell(struct cli *cli)
 		(void)fprintf(stderr, "coffer: no memory\n");
 		return CLI_USAGE;
 	}
+	(void)setlocale(LC_CTYPE, ""); /* what is typed; unknown ones are as none */
 	rl_readline_name = "coffer";
+	if (terminal != NULL) { /* before libedit begins */
+		rl_instream = terminal;
+		rl_getc_function = next_character;
+	}
 	using_history();
 	stifle_history(HISTORY_LINES);
 	if (file != NULL) {

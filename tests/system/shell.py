@@ -4,6 +4,7 @@
 import fcntl
 import os
 import pty
+import select
 import subprocess
 import termios
 
@@ -50,7 +51,8 @@ class Terminal:
     def __init__(self, shell, *arguments):
         self.history = shell.cluster.folder / "history"
         self.seen = b""
-        environment = {**shell.environment, "TERM": "dumb", "COFFER_HISTORY": str(self.history)}
+        environment = {**shell.environment, "TERM": "dumb", "LC_ALL": "C.UTF-8",
+                       "COFFER_HISTORY": str(self.history)}
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
             [shell.tools.coffer, *arguments], stdin=slave, stdout=slave, stderr=slave,
@@ -60,7 +62,7 @@ class Terminal:
         os.close(slave)
         os.set_blocking(self.master, False)
         if not arguments:
-            self.expect(b"coffer> ")
+            self.prompt()
 
     def type(self, text):
         os.write(self.master, text)
@@ -73,21 +75,32 @@ class Terminal:
             pass  # nothing yet, or the other end is closed
         return self.seen
 
+    def read_soon(self):
+        select.select([self.master], [], [], 0.02)
+        return self.read()
+
     def expect(self, wanted):
         """Waits until it stands behind all that was expected before; returns what stood between."""
 
         try:
-            wait_for(f"the shell shows {wanted}", lambda: wanted in self.read(), 20)
+            wait_for(f"the shell shows {wanted}", lambda: wanted in self.read_soon(), 20, 0)
         except harness.Failed as failed:
             raise harness.Failed(f"{failed}: {self.seen[-500:]}") from None
         before, self.seen = self.seen.split(wanted, 1)
+        return before
+
+    def prompt(self):
+        """The prompt, and then that it is the shell that shows what is typed."""
+        before = self.expect(b"coffer> ")
+        wait_for("the shell reads", lambda: not termios.tcgetattr(self.master)[3] & termios.ECHO,
+                 20, 0)
         return before
 
     def run(self, line):
         """What a line printed."""
         self.type(line + b"\n")
         self.expect(line + b"\r\n")
-        return self.expect(b"coffer> ")
+        return self.prompt()
 
     def end(self, line):
         self.type(line)
