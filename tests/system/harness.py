@@ -52,12 +52,25 @@ def wait_for(what, condition, limit_s=LIMIT_S, every_s=0.02):
 
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent():
     """In the child: if the test itself is killed, nothing is left behind."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans():
+    """Who outlives its parent becomes ours: the first process may look after it seconds late."""
+    check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "this kernel gives nobody orphans")
+
+
+def has_ended(orphan):
+    try:
+        return os.waitpid(orphan, os.WNOHANG)[0] == orphan
+    except ChildProcessError:
+        return True  # its parent saw to it before
 
 
 class Process:
@@ -174,8 +187,7 @@ class Server(Process):
         self.popen.kill()
         self.popen.wait()
         if server is not None:
-            wait_for("the server dies with its supervisor",
-                     lambda: not os.path.exists(f"/proc/{server}"))
+            wait_for("the server dies with its supervisor", lambda: has_ended(server))
 
     def end(self):
         self.kill_both()
@@ -253,6 +265,7 @@ def run(tests, name=None):
     """Runs the tests in order, prints a line for each, and ends the program."""
     name = name or pathlib.Path(sys.argv[0]).stem
     tools = Tools(parse_options(name))
+    adopt_orphans()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stopped)
     passed, failed, skipped = 0, 0, []
