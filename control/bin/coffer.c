@@ -8,6 +8,7 @@
 
 #include "control/bin/coffer_cli.h"
 #include "control/bin/coffer_open.h"
+#include "control/bin/coffer_session_file.h"
 #include "control/bin/coffer_shell.h"
 #include "control/bin/coffer_verbs.h"
 #include "control/client/coffer.h"
@@ -15,7 +16,7 @@
 int main(int argc, char **argv)
 {
 	const struct cli_verb *verb = NULL;
-	struct cli cli = {0};
+	struct cli cli = {.session_fd = -1};
 	bool is_shell;
 	int r;
 
@@ -30,10 +31,12 @@ int main(int argc, char **argv)
 		}
 	}
 	r = cli_open(&cli);
-	if (r != CLI_DONE) {
-		return r;
+	if (r == CLI_DONE) {
+		r = is_shell ? cli_shell(&cli) : verb->run(&cli);
+		coffer_close(cli.coffer);
 	}
-	r = is_shell ? cli_shell(&cli) : verb->run(&cli);
-	coffer_close(cli.coffer);
+	if (cli.session_fd >= 0 && !cli.session_stays) {
+		cli_session_file_remove(cli.session_fd, cli.options.lock.session);
+	}
 	return r;
 }

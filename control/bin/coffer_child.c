@@ -33,7 +33,7 @@ int cli_child_watch(struct cli_child *child)
 	sigset_t signals;
 	int error;
 
-	*child = (struct cli_child){.signal_fd = -1, .guard_fd = -1};
+	*child = (struct cli_child){.signal_fd = -1, .guard_fd = -1, .kept_fd = -1};
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
 	(void)sigaddset(&signals, SIGTTOU); /* it gives its terminal away, and takes it back */
@@ -85,6 +85,21 @@ static void end_group(pid_t group, uint32_t grace_ms, uint64_t sure_ns)
 	(void)kill(-group, SIGKILL);
 }
 
+/* All descriptors but these; `also` may be none. */
+static void close_others(int fd, int also)
+{
+	const int low = also >= 0 && also < fd ? also : fd;
+	const int high = also > fd ? also : fd;
+
+	if (low > 0) {
+		(void)close_range(0, (unsigned)low - 1, 0);
+	}
+	if (high > low + 1) {
+		(void)close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+	}
+	(void)close_range((unsigned)high + 1, UINT_MAX, 0);
+}
+
 /* Does not return. Signals are blocked as `coffer` has them. */
 static void guard(const struct cli_child *child, int fd, uint32_t grace_ms)
 {
@@ -95,10 +110,7 @@ static void guard(const struct cli_child *child, int fd, uint32_t grace_ms)
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_NAME, "coffer-guard");
 	/* Nobody shall wait for the end of what this holds open. */
-	if (fd > 0) {
-		(void)close_range(0, (unsigned)fd - 1, 0);
-	}
-	(void)close_range((unsigned)fd + 1, UINT_MAX, 0);
+	close_others(fd, child->kept_fd);
 	if (read(fd, &group, sizeof(group)) == (ssize_t)sizeof(group)) {
 		while (read(fd, &rest, 1) != 0) {
 		}

@@ -34,6 +34,7 @@ struct cli_child {
 	pid_t guard; /* likewise */
 	int guard_fd;
 	_Atomic uint64_t *sure_ns; /* a page that the guard has, too; NULL: none */
+	int kept_fd; /* open in the guard, too, until the command's group has ended; -1: none */
 	bool has_terminal;
 	sigset_t former; /* signals that were blocked before */
 };

@@ -19,6 +19,9 @@
 struct cli {
 	struct coffer *coffer; /* borrowed */
 	bool in_shell;
+	uint64_t begun_ns;  /* when the handle was to be opened */
+	int session_fd;     /* of the file of --session, taken; owned; -1: none */
+	bool session_stays; /* what stands in that file is somebody's still */
 	struct cli_options options;
 };
 

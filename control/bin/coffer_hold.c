@@ -2,6 +2,7 @@
 #include "control/bin/coffer_hold.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,19 +17,22 @@
 enum {
 	MARGINS = 4, /* in a time to live; keep-alives come each third of it */
 	SIGNALLED = 128,
+	FOR_EVER_MS = 0x7fffffff,
 };
 
 #define MS_NS UINT64_C(1000000)
 
 struct hold {
 	struct cli *cli;
+	struct coffer_claim claim;
 	char name[COFFER_PATH_SIZE_MAX + 1]; /* of the lock; or the file's path */
 	uint32_t margin_ms;
 	struct coffer_lock *lock; /* owned; NULL: it is a file */
 	uint64_t session;         /* the file's */
 	struct cli_child child;
 	struct coffer_lock_news news; /* the last */
-	bool is_kept;                 /* the session's file was written */
+	bool is_kept;                 /* the session stands in its file */
+	bool is_resumed;              /* it did so before; what it says may be old */
 	bool is_begun;                /* the command was started, or the token printed */
 	bool is_told;                 /* the command, that the lock ends */
 	bool is_lost;
@@ -214,16 +218,41 @@ static int end_by_signal(const struct hold *hold, int number)
 	return hold->is_begun ? CLI_DONE : SIGNALLED + number;
 }
 
+static void on_said(void *context, const struct coffer_result *result)
+{
+	(void)context;
+	(void)result; /* refused: it is lost, which is told */
+}
+
+/* What the session said of itself before, another process had it say. */
+static void say_value(const struct hold *hold)
+{
+	const struct coffer_claim *claim = &hold->claim;
+	struct coffer_txn *txn = coffer_txn_new();
+	const struct coffer_request request = {
+		.verb = COFFER_TXN, .flags = COFFER_ORDERED, .txn = txn};
+
+	if (txn != NULL) {
+		coffer_txn_proclaim(txn, hold->name, claim->data, claim->data_size);
+		(void)coffer_submit(hold->cli->coffer, &request, on_said, NULL, NULL);
+	}
+	coffer_txn_free(txn);
+}
+
 /* It waits, or holds: whoever may end that finds in a file what he needs. */
 static int keep_session(struct hold *hold)
 {
 	const char *path = hold->cli->options.lock.session;
 	int r;
 
+	if (hold->is_resumed && hold->news.kind != 0) {
+		hold->is_resumed = false;
+		say_value(hold);
+	}
 	if (path == NULL || hold->is_kept || hold->is_lost || hold->news.kind == 0) {
 		return CLI_GO_ON;
 	}
-	r = cli_session_file_write(hold->cli->coffer, path);
+	r = cli_session_file_write(hold->cli->session_fd, hold->cli->coffer);
 	if (r < 0) {
 		(void)fprintf(stderr, "coffer: --session %s: %s\n", path, strerror(-r));
 		return CLI_USAGE;
@@ -370,18 +399,68 @@ static int run(struct hold *hold)
 	const int code = turn(hold);
 
 	give_back(hold);
-	if (hold->is_kept) {
-		(void)unlink(hold->cli->options.lock.session); /* somebody may have removed it */
-	}
 	cli_child_unwatch(&hold->child);
 	return code;
 }
 
+/* What is left of --wait. */
+static uint32_t wait_left_ms(const struct cli *cli)
+{
+	const uint64_t gone_ms = (cli_now_ns() - cli->begun_ns) / MS_NS;
+	const uint32_t wait_ms = cli->options.lock.wait_ms;
+
+	return wait_ms == 0 ? 0 : gone_ms < wait_ms ? wait_ms - (uint32_t)gone_ms : 1;
+}
+
+/* Goes on with the session of the file, if there is one in it and it lives. */
+static int resume(struct hold *hold)
+{
+	struct cli *cli = hold->cli;
+	const uint64_t session = coffer_session(cli->coffer, NULL);
+	const struct cli_lock_options *given = &cli->options.lock;
+	const uint32_t wait_ms = wait_left_ms(cli);
+	const struct coffer_request begin = {
+		.verb = COFFER_NOP,
+		.timeout_ms = wait_ms != 0 || given->claim.is_try ? wait_ms : FOR_EVER_MS};
+	struct coffer_result result;
+	struct ctl_printer printer;
+	int r;
+
+	if (given->session == NULL || session == 0) {
+		return CLI_DONE;
+	}
+	r = coffer_call(cli->coffer, &begin, &result);
+	if (r == COFFER_DONE) {
+		const uint64_t now_ns = cli_now_ns();
+		const uint64_t sure_ns = coffer_valid_until_ns(cli->coffer);
+		const uint64_t left_ms = sure_ns > now_ns ? (sure_ns - now_ns) / MS_NS : 0;
+
+		/* Its time to live is what it was. */
+		if (hold->margin_ms > left_ms / 2) {
+			hold->margin_ms = (uint32_t)(left_ms / MARGINS);
+		}
+		hold->is_kept = hold->is_resumed = true;
+		cli->session_stays = false; /* when this command has ended */
+		return CLI_DONE;
+	}
+	if (r == COFFER_REFUSED &&
+	    (result.answer == COFFER_NO_SESSION || result.answer == COFFER_BAD_SECRET)) {
+		(void)fprintf(stderr,
+		              "coffer: --session %s: session %" PRIu64
+		              " has ended; another one begins\n",
+		              given->session, session);
+		coffer_renew(cli->coffer);
+		cli->session_stays = false;
+		return CLI_DONE;
+	}
+	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, hold->name);
+	return cli_finish(cli, &printer, r, &result);
+}
+
 int cli_hold(struct cli *cli, const struct coffer_claim *claim)
 {
-	struct hold hold = {.cli = cli, .margin_ms = margin_ms(cli)};
-	const struct coffer_lock_options options = {
-		.claim = *claim, .wait_ms = cli->options.lock.wait_ms, .margin_ms = hold.margin_ms};
+	struct hold hold = {.cli = cli, .claim = *claim, .margin_ms = margin_ms(cli)};
+	struct coffer_lock_options options = {.claim = *claim};
 	int r = check(cli, false);
 
 	if (r != CLI_DONE) {
@@ -390,10 +469,17 @@ int cli_hold(struct cli *cli, const struct coffer_claim *claim)
 	if (!cli_lock_name(cli->options.arguments[0], hold.name)) {
 		return cli_fail_usage(cli->options.verb, "the name is too long");
 	}
+	r = resume(&hold);
+	if (r != CLI_DONE) {
+		return r;
+	}
 	r = cli_child_watch(&hold.child);
 	if (r < 0) {
 		return cli_conclude_error(r);
 	}
+	hold.child.kept_fd = cli->session_fd;
+	options.wait_ms = wait_left_ms(cli);
+	options.margin_ms = hold.margin_ms;
 	r = coffer_lock(cli->coffer, hold.name, &options, on_lock, &hold, &hold.lock);
 	if (r < 0) {
 		cli_child_unwatch(&hold.child);

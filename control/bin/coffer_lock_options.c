@@ -60,7 +60,7 @@ static const struct argp_option OPTIONS[] = {
 	{"transfer", OPTION_TRANSFER, NULL, 0,
          "elect: likewise, and who waits with this VALUE or session leads", 0},
 	{"session", OPTION_SESSION, "FILE", 0,
-         "lock, elect: keep id and secret of the session there, for --resign, --transfer", 0},
+         "lock, elect: keep the session there, for --resign, --transfer, or to go on with it", 0},
 	{0},
 };
 

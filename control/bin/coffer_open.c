@@ -10,6 +10,8 @@
 #include "control/client/place.h"
 #include "control/client/secret_file.h"
 
+#define MS_NS UINT64_C(1000000)
+
 static int fail_open(const struct cli_options *options, int error)
 {
 	if (error == -EDESTADDRREQ) {
@@ -72,6 +74,36 @@ static int find_servers(struct cli_options *options, struct ctl_place *place)
 	               : cli_fail_usage("--cluster", "give --boot, or set COFFER_BOOT");
 }
 
+/* Who leads keeps the file, who gives that away looks into it. */
+static int open_session(struct cli *cli, struct coffer_options *options)
+{
+	const struct cli_lock_options *lock = &cli->options.lock;
+	uint64_t until_ns = UINT64_MAX;
+	int r;
+
+	if (lock->session == NULL || (lock->given & CLI_LOCK_LOOK) != 0) {
+		return CLI_DONE;
+	}
+	if ((lock->given & CLI_LOCK_GIVE) != 0) {
+		r = cli_session_file_read(lock->session, options);
+		/* It is somebody's, as long as nothing is given away. */
+		options->keep_session = true;
+	} else {
+		if (lock->claim.is_try || lock->wait_ms != 0) {
+			until_ns = cli->begun_ns + lock->wait_ms * MS_NS;
+		}
+		r = cli_session_file_take(lock->session, until_ns, &cli->session_fd, options);
+		cli->session_stays = options->session != 0;
+	}
+	if (r < 0) {
+		(void)fprintf(stderr, "coffer: --session %s: %s\n", lock->session,
+		              r == -EINVAL        ? "there is no session in it"
+		              : r == -EWOULDBLOCK ? "another command goes with it"
+		                                  : strerror(-r));
+	}
+	return r == -EWOULDBLOCK ? CLI_FALSE : r < 0 ? CLI_USAGE : CLI_DONE;
+}
+
 int cli_open(struct cli *cli)
 {
 	static struct ctl_place place; /* the options point into it */
@@ -80,6 +112,7 @@ int cli_open(struct cli *cli)
 	struct coffer_options options;
 	int r;
 
+	cli->begun_ns = cli_now_ns();
 	r = read_place("--servers", cli_servers(given), &place);
 	r = r != CLI_DONE ? r : find_servers(given, &place);
 	if (r != CLI_DONE) {
@@ -101,15 +134,9 @@ int cli_open(struct cli *cli)
 	if (given->timeout_ms != 0) {
 		options.timeout_ms = given->timeout_ms; /* of what names none */
 	}
-	if (given->lock.session != NULL && (given->lock.given & CLI_LOCK_GIVE) != 0) {
-		r = cli_session_file_read(given->lock.session, &options);
-		if (r < 0) {
-			(void)fprintf(stderr, "coffer: --session %s: %s\n", given->lock.session,
-			              r == -EINVAL ? "there is no session in it" : strerror(-r));
-			return CLI_USAGE;
-		}
-		options.keep_session =
-			true; /* it is somebody's, as long as nothing is given away */
+	r = open_session(cli, &options);
+	if (r != CLI_DONE) {
+		return r;
 	}
 	if (given->lock.ttl_ms != 0) {
 		options.ttl_ms = given->lock.ttl_ms;

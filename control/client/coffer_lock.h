@@ -89,7 +89,9 @@ typedef void coffer_lock_fn(void *context, struct coffer_lock *lock,
                             const struct coffer_lock_news *news);
 
 /*
- * Asks for a lock. In the end coffer_unlock() or coffer_lock_free().
+ * Asks for a lock. In the end coffer_unlock() or coffer_lock_free(). In a session that the handle
+ * goes on with (options.session) it has what that has: the lock under the same token, or its place
+ * in the queue; LOST where it waits at another priority.
  *
  * options  NULL: all zero
  * fn       NULL: nobody is told

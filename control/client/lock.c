@@ -190,6 +190,11 @@ static void stands(struct coffer_lock *lock, enum ctl_want asked,
 	if (lock->want != CTL_WANT_NOTHING) {
 		return; /* too late */
 	}
+	if (asked == CTL_WANT_LOCK && result->is_queued && result->first == 0) {
+		/* The session waited before, maybe at another priority. */
+		lock->want = CTL_WANT_LOOK;
+		return;
+	}
 	/* What was granted at once, in the same entry, is seen from the ticket on. */
 	lock->watch_from = (asked == CTL_WANT_LOCK ? result->number : result->revision) + 1;
 	watch_file(lock);

@@ -698,6 +698,64 @@ def passing_on(shell):
     shell.run("elect", "p", "x", "--session", "/no/such/folder/file", "--", "true", expect=2)
 
 
+def going_on(shell):
+    """A session outlives the `coffer` that kept it, and is never replaced in silence."""
+    files = [shell.cluster.folder / f"kept{n}" for n in range(2)]
+
+    def campaign(value, number_of, *options):
+        return Job(shell, "elect", "g", value, "--session", files[number_of], "--ttl", "4s",
+                   *options, "--", "sh", "-c", "echo $$; " + LISTENER)
+
+    def seen(kind):
+        return [(c["session"], c.get("token", c.get("ticket")), c["value"])
+                for c in shell.json("locks", "g")[kind]]
+
+    def die(*jobs):
+        for job in jobs:
+            job.signal(signal.SIGKILL)
+            job.end(-signal.SIGKILL)
+
+    first = campaign("a", 0)
+    pid = first.expect("ready\n").split()[0]
+    waiter = campaign("b", 1)
+    wait_for("one waits", lambda: len(seen("waiters")) == 1)
+    last = Job(shell, "elect", "g", "c", "--", "sh", "-c", LISTENER)
+    wait_for("two wait", lambda: len(seen("waiters")) == 2)
+    (leader,), waiting = seen("holders"), seen("waiters")
+    shell.run("elect", "g", "x", "--session", files[0], "--try", "--", "true", expect=1)
+    check(seen("holders") == [leader], "a session is one command's")
+    die(first, waiter)
+    first, waiter = campaign("new", 0), campaign("b", 1)
+    first.expect("ready\n")
+    check(not is_running(int(pid)), "when the one before had ended")
+    wait_for("it leads on, and says something new",
+             lambda: seen("holders") == [(*leader[:2], "new")])
+    wait_for("the other is heard", lambda: files[1].exists())
+    first.signal(signal.SIGTERM)
+    first.end(9)
+    waiter.expect("ready\n")
+    check(seen("holders")[0][0] == waiting[0][0] and seen("waiters") == waiting[1:],
+          "it kept its place", waiting)
+    check(not files[0].exists(), "a session that was ended is not kept")
+
+    die(waiter)
+    shell.run("session", "kill", waiting[0][0])
+    waiter = campaign("b", 1)
+    wait_for("it says so", lambda: f"session {waiting[0][0]} has ended; another one begins\n" in
+             waiter.errors.read_text())
+    last.expect("ready\n")
+    wait_for("it waits anew", lambda: [w[2] for w in seen("waiters")] == ["b"] and
+             files[1].read_text().split()[0] == str(seen("waiters")[0][0]))
+    die(waiter)
+    waiter = campaign("b", 1, "--priority", "3")  # its place is another one: it has none
+    check(waiter.end(6) == "", "it does not wait for ever for what does not come")
+    last.signal(signal.SIGTERM)
+    last.end(9)
+    files[1].write_text("not a session\n")
+    shell.run("lock", "g", "--session", files[1], "--", "true", expect=2)
+    check(files[1].read_text() == "not a session\n", "nobody's file is written over")
+
+
 def sessions(shell):
     job = Job(shell, "-o", "json", "lock", "s/l", "--ttl", "3s")
     told = json.loads(job.expect("\n"))
@@ -732,7 +790,7 @@ def sessions(shell):
 def test_commands_under_locks(tools):
     cluster = Kernel(tools, 3, relayed=False).up()
     for part in (commands, two_terminals, killed, on_a_terminal, kinds, lost, ephemeral, elections,
-                 passing_on, sessions):
+                 passing_on, going_on, sessions):
         part(Shell(cluster))
     cluster.wait_level()
     cluster.down()
