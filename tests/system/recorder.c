@@ -203,8 +203,8 @@ static void work(struct recorder *recorder)
 		}
 	}
 	recorder->is_draining = true;
-	while (recorder_outstanding(recorder) != 0) {
-		recorder_turn(recorder);
+	for (recorder_turn(recorder); recorder_outstanding(recorder) != 0;
+	     recorder_turn(recorder)) {
 		wait_for_something(recorder, fds, false);
 	}
 }
@@ -216,10 +216,10 @@ static bool read_back(struct recorder *recorder)
 
 	for (unsigned try = 0; try < READ_BACK_TRIES; try++) {
 		recorder_start_read_back(recorder);
-		do {
-			recorder_turn(recorder);
+		for (recorder_turn(recorder); !recorder_read_back_is_over(recorder);
+		     recorder_turn(recorder)) {
 			wait_for_something(recorder, fds, false);
-		} while (!recorder_read_back_is_over(recorder));
+		}
 		if (recorder->unread == 0) {
 			return true;
 		}
