@@ -136,14 +136,14 @@ static unsigned serve_turn(struct post *post, bool leads, uint64_t answered[SLOT
 	return done;
 }
 
-static _Noreturn void serve(const struct chain *chain, unsigned self)
+static _Noreturn void serve(const struct chain *chain, unsigned self, pid_t parent)
 {
 	static uint64_t answered[SLOTS];
 	struct post *post;
 
 	/* If the measuring process dies, so do we; it may have died already. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() == 1 || open_post(chain, self, &post) < 0) {
+	if (getppid() != parent || open_post(chain, self, &post) < 0) {
 		_exit(EXIT_FAILURE);
 	}
 	(void)atomic_fetch_add(&chain->shared->ready, 1);
@@ -304,6 +304,8 @@ static json_t *report_run(const struct run *run, unsigned window)
 
 static int start_children(struct chain *chain)
 {
+	const pid_t parent = getpid();
+
 	for (unsigned i = LEADER; i < PROCESSES; i++) {
 		const pid_t pid = fork();
 
@@ -311,7 +313,7 @@ static int start_children(struct chain *chain)
 			return -errno;
 		}
 		if (pid == 0) {
-			serve(chain, i);
+			serve(chain, i, parent);
 		}
 		chain->children[i] = pid;
 	}

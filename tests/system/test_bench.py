@@ -56,6 +56,16 @@ def has_locks(told):
         check(one["silence_to_next_grant"]["count"] == 1, "who waits gets it", one)
 
 
+def test_floor_as_the_first_process(tools):
+    """Of a container: what it starts must not take it for lost."""
+    apart = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
+    if tools.run([*apart, "true"]).returncode != 0:
+        raise Skip("needs namespaces of processes")
+    done = tools.run([*apart, tools.options.bench, "floor", "--seconds", MOMENT, "--transport",
+                      "kernel", "--windows", "1"])
+    check(done.returncode == 0, "it measures", done.stderr)
+
+
 def test_floor_over_both_carriers(tools):
     for transport in ("shm", "kernel"):
         told = report(tools, "floor", "--seconds", MOMENT, "--transport", transport, "--windows",
@@ -239,7 +249,7 @@ def test_a_device_for_each_server(tools):
 
 if __name__ == "__main__":
     import harness
-    harness.run([test_floor_over_both_carriers, test_stages_without_a_cluster,
-                 test_loads_over_kernel_udp, test_gateway_is_asked_and_harmed,
-                 test_wrong_use_and_nobody_there, test_compare_from_start_to_end,
-                 test_a_device_for_each_server])
+    harness.run([test_floor_as_the_first_process, test_floor_over_both_carriers,
+                 test_stages_without_a_cluster, test_loads_over_kernel_udp,
+                 test_gateway_is_asked_and_harmed, test_wrong_use_and_nobody_there,
+                 test_compare_from_start_to_end, test_a_device_for_each_server])
