@@ -19,13 +19,26 @@ struct entry {
 	struct store_item *former; /* owned, or NULL */
 };
 
+static void free_arrays(struct store_events *events)
+{
+	free(events->slots);
+	free(events->leaps);
+	events->slots = NULL;
+	events->leaps = NULL;
+}
+
 int store_events_init(struct store_events *events, uint32_t size, uint64_t bytes_max)
 {
 	must(size > 0);
 	must((size & (size - 1)) == 0);
 	*events = (struct store_events){.size = size, .bytes_max = bytes_max, .oldest = 1};
 	events->slots = calloc(size, sizeof(events->slots[0]));
-	return events->slots == NULL ? -ENOMEM : 0;
+	events->leaps = calloc(size, sizeof(events->leaps[0]));
+	if (events->slots == NULL || events->leaps == NULL) {
+		free_arrays(events);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void store_events_deinit(struct store_events *events)
@@ -33,8 +46,7 @@ void store_events_deinit(struct store_events *events)
 	must(events->newest < events->oldest);
 	must(events->bytes == 0);
 	must(events->gone == NULL);
-	free(events->slots);
-	events->slots = NULL;
+	free_arrays(events);
 }
 
 static void **slot_of(const struct store_events *events, store_rev_t revision)
@@ -121,11 +133,45 @@ static bool is_full(const struct store_events *events)
 	return count == events->size || (count > 0 && events->bytes > events->bytes_max);
 }
 
+static struct store_leap *leap_of(const struct store_events *events, store_rev_t revision)
+{
+	return &events->leaps[(uint64_t)revision & (events->size - 1)];
+}
+
+static bool is_kept(const struct store_events *events, store_rev_t revision)
+{
+	return revision >= events->oldest && revision <= events->newest;
+}
+
+/* How far the event of `revision` leaps, before which its path had that of `earlier`. */
+static struct store_leap leap_from(const struct store_events *events, store_rev_t revision,
+                                   store_rev_t earlier)
+{
+	struct store_leap one, two;
+	store_rev_t target;
+
+	if (!is_kept(events, earlier)) {
+		return (struct store_leap){0};
+	}
+	one = *leap_of(events, earlier);
+	target = earlier - one.revisions;
+	if (one.revisions != 0 && is_kept(events, target)) {
+		two = *leap_of(events, target);
+		target -= two.revisions;
+		if (two.events == one.events && is_kept(events, target)) {
+			return (struct store_leap){.revisions = (uint32_t)(revision - target),
+			                           .events = one.events + two.events + 1};
+		}
+	}
+	return (struct store_leap){.revisions = (uint32_t)(revision - earlier), .events = 1};
+}
+
 void store_events_add(struct store_events *events, struct store_reclaim *reclaim,
                       store_rev_t revision, const struct store_item *item,
                       struct store_item *former, enum store_cause cause)
 {
 	struct entry *entry = store_reclaim_take(reclaim, sizeof(*entry));
+	struct store_leap leap;
 
 	must(revision == events->newest + 1);
 	must(item != NULL || former != NULL);
@@ -152,6 +198,8 @@ void store_events_add(struct store_events *events, struct store_reclaim *reclaim
 
 		entry->event.earlier = mutant(44) ? 0 : earlier;
 	}
+	leap = leap_from(events, revision, entry->event.earlier);
+	entry->event.leap = leap.revisions != 0 ? revision - leap.revisions : 0;
 	while (is_full(events)) {
 		drop_oldest(events, reclaim);
 	}
@@ -162,6 +210,7 @@ void store_events_add(struct store_events *events, struct store_reclaim *reclaim
 		must(gone == NULL);
 	}
 	store_publish_pointer(slot_of(events, revision), entry);
+	*leap_of(events, revision) = leap;
 	events->newest = revision;
 	events->bytes += cost_of(entry);
 }
@@ -200,6 +249,29 @@ const struct store_event *store_events_find(const struct store_events *events, s
 
 	/* The slot may already have an event of the batch under way. */
 	return entry == NULL || entry->event.revision != revision ? NULL : &entry->event;
+}
+
+const struct store_event *store_events_behind(const struct store_events *events, store_rev_t last,
+                                              store_rev_t rev, uint32_t *steps,
+                                              store_rev_t *ret_lost)
+{
+	const struct store_event *event;
+
+	must(last > rev);
+	for (;;) {
+		event = store_events_find(events, last);
+		if (event == NULL) {
+			*ret_lost = last;
+			return NULL;
+		}
+		(*steps)++;
+		if (event->earlier <= rev) {
+			return event;
+		}
+		must(event->earlier < last);
+		must(event->leap <= event->earlier);
+		last = event->leap > rev ? event->leap : event->earlier;
+	}
 }
 
 enum store_answer store_events_get(const struct store_events *events, store_rev_t revision,

@@ -12,7 +12,15 @@
  *
  * All events of a path are a chain, from the last one back (`earlier`). It begins at the revision
  * of the file; for a file that was deleted, at that of its delete, which `gone` has: a tree of all
- * paths whose last event is a delete that is still in the ring.
+ * paths whose last event is a delete that is still in the ring. Some links of the chain are long:
+ *
+ *      earlier   7 > 6 > 5 > 4 > 3 > 2 > 1        the 7th event of a path, the 6th ...
+ *      leap      7 ----------------------> 0
+ *                    6 ------> 3 ------> 0        (5, 4, 2, 1: one back)
+ *
+ * An event leaps as far as the one before it and that one's leap together, if both are equally far;
+ * else one back. So from any event of n the first one behind a revision is 3 log2(n) links away at
+ * most. Source: Myers, "An applicative random-access stack" (1983).
  *
  * Threads: one writer; store_events_get() any registered reader. An event is immutable, and good
  * until the reader's next quiescent state.
@@ -47,13 +55,21 @@ struct store_event {
 	uint64_t owner, former_owner; /* sessions, or 0 */
 	store_rev_t former_revision;  /* 0: the file was absent */
 	store_rev_t earlier;          /* of the path's event before this; 0: none was kept then */
+	store_rev_t leap;             /* of one farther back in its chain; 0: none */
 	struct slice path;
 	struct slice value;        /* empty for DELETE */
 	struct slice former_value; /* empty if the file was absent */
 };
 
+/* How far an event leaps: for the writer alone, who needs two of them for the next. */
+struct store_leap {
+	uint32_t revisions; /* 0: not at all */
+	uint32_t events;    /* of the path */
+};
+
 struct store_events {
-	void **slots; /* struct event *, published; size is a power of two */
+	void **slots;             /* struct event *, published; size is a power of two */
+	struct store_leap *leaps; /* of the same revisions; side by side, where a cache has them */
 	uint32_t size;
 	struct store_node *gone;  /* owned; keys are paths, revisions those of the deletes */
 	uint64_t bytes;           /* of former items and events in the ring, and of `gone` */
@@ -92,6 +108,15 @@ void store_events_clear(struct store_events *events, struct store_reclaim *recla
 /* The event of a revision that some root has, or NULL if it is no longer kept. */
 const struct store_event *store_events_find(const struct store_events *events,
                                             store_rev_t revision);
+
+/*
+ * Of the chain that ends with the event of `last`: the first behind `rev`, which is below `last`.
+ * NULL: it may have been dropped, and *ret_lost is above `rev`. Each event that is looked at adds
+ * one to *steps. Any registered reader, for revisions that its root has.
+ */
+const struct store_event *store_events_behind(const struct store_events *events, store_rev_t last,
+                                              store_rev_t rev, uint32_t *steps,
+                                              store_rev_t *ret_lost);
 
 /* OK, TOO_LATE (no longer kept) or NOT_FOUND (not yet published). */
 enum store_answer store_events_get(const struct store_events *events, store_rev_t revision,

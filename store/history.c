@@ -62,18 +62,13 @@ static void fill(const struct store_item *item, struct store_file *ret_file)
  */
 static bool undo(struct store_view *view, store_rev_t last, struct store_file *ret_file)
 {
-	const struct store_event *event = NULL;
+	const struct store_event *event;
+	uint32_t steps = 0;
 
-	must(last > view->rev);
-	while (last > view->rev) {
-		event = store_events_find(view->events, last);
-		if (event == NULL) {
-			view->oldest = last;
-			return false;
-		}
-		must(event->earlier < last);
-		store_view_take(view, 1);
-		last = event->earlier;
+	event = store_events_behind(view->events, last, view->rev, &steps, &view->oldest);
+	store_view_take(view, steps);
+	if (event == NULL) {
+		return false;
 	}
 	if (event->former_revision == 0) {
 		return false;

@@ -13,9 +13,9 @@
  * Nothing is undone as a whole. A file whose revision is not above that of the view stood there
  * as it is; for any other path the events are followed back to its earliest one behind the view,
  * which has what it replaced. What is not in the root any more is found through `gone` (event.h).
- * So a read costs a search, and a step for each later change of what it looks at: a list or a walk
- * of a former revision passes over at most as many files as one of the root, and over each path
- * that is gone, and takes one step for each event at most.
+ * So a read costs a search, and of each path that it looks at a few steps (event.h): a list or a
+ * walk of a former revision passes over at most as many files as one of the root, and over each
+ * path that is gone, and takes one step for each event at most.
  *
  * Readers need no memory, and take no lock; the writer may drop an event that a reader is about to
  * look for: then the view is lost.

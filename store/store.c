@@ -36,7 +36,7 @@ uint64_t store_arena_bytes(const struct store_config *config)
 uint64_t store_bytes_max(const struct store_config *config)
 {
 	return sizeof(struct store) + store_arena_bytes(config) +
-	       (uint64_t)config->events_max * sizeof(void *);
+	       (uint64_t)config->events_max * (sizeof(void *) + sizeof(struct store_leap));
 }
 
 int store_new(struct store **ret_store, const struct store_config *config)

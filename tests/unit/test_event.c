@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal:   every change has one event, which tells what stood before; old ones go, and say so.
- * Method: changes through the store, and the ring looked at from one revision to the next.
+ * Method: changes through the store, and the ring looked at from one revision to the next. The way
+ *         back along a path is compared, from every revision to every other, with one step at a
+ *         time, and its steps are counted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +13,14 @@
 
 #include <cmocka.h>
 
+#include "store/base/prng.h"
 #include "store/limits.h"
+#include "store/state.h"
 #include "tests/unit/store_fixture.h"
+
+enum {
+	WHOLE_RING = 1 << 16, /* as a server has it */
+};
 
 static const struct store_event *event(struct fixture *fixture, store_rev_t revision)
 {
@@ -158,6 +166,122 @@ static void test_ring_is_bounded_in_bytes(void **state)
 	fixture_end(&fixture);
 }
 
+/* --- back along a path ------------------------------------------------------------------------ */
+
+/* Three for each doubling of the events that are kept. */
+static unsigned steps_max(uint32_t size)
+{
+	unsigned doublings = 1;
+
+	while (1u << doublings < size) {
+		doublings++;
+	}
+	return 3 * doublings;
+}
+
+/* From one event of a path back to the first behind `rev`, as the chain says. NULL: dropped. */
+static const struct store_event *slowly(const struct store_events *events, store_rev_t last,
+                                        store_rev_t rev)
+{
+	const struct store_event *found = store_events_find(events, last);
+
+	while (found != NULL && found->earlier > rev) {
+		found = store_events_find(events, found->earlier);
+	}
+	return found;
+}
+
+/* Returns the most steps that a search took. */
+static uint32_t check_chain(const struct store_events *events, store_rev_t last, store_rev_t least)
+{
+	uint32_t most = 0;
+
+	for (store_rev_t rev = last - 1; rev >= least; rev--) {
+		const struct store_event *found;
+		store_rev_t lost = 0;
+		uint32_t steps = 0;
+
+		found = store_events_behind(events, last, rev, &steps, &lost);
+		assert_ptr_equal(found, slowly(events, last, rev));
+		assert_true(found != NULL ? lost == 0 : lost > rev);
+		most = steps > most ? steps : most;
+	}
+	return most;
+}
+
+static void change_any(struct fixture *fixture, struct prng *prng, unsigned paths)
+{
+	const char path[] = {'/', (char)('a' + prng_below(prng, paths)), '\0'};
+
+	if (prng_chance(prng, 1, 4)) {
+		(void)fixture_delete(fixture, path);
+	} else {
+		(void)fixture_set(fixture, path, "");
+	}
+}
+
+static void test_way_back_is_right_and_short(void **state)
+{
+	struct fixture fixture;
+	struct prng prng;
+
+	(void)state;
+	prng_init(&prng, 4);
+	for (unsigned shift = 0; shift <= 7; shift++) {
+		const store_rev_t size = 1 << shift;
+
+		fixture_begin_with(&fixture, &(struct store_config){.quota_bytes = 1 << 20,
+		                                                    .sessions_max = 1,
+		                                                    .events_max = (uint32_t)size});
+		for (unsigned i = 0; i < 600; i++) {
+			const struct store_events *events = &fixture.store->events;
+			const store_rev_t last = events->newest;
+
+			change_any(&fixture, &prng, 1 + shift % 3);
+			/* Also of events before the last, and of what is dropped. */
+			for (store_rev_t from = last; from > 0 && from > last - 3; from--) {
+				const store_rev_t least = from > 2 * size ? from - 2 * size : 0;
+
+				assert_true(check_chain(events, from, least) <=
+				            steps_max((uint32_t)size));
+			}
+			if (prng_chance(&prng, 1, 5)) {
+				fixture_grace(&fixture);
+			}
+		}
+		fixture_end(&fixture);
+	}
+}
+
+/* All that the ring can hold are of one file: what a GET looks at is counted by its view. */
+static void test_way_back_over_a_whole_ring_is_short(void **state)
+{
+	struct fixture fixture;
+	struct store_file file;
+	struct store_view view;
+	store_rev_t last;
+
+	(void)state;
+	fixture_begin_with(&fixture, &(struct store_config){.quota_bytes = 64 << 20,
+	                                                    .sessions_max = 1,
+	                                                    .events_max = WHOLE_RING});
+	for (unsigned i = 0; i < 2 * WHOLE_RING + 12345; i++) {
+		(void)fixture_set(&fixture, "/a", "");
+		if (i % 1024 == 0) {
+			fixture_grace(&fixture);
+		}
+	}
+	last = store_root_revision(fixture_root(&fixture));
+	for (store_rev_t rev = last - WHOLE_RING; rev < last; rev++) {
+		assert_int_equal(store_past(fixture.store, store_root(fixture.store), rev, &view),
+		                 STORE_OK);
+		assert_int_equal(store_get_at(&view, slice_text("/a"), &file), STORE_OK);
+		assert_true(file.revision == rev);
+		assert_true(UINT32_MAX - view.looks <= steps_max(WHOLE_RING));
+	}
+	fixture_end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +290,8 @@ int main(void)
 		cmocka_unit_test(test_ring_keeps_the_last_and_says_what_is_too_late),
 		cmocka_unit_test(test_batch_may_be_larger_than_the_ring),
 		cmocka_unit_test(test_ring_is_bounded_in_bytes),
+		cmocka_unit_test(test_way_back_is_right_and_short),
+		cmocka_unit_test(test_way_back_over_a_whole_ring_is_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
