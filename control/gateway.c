@@ -8,7 +8,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
+#include "control/clock.h"
 #include "control/gateway_link.h"
 #include "store/base/check.h"
 
@@ -131,10 +133,22 @@ void ctl_gateway_drop_counted(struct ctl_gateway_link *link, uint64_t *counter)
 
 /* --- rights ---------------------------------------------------------------------------------- */
 
+/* Of the client; 0 if it is gone. */
+static uint32_t address_of(const struct ctl_gateway_link *link)
+{
+	struct sockaddr_storage peer = {0};
+	int size = sizeof(peer);
+
+	if (uv_tcp_getpeername(&link->tcp, (struct sockaddr *)&peer, &size) < 0) {
+		return 0;
+	}
+	return ntohl(((const struct sockaddr_in *)&peer)->sin_addr.s_addr);
+}
+
 bool ctl_gateway_access(struct ctl_gateway_link *link, struct slice secret)
 {
-	const struct store_key key = store_key_of(secret);
-	const unsigned rights = store_rights_earned(link->gateway->config.keys, &key);
+	const unsigned rights = ctl_gateway_guard_judge(&link->gateway->guard, ctl_clock_ns(),
+	                                                address_of(link), secret);
 
 	link->rights |= rights;
 	return rights != 0;
@@ -197,7 +211,7 @@ static void accept_one(struct ctl_gateway *gateway)
 	gateway->counters.connections++;
 	gateway->counters.accepted++;
 	link->is_member = gateway->config.member;
-	(void)ctl_gateway_access(link, (struct slice){0}); /* as if it had said ACCESS "" */
+	link->rights = store_rights_earned(gateway->config.keys, &(struct store_key){0});
 	ctl_gateway_update(link);
 }
 
@@ -269,6 +283,18 @@ static int listen_at(struct ctl_gateway *gateway, const struct ctl_address *addr
 	return r < 0 ? r : uv_listen((uv_stream_t *)&gateway->listener, BACKLOG, on_connection);
 }
 
+static int open_guard(struct ctl_gateway *gateway, struct ctl_reason *ret_reason)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+		ctl_reason_say(ret_reason, "the system gave no chance (%s)", strerror(errno));
+		return -errno;
+	}
+	ctl_gateway_guard_init(&gateway->guard, gateway->config.keys, seed);
+	return 0;
+}
+
 int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_config *config,
                      struct ctl_reason *ret_reason)
 {
@@ -287,7 +313,10 @@ int ctl_gateway_open(struct ctl_gateway **ret_gateway, const struct ctl_gateway_
 	must(uv_idle_init(config->inside.loop, &gateway->more) == 0);
 	gateway->listener.data = gateway->sweep.data = gateway->more.data = gateway;
 	gateway->handles_open = 3;
-	r = config->tls_cert != NULL ? ctl_gateway_renew(gateway, ret_reason) : 0;
+	r = open_guard(gateway, ret_reason);
+	if (r == 0 && config->tls_cert != NULL) {
+		r = ctl_gateway_renew(gateway, ret_reason);
+	}
 	if (r < 0) {
 		goto close_gateway;
 	}
@@ -342,6 +371,8 @@ void ctl_gateway_counters(const struct ctl_gateway *gateway,
                           struct ctl_gateway_counters *ret_counters)
 {
 	*ret_counters = gateway->counters;
+	ret_counters->denied = gateway->guard.denied;
+	ret_counters->unjudged = gateway->guard.unjudged;
 }
 
 void ctl_gateway_close(struct ctl_gateway *gateway)

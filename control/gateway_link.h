@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "control/gateway_codec.h"
+#include "control/gateway_guard.h"
 #include "control/gateway_tls.h"
 #include "control/gateway_types.h"
 #include "store/limits.h"
@@ -98,6 +99,7 @@ struct ctl_gateway_ask {
 
 struct ctl_gateway {
 	struct ctl_gateway_config config;
+	struct ctl_gateway_guard guard;
 	struct ctl_inside *inside;
 	uv_tcp_t listener;
 	uv_timer_t sweep;
@@ -130,7 +132,7 @@ void ctl_gateway_pause(struct ctl_gateway *gateway);
 /* Its handshake is done. */
 void ctl_gateway_shaken(struct ctl_gateway_link *link);
 
-/* Rights for a secret: true if it is one. */
+/* Rights for a secret that is told: true if it is one, and was judged. */
 bool ctl_gateway_access(struct ctl_gateway_link *link, struct slice secret);
 
 /* --- gateway_bytes.c -------------------------------------------------------------------------- */

@@ -47,6 +47,8 @@ struct ctl_gateway_counters {
 	uint64_t kept;        /* closed: no room for its half frame */
 	uint64_t unread;      /* closed: it does not take its answers */
 	uint64_t waits;       /* outstanding now */
+	uint64_t denied;      /* wrong secrets */
+	uint64_t unjudged;    /* secrets told after too many of those */
 	uint64_t tls;         /* handshakes done */
 	uint64_t tls_bad;     /* closed: no TLS, or broken */
 	uint64_t tls_slow;    /* closed: its handshake took too long, or too many were not done */

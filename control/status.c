@@ -272,6 +272,8 @@ void ctl_status_add_gateway(json_t *status, const struct ctl_gateway_counters *c
 	ctl_status_add(status, "drops", "gateway_long", counters->long_frames);
 	ctl_status_add(status, "drops", "gateway_kept", counters->kept);
 	ctl_status_add(status, "drops", "gateway_unread", counters->unread);
+	ctl_status_add(status, "drops", "gateway_denied", counters->denied);
+	ctl_status_add(status, "drops", "gateway_unjudged", counters->unjudged);
 	ctl_status_add(status, "drops", "gateway_tls_bad", counters->tls_bad);
 	ctl_status_add(status, "drops", "gateway_tls_slow", counters->tls_slow);
 }

@@ -103,6 +103,14 @@ def test_the_gateway_agrees_and_all_servers_serve_it(tools):
             told = client.call(verb, path="/g", value="x", rev=1)
             check(told.get("err_detail") == DENIED.encode(), "denied", verb, told)
         check("rev" in stranger.call("REV") and "value" in stranger.call("SELF"), "left open")
+    guesser = Connection(cluster.client_address(1))
+    for n in range(100):  # at most one of them a second is judged, when there were a few
+        told = guesser.call("ACCESS", value=f"guess {n}")
+        check(told["err_detail"] == DENIED.encode(), "wrong", told)
+    drops = cluster.status(1)["drops"]
+    check(drops["gateway_denied"] + drops["gateway_unjudged"] == 101, "counted", drops)
+    check(drops["gateway_denied"] > 1 and drops["gateway_unjudged"] > 1, "each", drops)
+    check(reader.call("GET", path="/g")["value"] == b"3", "others go on")
     check(Client(cluster, "r").run("get", "/g") == "3", "both see the same")
     cluster.down()
 
