@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -447,10 +448,42 @@ static void test_an_answer_is_repaired_only_in_its_own_version(void **state)
 	assert_true(proto_is_wanted(&all, 4, 0));
 }
 
+/* The bytes that PROTOCOL.md shows, by which a stranger's client is checked. */
+static void test_request_is_as_the_manual_shows_it(void **state)
+{
+	static const char shown[] =
+		"434652316341f8fa010100007f000000000000000000000000000000000000000000000000000000"
+		"00000000000000000500000000000000060000000000000007000000000000000000000000000000"
+		"00000100040100000000000007000000000000000800000000000000ffffffffffffffff02002f61"
+		"00000100000078";
+	const struct proto_request set = {
+		.verb = PROTO_SET,
+		.first_unanswered = 7,
+		.seen = 8,
+		.condition = STORE_IF_EQUAL,
+		.rev = STORE_REV_ANY,
+		.path = {(const uint8_t *)"/a", 2},
+		.value = {(const uint8_t *)"x", 1},
+	};
+	const struct proto_head head = {.session = 5, .secret = 6, .number = 7, .segments = 1};
+	const size_t message_size = proto_request_encode(&set, memory, sizeof(memory));
+	const size_t size = proto_segment_encode(&head, STORE_DATAGRAM_REQUEST, 0, 0,
+	                                         slice_make(memory, message_size), big);
+	char text[sizeof(shown)];
+
+	(void)state;
+	assert_int_equal(2 * size, sizeof(shown) - 1);
+	for (size_t i = 0; i < size; i++) {
+		(void)snprintf(text + 2 * i, 3, "%02x", big[i]);
+	}
+	assert_string_equal(text, shown);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_comes_back),
+		cmocka_unit_test(test_request_is_as_the_manual_shows_it),
 		cmocka_unit_test(test_stamp_changes_two_fields_only),
 		cmocka_unit_test(test_an_ask_for_sessions_comes_back),
 		cmocka_unit_test(test_an_ask_for_what_goes_with_a_session_comes_back),
