@@ -39,12 +39,22 @@ static void drop_packets(struct server *server, struct stage *stage)
 	server->waiting = 0;
 }
 
+/* What a process has in memory. */
+static void close_process(struct server *server)
+{
+	paxos_watches_free(server->aside_watches);
+	paxos_replica_free(server->replica);
+	store_free(server->store);
+	server->aside_watches = NULL;
+	server->replica = NULL;
+	server->store = NULL;
+}
+
 void server_deinit(struct server *server, struct stage *stage)
 {
 	drop_packets(server, stage);
 	if (server->is_up) {
-		paxos_replica_free(server->replica);
-		store_free(server->store);
+		close_process(server);
 	}
 	folder_deinit(&server->folder);
 }
@@ -71,6 +81,7 @@ static bool make(struct server *server, struct stage *stage, const struct paxos_
 
 	must(store_new(&server->store, &server->options->store) == 0);
 	must(paxos_replica_new(&server->replica, config, server->store) == 0);
+	must(paxos_watches_new(&server->aside_watches, config->watches_max, server->store) == 0);
 	folder_run(&server->folder);
 	if (config->durability == PAXOS_MEMORY) {
 		return true;
@@ -81,8 +92,7 @@ static bool make(struct server *server, struct stage *stage, const struct paxos_
 		give_word(server, &status);
 		return true;
 	}
-	paxos_replica_free(server->replica);
-	store_free(server->store);
+	close_process(server);
 	return false;
 }
 
@@ -269,10 +279,7 @@ void server_crash(struct server *server, struct stage *stage)
 	note_impaired(server, stage);
 	fault(server, stage, SCROLL_CRASH, disk_last(&server->folder.disk), 0);
 	drop_packets(server, stage);
-	paxos_replica_free(server->replica);
-	store_free(server->store);
-	server->replica = NULL;
-	server->store = NULL;
+	close_process(server);
 	server->turn_ns = UINT64_MAX;
 	word = disk_word(&server->folder.disk);
 	checker_stopped(&stage->checker, server->node, &word);
@@ -396,8 +403,25 @@ static void hand_over(struct server *server, struct stage *stage, uint64_t local
 	}
 }
 
+/* The worker beside the replica. */
+static struct aside aside_of(const struct server *server, struct stage *stage, uint64_t local_ns)
+{
+	return (struct aside){
+		.stage = stage,
+		.replica = server->replica,
+		.store = server->store,
+		.watches = server->aside_watches,
+		.node = server->node,
+		.cluster = server->options->paxos.cluster,
+		.durability = server->options->paxos.durability,
+		.local_ns = local_ns,
+		.heard_ns = local_ns - server->heard_local_ns,
+	};
+}
+
 static void receive(struct server *server, struct stage *stage, uint64_t local_ns)
 {
+	struct aside aside = aside_of(server, stage, local_ns);
 	unsigned packets = 0;
 
 	for (struct packet *packet = server->first; packet != NULL; packet = packet->next) {
@@ -408,12 +432,18 @@ static void receive(struct server *server, struct stage *stage, uint64_t local_n
 		packets++;
 		if (packet->source < NET_CLIENT) {
 			server->heard_local_ns = local_ns;
+			aside.heard_ns = 0;
 		}
 		if (chance_ppm(&stage->prng, server->options->aside_ppm) &&
-		    packet->source >= NET_CLIENT &&
-		    aside_read(stage, server->replica, server->store, local_ns, server->node,
-		               server->options->paxos.durability, packet->source, bytes)) {
+		    packet->source >= NET_CLIENT && aside_read(&aside, packet->source, bytes)) {
 			server->counts.aside++;
+			continue;
+		}
+		/* All that a client sends comes to the same worker. */
+		if (server->options->aside_ppm != 0 && packet->source >= NET_CLIENT &&
+		    (packet->source + server->node) % 2 == 0 &&
+		    aside_watch(&aside, packet->source, bytes)) {
+			server->counts.watched_aside++;
 			continue;
 		}
 		hand_over(server, stage, local_ns, packet);
@@ -656,6 +686,24 @@ static void measure_gap(struct server *server, uint64_t late_ns)
 	paxos_replica_poll_gap(server->replica, server->gap_ns);
 }
 
+/* The other worker turns as it comes: before the replica does, after it, both, or not yet. */
+static void step_aside(struct server *server, struct stage *stage, uint64_t local_ns)
+{
+	const struct aside aside = aside_of(server, stage, local_ns);
+
+	if (server->options->aside_ppm != 0 && prng_chance(&stage->prng, 1, 2)) {
+		aside_turn(&aside);
+	}
+}
+
+static uint64_t deadline_ns(const struct server *server)
+{
+	const uint64_t replica_ns = paxos_replica_deadline_ns(server->replica);
+	const uint64_t aside_ns = paxos_watches_deadline_ns(server->aside_watches);
+
+	return aside_ns < replica_ns ? aside_ns : replica_ns;
+}
+
 void server_turn_due(struct server *server, struct stage *stage, uint64_t tag)
 {
 	const uint64_t local_ns = clock_local_ns(&server->clock, stage->now_ns);
@@ -677,14 +725,15 @@ void server_turn_due(struct server *server, struct stage *stage, uint64_t tag)
 	server->local_ns = local_ns;
 	receive(server, stage, local_ns);
 	folder_tell(&server->folder, stage, server->node, server->replica, local_ns);
+	step_aside(server, stage, local_ns);
 	paxos_replica_tick(server->replica, local_ns);
 	if (!take_effects(server, stage)) {
 		return;
 	}
+	step_aside(server, stage, local_ns);
 	begin_write(server, stage);
 	want_grace(server, stage);
-	plan_turn(server, stage,
-	          clock_true_ns(&server->clock, paxos_replica_deadline_ns(server->replica)));
+	plan_turn(server, stage, clock_true_ns(&server->clock, deadline_ns(server)));
 }
 
 void server_resign(struct server *server, struct stage *stage)

@@ -36,11 +36,12 @@ struct server_options {
 	uint64_t grace_ns;  /* a grace period takes on average */
 	uint64_t disk_ns;   /* a write takes on average */
 	uint32_t ring;      /* packets that wait for a turn at most */
-	uint32_t aside_ppm; /* reads taken by a second worker under the lease (reader.h) */
+	uint32_t aside_ppm; /* reads taken by a second worker under the lease (reader.h); it keeps
+	                     * half of the watches then; 0: there is none */
 };
 
 struct server_counts {
-	uint64_t starts, crashes, turns, packets, overruns, aside;
+	uint64_t starts, crashes, turns, packets, overruns, aside, watched_aside;
 	uint64_t traces[PAXOS_TRACE_COUNT];
 	uint64_t lease_refusals, duplicates, reads_lease, reads_quorum, reads_stale, resent;
 	uint64_t disk_refusals;
@@ -63,9 +64,10 @@ struct server {
 	struct paxos_note buried; /* of the last start that crashed; start 0: none */
 	struct clock clock;
 	struct folder folder;
-	struct store *store;           /* owned while up */
-	struct paxos_replica *replica; /* owned while up */
-	struct packet *first, *last;   /* arrived, not yet taken */
+	struct store *store;                 /* owned while up */
+	struct paxos_replica *replica;       /* owned while up */
+	struct paxos_watches *aside_watches; /* of another worker; owned while up */
+	struct packet *first, *last;         /* arrived, not yet taken */
 	uint32_t waiting;
 	uint64_t turn_tag, turn_ns;         /* the turn that is planned */
 	uint64_t paused_from_ns, paused_ns; /* no turn between them */

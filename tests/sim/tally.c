@@ -28,6 +28,7 @@ static const char *const names[TALLY_COUNT] = {
 	[TALLY_READS_QUORUM] = "quorum reads",
 	[TALLY_READS_STALE] = "stale reads",
 	[TALLY_READS_ASIDE] = "reads aside",
+	[TALLY_WATCHED_ASIDE] = "watches asked aside",
 	[TALLY_READS_PAST] = "reads of the past",
 	[TALLY_TOO_LATE] = "and too late",
 	[TALLY_READS_AMID] = "and amid an entry",
@@ -148,6 +149,7 @@ static void tally_server(const struct server *server, uint64_t *counts)
 	counts[TALLY_READS_QUORUM] += sum.reads_quorum;
 	counts[TALLY_READS_STALE] += sum.reads_stale;
 	counts[TALLY_READS_ASIDE] += sum.aside;
+	counts[TALLY_WATCHED_ASIDE] += sum.watched_aside;
 	counts[TALLY_DUPLICATES] += sum.duplicates;
 	counts[TALLY_SNAPSHOTS] += sum.traces[PAXOS_TRACE_SNAPSHOT_IN];
 	counts[TALLY_REJOINS] += sum.traces[PAXOS_TRACE_REJOINED];
