@@ -5,8 +5,14 @@
 #include "store/base/check.h"
 #include "store/proto.h"
 
-/* Opens a request of one segment. False if it is anything else. */
-static bool open_request(struct slice bytes, struct proto_request *ret_request)
+static uint32_t configuration_of(const struct aside *aside)
+{
+	return paxos_replica_lease_view(aside->replica)->configuration;
+}
+
+/* Opens a request of one segment, as dataplane/reads.c does. False if it is anything else. */
+static bool open_request(const struct aside *aside, struct slice bytes,
+                         struct proto_request *ret_request)
 {
 	struct store_datagram datagram;
 	struct proto_head head;
@@ -15,8 +21,10 @@ static bool open_request(struct slice bytes, struct proto_request *ret_request)
 
 	if (store_datagram_open(bytes, &datagram) != STORE_DATAGRAM_GOOD ||
 	    datagram.kind != STORE_DATAGRAM_REQUEST ||
+	    (datagram.cluster != 0 && datagram.cluster != aside->cluster) ||
 	    !proto_segment_decode(&datagram, &head, &piece) || head.segments != 1 ||
-	    head.missing != 0 || !proto_request_decode(piece, ret_request, &bad_verb)) {
+	    (head.configuration != 0 && head.configuration != configuration_of(aside)) ||
+	    !proto_request_decode(piece, ret_request, &bad_verb)) {
 		return false;
 	}
 	ret_request->head = head;
@@ -25,22 +33,27 @@ static bool open_request(struct slice bytes, struct proto_request *ret_request)
 	return true;
 }
 
-/* In as many datagrams as it takes. */
+/* In as many datagrams as it takes, or those of them that were asked for. */
 static void send(const struct aside *aside, const struct proto_head *asked, uint64_t version,
                  struct slice message, uint32_t source)
 {
 	uint8_t datagram[STORE_DATAGRAM_SIZE_MAX];
 	struct proto_head head =
-		proto_answer_head(asked, asked->configuration, version, message.size);
+		proto_answer_head(asked, configuration_of(aside), version, message.size);
 
 	for (; head.segment < head.segments; head.segment++) {
-		const size_t size = proto_segment_encode(&head, STORE_DATAGRAM_ANSWER, 0,
-		                                         aside->cluster, message, datagram);
-		const struct slice bytes = slice_make(datagram, size);
+		size_t size;
 
+		if (!proto_is_wanted(asked, version, head.segment)) {
+			continue;
+		}
+		size = proto_segment_encode(&head, STORE_DATAGRAM_ANSWER, 0, aside->cluster,
+		                            message, datagram);
+		must(size != 0);
 		watchbook_sent(&aside->stage->watchbook, aside->stage->now_ns, aside->node,
-		               aside->store, aside->heard_ns, bytes);
-		stage_send(aside->stage, aside->stage->now_ns, aside->node, source, bytes);
+		               aside->store, aside->heard_ns, slice_make(datagram, size));
+		stage_send(aside->stage, aside->stage->now_ns, aside->node, source,
+		           slice_make(datagram, size));
 	}
 }
 
@@ -52,13 +65,12 @@ bool aside_read(const struct aside *aside, uint32_t source, struct slice bytes)
 	uint64_t version = 0;
 	size_t size = 0;
 
-	if (!open_request(bytes, &request) ||
+	if (!open_request(aside, bytes, &request) ||
 	    paxos_read(paxos_replica_lease_view(aside->replica), aside->store, aside->local_ns,
 	               &looks, (uint8_t)aside->node, (uint8_t)aside->durability, &request, message,
 	               &size, &version) != PAXOS_READ_ANSWERED) {
 		return false;
 	}
-	request.head.missing = 0;
 	send(aside, &request.head, version, slice_make(message, size), source);
 	return true;
 }
@@ -97,7 +109,7 @@ bool aside_watch(const struct aside *aside, uint32_t source, struct slice bytes)
 	struct paxos_address address = {{0}};
 	struct proto_request request;
 
-	if (!open_request(bytes, &request) || request.verb != PROTO_WATCH ||
+	if (!open_request(aside, bytes, &request) || request.verb != PROTO_WATCH ||
 	    paxos_replica_lease_view(aside->replica)->role == PAXOS_OUTSIDER) {
 		return false;
 	}
