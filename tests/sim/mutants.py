@@ -4,7 +4,7 @@
 
 usage: mutants.py [--seeds N] [--jobs N] SOURCE BUILD [MUTANT ...]
 
-Builds the simulator of SOURCE in BUILD with -DMUTANT=n (store/base/mutant.h) and runs it until
+Builds the simulator of SOURCE in BUILD with -DMUTANT_n=1 (store/base/mutant.h) and runs it until
 the first seed that fails, at most N (10,000). Says for each how many seeds that took and what was
 found; the last line is their median. Exit: 0 all were found.
 """
@@ -107,7 +107,7 @@ TESTS = {
 
 
 def build(arguments, mutant):
-    words = f"-Dc_args=-DMUTANT={mutant}"
+    words = f"-Dc_args=-DMUTANT_{mutant}=1"
     if os.path.exists(os.path.join(arguments.build, "build.ninja")):
         command = ["meson", "configure", arguments.build, words]
     else:
