@@ -368,6 +368,14 @@ enum store_answer store_lock_give(struct store *store, uint64_t session, const s
 	return op->number != 0 ? hand_over(store, op) : STORE_OK;
 }
 
+/* Its holder under this token, if only at rest. */
+static struct found held_under(const struct store *store, struct slice name, store_rev_t token)
+{
+	const struct store_claim_path path = store_claim_holder(name, token);
+
+	return found_at(store_tree_get(store->state.files, store_claim_slice(&path)));
+}
+
 enum store_answer store_lock_proclaim(struct store *store, uint64_t session,
                                       const struct store_op *op, struct store_result *result)
 {
@@ -381,8 +389,13 @@ enum store_answer store_lock_proclaim(struct store *store, uint64_t session,
 	if (op->value.size > STORE_LOCK_DATA_MAX) {
 		return STORE_TOO_LARGE;
 	}
-	own = claim_of(store, session, op->path, &waits);
-	if (own.item == NULL) {
+	if (op->rev == STORE_REV_ANY) {
+		own = claim_of(store, session, op->path, &waits);
+	} else {
+		own = held_under(store, op->path, op->rev);
+		waits = false;
+	}
+	if (own.item == NULL || own.item->owner == STORE_OWNER_DELAYED) {
 		return STORE_NOT_HELD;
 	}
 	tell(result, number_of(own.item), waits);
@@ -391,7 +404,8 @@ enum store_answer store_lock_proclaim(struct store *store, uint64_t session,
 		return STORE_QUOTA;
 	}
 	own.claim.data = op->value;
-	store_change_put(store, item_new(store, store_item_key(own.item), &own.claim, session),
+	store_change_put(store,
+	                 item_new(store, store_item_key(own.item), &own.claim, own.claim.session),
 	                 STORE_CAUSE_ASKED);
 	return STORE_OK;
 }
@@ -425,9 +439,7 @@ enum store_answer store_lock_break(struct store *store, const struct store_op *o
 	if (op->rev == STORE_REV_ANY) {
 		holder = first_of(store, op->path, STORE_CLAIM_HOLDER);
 	} else {
-		const struct store_claim_path path = store_claim_holder(op->path, op->rev);
-
-		holder = found_at(store_tree_get(store->state.files, store_claim_slice(&path)));
+		holder = held_under(store, op->path, op->rev);
 	}
 	if (holder.item == NULL) {
 		return STORE_NOT_HELD;

@@ -52,7 +52,7 @@ enum store_op_flags {
 struct store_op {
 	enum store_verb verb;
 	enum store_condition condition; /* SET, DELETE, ADD; of all others EQUAL and ANY, but */
-	store_rev_t rev;                /* BREAK: the token, or ANY */
+	store_rev_t rev;                /* PROCLAIM, BREAK: the token, or ANY */
 	uint8_t flags;
 	struct slice path;  /* empty for NOP, FULL and KILL */
 	struct slice value; /* SET; LOCK, PROCLAIM: data; BREAK: the record */

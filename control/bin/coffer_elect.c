@@ -2,6 +2,7 @@
 #include "control/bin/coffer_elect.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/bin/coffer_follow.h"
@@ -263,21 +264,62 @@ static int give(struct cli *cli, const char *name)
 	                             : cli_break(cli, name, heir);
 }
 
+/* The token of what this was started under, if that is the lock of this name; 0: it is not. */
+static int64_t token_around(const char *name)
+{
+	const char *lock = getenv("COFFER_LOCK"), *text = getenv("COFFER_TOKEN");
+	int64_t token = 0;
+
+	return lock != NULL && text != NULL && strcmp(lock, name) == 0 &&
+	                       cli_parse_number(text, 1, &token)
+	               ? token
+	               : 0;
+}
+
+static int proclaim(struct cli *cli, const char *name)
+{
+	const char *value = cli->options.arguments[1];
+	const int64_t given = cli->options.lock.token;
+	const int64_t token = given != 0 ? given : token_around(name);
+	struct ctl_printer printer;
+	struct coffer_result result;
+	struct coffer_txn *txn;
+	int r;
+
+	if (token == 0) {
+		return cli_fail_usage("elect --proclaim",
+		                      "give a --token, or use it in the command that leads");
+	}
+	txn = coffer_txn_new();
+	if (txn != NULL) {
+		coffer_txn_proclaim_under(txn, name, token, value, strlen(value));
+	}
+	r = cli_run_txn(cli, txn, &result);
+	if (r == COFFER_DONE) {
+		return cli_print_ended(cli, name, &result);
+	}
+	ctl_printer_init(&printer, cli->options.is_json, COFFER_NOP, name);
+	return cli_finish(cli, &printer, r, &result);
+}
+
 /* --- the verb --------------------------------------------------------------------------------- */
 
 /* What is wrong with its use, or NULL. */
 static const char *misuse(const struct cli_options *options)
 {
 	const struct cli_lock_options *lock = &options->lock;
-	const int modes = lock->observes + lock->shows + lock->resigns + lock->transfers;
-	const bool is_alone = modes != 0 && !lock->transfers;
+	const int modes =
+		lock->observes + lock->shows + lock->resigns + lock->transfers + lock->proclaims;
+	const bool is_alone = modes != 0 && !lock->transfers && !lock->proclaims;
 	const bool gives = (lock->given & CLI_LOCK_GIVE) != 0;
 
 	if (modes > 1) {
-		return "one of --observe, --show, --resign, --transfer";
+		return "one of --observe, --show, --resign, --transfer, --proclaim";
 	}
 	if (is_alone != (options->argument_count == 1)) {
-		return "NAME VALUE; NAME and --observe, --show or --resign; NAME --transfer TO";
+		return "NAME VALUE; NAME and --observe, --show or --resign; NAME --transfer TO; "
+		       "NAME "
+		       "--proclaim VALUE";
 	}
 	if (modes != 0 &&
 	    ((lock->given & (CLI_LOCK_HOLD | CLI_LOCK_KEEP)) != 0 || options->command != NULL)) {
@@ -285,6 +327,9 @@ static const char *misuse(const struct cli_options *options)
 	}
 	if (!gives && (lock->given & CLI_LOCK_RECORD) != 0) {
 		return "--token and --reason are for --resign and --transfer";
+	}
+	if (lock->proclaims && (lock->reason != NULL || lock->session != NULL)) {
+		return "--proclaim takes a --token alone";
 	}
 	return modes != 0 && !gives && (lock->given & CLI_LOCK_SESSION) != 0
 	               ? "--session is for who leads"
@@ -306,7 +351,7 @@ int cli_elect(struct cli *cli)
 		return cli_fail_usage("elect", "the name is too long");
 	}
 	if ((lock->given & CLI_LOCK_GIVE) != 0) {
-		return give(cli, look.name);
+		return lock->proclaims ? proclaim(cli, look.name) : give(cli, look.name);
 	}
 	if ((lock->given & CLI_LOCK_LOOK) != 0) {
 		return lock->observes ? observe(&look) : show(&look);

@@ -27,6 +27,7 @@ enum {
 	OPTION_SHOW,
 	OPTION_RESIGN,
 	OPTION_TRANSFER,
+	OPTION_PROCLAIM,
 	OPTION_SESSION,
 };
 
@@ -59,6 +60,8 @@ static const struct argp_option OPTIONS[] = {
          "elect: end who leads, or who waits with --session; the next one leads", 0},
 	{"transfer", OPTION_TRANSFER, NULL, 0,
          "elect: likewise, and who waits with this VALUE or session leads", 0},
+	{"proclaim", OPTION_PROCLAIM, NULL, 0,
+         "elect: who leads under --token (COFFER_TOKEN) says VALUE from now on", 0},
 	{"session", OPTION_SESSION, "FILE", 0,
          "lock, elect: keep the session there, for --resign, --transfer, or to go on with it", 0},
 	{0},
@@ -218,6 +221,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_TRANSFER:
 		options->given |= CLI_LOCK_GIVE;
 		options->transfers = true;
+		return 0;
+	case OPTION_PROCLAIM:
+		options->given |= CLI_LOCK_GIVE;
+		options->proclaims = true;
 		return 0;
 	case OPTION_SESSION:
 		options->given |= CLI_LOCK_SESSION;

@@ -24,7 +24,7 @@ enum {
 	CLI_LOCK_KEEP = 32,     /* --ttl, --on-lost, --margin; and the verb may be followed by a
 	                     * command */
 	CLI_LOCK_RECORD = 64,   /* --token, --reason */
-	CLI_LOCK_GIVE = 128,    /* --resign, --transfer */
+	CLI_LOCK_GIVE = 128,    /* --resign, --transfer, --proclaim */
 	CLI_LOCK_SESSION = 256, /* --session */
 };
 
@@ -48,7 +48,7 @@ struct cli_lock_options {
 	enum cli_on_lost on_lost;
 	const char *on_lost_command; /* CLI_LOST_RUN */
 	bool observes, shows;
-	bool resigns, transfers;
+	bool resigns, transfers, proclaims;
 	const char *session; /* path of a file; NULL: none was given */
 };
 

@@ -339,16 +339,18 @@ static bool read_transfer(struct line *line)
 static bool read_proclaim(struct line *line)
 {
 	const struct cli_word *data;
+	int64_t token = COFFER_ANY;
 	struct path lock;
 
 	if (!take_path(line, true, &lock)) {
 		return false;
 	}
 	data = take_value(line, COFFER_LOCK_DATA_SIZE_MAX);
-	if (data == NULL) {
+	if (data == NULL ||
+	    (takes(line, "token") && !take_number(line, "a token, from 1", 1, INT64_MAX, &token))) {
 		return false;
 	}
-	coffer_txn_proclaim(line->text->txn, lock.text, data->text, data->size);
+	coffer_txn_proclaim_under(line->text->txn, lock.text, token, data->text, data->size);
 	line->step.counts = true;
 	return true;
 }

@@ -15,7 +15,7 @@
  *      lock LOCK [shared|permits N] [try] [priority N] [delay DURATION] [data VALUE]
  *      unlock LOCK [all]
  *      transfer LOCK SESSION
- *      proclaim LOCK VALUE
+ *      proclaim LOCK VALUE [token TOKEN]
  *      break LOCK TOKEN|any RECORD
  *      kill SESSION
  *      else

@@ -62,7 +62,7 @@ static const struct not_taken LOCK_NOT_TAKEN[] = {
 	{CLI_LOCK_FENCE, "takes no --if-lock"},
 	{CLI_LOCK_BREAK, "takes no --break"},
 	{CLI_LOCK_RECORD, "takes no --token, --reason"},
-	{CLI_LOCK_GIVE, "takes no --resign, --transfer"},
+	{CLI_LOCK_GIVE, "takes no --resign, --transfer, --proclaim"},
 	{CLI_LOCK_SESSION, "takes no --session"},
 	{CLI_LOCK_CLAIM, "takes no --shared, --permits, --data"},
 	{CLI_LOCK_HOLD, "takes none of the options of lock"},

@@ -158,7 +158,8 @@ int coffer_lock_transfer(struct coffer_lock *lock, uint64_t session,
  * is coffer_lock(), the term is the token, to resign coffer_lock_release() or coffer_unlock(), to
  * proclaim and to transfer as above. Another process ends it with id and secret of the leader's
  * session (options.session), by coffer_txn_unlock() or coffer_txn_transfer(); an operator, by
- * coffer_txn_break(). Who led hears RELEASED, or LOST. The others look on:
+ * coffer_txn_break(). Who led hears RELEASED, or LOST. Whoever knows the term can have its
+ * leader say something new (coffer_txn_proclaim_under()). The others look on:
  */
 
 struct coffer_leader {

@@ -113,6 +113,12 @@ void coffer_txn_transfer(struct coffer_txn *txn, const char *lock, uint64_t sess
 void coffer_txn_proclaim(struct coffer_txn *txn, const char *lock, const void *data,
                          size_t data_size);
 /*
+ * The same of whoever holds it under this token, in whatever session; COFFER_NOT_HELD if nobody
+ * does. COFFER_ANY: as coffer_txn_proclaim().
+ */
+void coffer_txn_proclaim_under(struct coffer_txn *txn, const char *lock, int64_t token,
+                               const void *data, size_t data_size);
+/*
  * Takes it from whoever holds it under this token; COFFER_ANY: from the first. The record tells
  * people who did it, and why. heir: a session that waits and shall have it, COFFER_NOT_FOUND if it
  * does not; 0: by the queue.

@@ -277,8 +277,15 @@ void coffer_txn_transfer(struct coffer_txn *txn, const char *lock, uint64_t sess
 void coffer_txn_proclaim(struct coffer_txn *txn, const char *lock, const void *data,
                          size_t data_size)
 {
+	coffer_txn_proclaim_under(txn, lock, COFFER_ANY, data, data_size);
+}
+
+void coffer_txn_proclaim_under(struct coffer_txn *txn, const char *lock, int64_t token,
+                               const void *data, size_t data_size)
+{
 	const struct store_op op = {
 		.verb = STORE_VERB_PROCLAIM,
+		.rev = token,
 		.path = text_of(txn, lock),
 		.value = bytes_of(txn, data, data_size, STORE_LOCK_DATA_MAX),
 	};

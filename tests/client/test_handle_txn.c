@@ -191,6 +191,10 @@ static void test_locks_guard_what_is_written_under_them(void **state)
 	assert_true(result.is_queued && ticket > token);
 	coffer_txn_proclaim(txn, "/db", "hello", 5);
 	assert_int_equal(run(coffer, COFFER_DONE, COFFER_OK).number, token);
+	coffer_txn_proclaim_under(txn, "/db", token, "again", 5);
+	assert_int_equal(run(other, COFFER_DONE, COFFER_OK).number, token);
+	coffer_txn_proclaim_under(txn, "/db", ticket, "never", 5);
+	assert_int_equal(run(other, COFFER_REFUSED, COFFER_NOT_HELD).number, 0);
 	assert_int_equal(coffer_set_fenced(coffer, "/db", token, "/data", "1", 1, COFFER_ANY, NULL),
 	                 COFFER_DONE);
 

@@ -678,11 +678,27 @@ static enum store_answer do_unlock(struct ask *ask, const struct store_op *op)
 	return hand_over(oracle, op);
 }
 
+/* Who holds the lock under this token, or did so and rests. */
+static struct oracle_claim *claim_of_token(struct oracle *oracle, struct slice name,
+                                           store_rev_t token)
+{
+	for (unsigned i = 0; i < oracle->now.claim_count; i++) {
+		if (is_of(&oracle->now.claims[i], name, true) &&
+		    oracle->now.claims[i].number == token) {
+			return &oracle->now.claims[i];
+		}
+	}
+	return NULL;
+}
+
 static enum store_answer do_proclaim(struct ask *ask, const struct store_op *op)
 {
 	struct oracle_claim *own = own_claim(ask->oracle, ask->session, op->path, true);
 
-	if (own == NULL) {
+	if (op->rev != -1) {
+		own = claim_of_token(ask->oracle, op->path, op->rev);
+		own = own != NULL && own->is_resting ? NULL : own;
+	} else if (own == NULL) {
 		own = own_claim(ask->oracle, ask->session, op->path, false);
 	}
 	if (own == NULL) {
@@ -702,13 +718,8 @@ static enum store_answer do_break(struct ask *ask, const struct store_op *op)
 	char path[ORACLE_PATH_MAX + 32];
 	int size;
 
-	for (unsigned i = 0; op->rev != -1 && i < oracle->now.claim_count; i++) {
-		holder = NULL;
-		if (is_of(&oracle->now.claims[i], op->path, true) &&
-		    oracle->now.claims[i].number == op->rev) {
-			holder = &oracle->now.claims[i];
-			break;
-		}
+	if (op->rev != -1) {
+		holder = claim_of_token(oracle, op->path, op->rev);
 	}
 	if (holder == NULL) {
 		return STORE_NOT_HELD;

@@ -591,21 +591,28 @@ def elections(shell):
     told = shell.json("elect", "--show", "e")
     check(told["term"] == term and told["value"] == "host a" and told["ttl_ms"] == 2000 and
           0 < told["valid_ms"] <= 2000 and told["rests"] is False, "in JSON", told)
-    second = Job(shell, "elect", "e", "host b", "--", "sh", "-c", LISTENER)
+    check(number(shell.run("elect", "e", "host A", "--proclaim", "--token", term)) == term,
+          "its term")
+    onlooker.expect('value "host A"\n')
+    shell.run("elect", "e", "x", "--proclaim", "--token", term - 1, expect=1)
+    second = Job(shell, "elect", "e", "host b", "--", "sh", "-c",
+                 f"{shell.tools.coffer} elect e 'host B' --proclaim >/dev/null; {LISTENER}")
     wait_for("it waits", lambda: len(shell.json("locks", "e")["waiters"]) == 1)
     leader.signal(signal.SIGTERM)
     leader.end(0)
     second.expect("ready\n")
-    onlooker.expect('value "host b"\n')
+    onlooker.expect('value "host B"\n')
     second.signal(signal.SIGTERM)
     second.end(9)
     for job in (onlooker, stream):
         wait_for("nobody leads", lambda j=job: re.search(
-            r"(?s)host b.*(nobody|\"term\": 0, [^\n]*)\n$", j.said()))
+            r"(?s)host B.*(nobody|\"term\": 0, [^\n]*)\n$", j.said()))
     said = [line.split()[0] for line in onlooker.said().splitlines()]
-    check(said == ["nobody", "term", "term", "nobody"], "each change once", onlooker.said())
+    check(said == ["nobody", "term", "term", "term", "term", "nobody"], "each change once",
+          onlooker.said())
     told = list(map(json.loads, stream.said().splitlines()))
-    check([line.get("value") for line in told] == [None, "host a", "host b", None] and
+    check([line.get("value") for line in told] == [None, "host a", "host A", "host b",
+                                                        "host B", None] and
           not any(line["old"] for line in told), "in JSON, too", told)
     for job in (onlooker, stream):
         job.signal(signal.SIGTERM)
@@ -692,7 +699,9 @@ def passing_on(shell):
                   ("--resign", "p", "--session", "/no/such/file"),
                   ("--resign", "p", "--session", file, "--reason", "x"),
                   ("--resign", "--transfer", "p", "--reason", "x"),
-                  ("p", "x", "--reason", "x"), ("--show", "p", "--session", file),
+                  ("p", "x", "--reason", "x"), ("p", "x", "--proclaim"), ("p", "--proclaim"),
+                  ("p", "x", "--proclaim", "--token", "1", "--session", file),
+                  ("--show", "p", "--session", file),
                   ("--resign", "p", "--reason", "x", "--", "true")):
         shell.run("elect", *wrong, expect=2)
     shell.run("elect", "p", "x", "--session", "/no/such/folder/file", "--", "true", expect=2)

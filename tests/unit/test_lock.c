@@ -555,6 +555,7 @@ static void test_holder_hands_over_to_whom_it_names(void **state)
 static void test_holder_says_something_new(void **state)
 {
 	struct store_op op = {.verb = STORE_VERB_PROCLAIM,
+	                      .rev = STORE_REV_ANY,
 	                      .path = slice_text("/db"),
 	                      .value = slice_text("here")};
 	struct store_claim claim;
@@ -573,6 +574,42 @@ static void test_holder_says_something_new(void **state)
 	                 STORE_OK);
 	assert_true(store_claim_read(file.value, &claim));
 	assert_true(slice_equal(claim.data, op.value));
+	end(&world);
+}
+
+/* The token is all that one needs to speak for its holder. */
+static void test_who_knows_the_token_says_something_new(void **state)
+{
+	struct store_op op = {.verb = STORE_VERB_PROCLAIM,
+	                      .path = slice_text("/db"),
+	                      .value = slice_text("there")};
+	struct store_op take = lock_op("/db", 1);
+	struct store_claim claim;
+	struct store_claim_path path;
+	struct store_result first;
+	struct store_file file;
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	take.delay_ms = 1000;
+	first = ask(&world, 0, take);
+	(void)lock(&world, 1, "/db");
+	op.rev = first.number + 1;
+	assert_int_equal(ask(&world, 2, op).answer, STORE_NOT_HELD);
+	assert_int_equal(ask(&world, 1, op).answer, STORE_NOT_HELD); /* it waits */
+	op.rev = first.number;
+	first = ask(&world, 2, op);
+	assert_int_equal(first.answer, STORE_OK);
+	assert_true(first.number == op.rev && first.flags == 0);
+	assert_int_equal(holder(&world, "/db", op.rev), 0);
+	path = store_claim_holder(op.path, op.rev);
+	assert_int_equal(store_get(fixture_root(&world.fixture), store_claim_slice(&path), &file),
+	                 STORE_OK);
+	assert_true(store_claim_read(file.value, &claim));
+	assert_true(slice_equal(claim.data, op.value));
+	expire(&world, 0);
+	assert_int_equal(ask(&world, 2, op).answer, STORE_NOT_HELD); /* it rests */
 	end(&world);
 }
 
@@ -822,6 +859,7 @@ int main(void)
 		cmocka_unit_test(test_list_ends_sessions_with_so_many_files_in_all),
 		cmocka_unit_test(test_holder_hands_over_to_whom_it_names),
 		cmocka_unit_test(test_holder_says_something_new),
+		cmocka_unit_test(test_who_knows_the_token_says_something_new),
 		cmocka_unit_test(test_nobody_else_changes_what_locks_keep),
 		cmocka_unit_test(test_limits_are_told),
 		cmocka_unit_test(test_refounded_store_knows_no_holders_and_gives_higher_tokens),

@@ -321,6 +321,7 @@ static struct store_op draw_lock_op(struct world *world)
 	switch (below(world, 12)) {
 	case 0:
 		op.verb = STORE_VERB_PROCLAIM;
+		op.rev = chance(world, 1, 2) ? -1 : draw_token(world, op.path);
 		op.value = draw_value(world);
 		break;
 	case 1:

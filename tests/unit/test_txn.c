@@ -113,7 +113,10 @@ static struct slice write_one(void)
 		add_op("/n", -3),
 		lock_op("/l"),
 		{.verb = STORE_VERB_UNLOCK, .path = slice_text("/l"), .number = 4},
-		{.verb = STORE_VERB_PROCLAIM, .path = slice_text("/l"), .value = slice_text("v")},
+		{.verb = STORE_VERB_PROCLAIM,
+	         .rev = 4,
+	         .path = slice_text("/l"),
+	         .value = slice_text("v")},
 		{.verb = STORE_VERB_BREAK, .path = slice_text("/l"), .rev = 8},
 		{.verb = STORE_VERB_KILL, .number = 9},
 	};
