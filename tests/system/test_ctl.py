@@ -11,6 +11,8 @@ from cluster import Kernel
 from harness import check, parse_json, wait_for
 
 LIMIT_S = 40
+PULSE_MS = 200
+QUIET_LOOKS = 15  # 0.1 s and more between two: several pulses and looks of the keeper
 
 
 class Tree:
@@ -141,7 +143,7 @@ def an_idle_cluster_eats_no_revisions(cluster, tree):
 
     def is_still():
         last.append(tree.run("rev"))
-        return len(last) > 30 and len(set(last[-30:])) == 1
+        return len(last) > QUIET_LOOKS and len(set(last[-QUIET_LOOKS:])) == 1
 
     wait_for("an idle cluster keeps its revision", is_still, LIMIT_S, 0.1)
     before = {i: int(tree.get(f"/ctl/node/{i}/applied")) for i in tree.ids()}
@@ -153,7 +155,7 @@ def an_idle_cluster_eats_no_revisions(cluster, tree):
 
 
 def test_tree(tools):
-    cluster, tree = three_and_spares(tools, 2)
+    cluster, tree = three_and_spares(tools, 2, settings=[f"pulse_ms = {PULSE_MS}"])
     the_tree_is_live(cluster, tree)
     what_servers_own_is_put_right(cluster, tree)
     an_idle_cluster_eats_no_revisions(cluster, tree)
