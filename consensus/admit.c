@@ -101,6 +101,7 @@ void paxos_admit_entry(const struct paxos_core *core, const struct proto_request
 		[PROTO_NOP] = STORE_VERB_NOP,
 	};
 
+	memset(entry, 0, STORE_ENTRY_PLAIN);
 	entry->session = request->head.session;
 	entry->number = request->head.number;
 	entry->first_unanswered = request->first_unanswered;

@@ -339,6 +339,16 @@ static void promote(struct paxos_replica *replica)
 	paxos_changer_step(replica, &change, &told);
 }
 
+static void name(struct paxos_replica *replica, unsigned node, uint64_t incarnation)
+{
+	struct store_entry entry = {
+		.kind = STORE_ENTRY_REJOIN, .node = (uint8_t)node, .incarnation = incarnation};
+
+	if (paxos_propose(&replica->core, &replica->leader, &entry)) {
+		replica->naming[node] = incarnation;
+	}
+}
+
 void paxos_changer_name_members(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
@@ -348,29 +358,30 @@ void paxos_changer_name_members(struct paxos_replica *replica)
 		const bool self = node == core->config.node;
 		const uint64_t incarnation =
 			self ? core->config.incarnation : follower->incarnation;
-		struct store_entry entry = {.kind = STORE_ENTRY_REJOIN,
-		                            .node = (uint8_t)node,
-		                            .incarnation = incarnation};
 
-		if (store_member_incarnation(core->store, node) != 0 ||
-		    (!self && follower->state != PAXOS_LEVEL) ||
-		    replica->naming[node] == incarnation) {
-			continue;
-		}
-		if (paxos_propose(core, &replica->leader, &entry)) {
-			replica->naming[node] = incarnation;
+		if (store_member_incarnation(core->store, node) == 0 &&
+		    (self || follower->state == PAXOS_LEVEL) &&
+		    replica->naming[node] != incarnation) {
+			name(replica, node, incarnation);
 		}
 	}
+}
+
+/* So that a configuration that has begun decides something. */
+static void propose_nop(struct paxos_replica *replica)
+{
+	struct store_entry nop = {
+		.kind = STORE_ENTRY_OP,
+		.op = {.verb = STORE_VERB_NOP, .condition = STORE_IF_EQUAL, .rev = STORE_REV_ANY},
+	};
+
+	(void)paxos_propose(&replica->core, &replica->leader, &nop);
 }
 
 void paxos_changer_tick(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
 	const struct store_members *members = members_of(replica);
-	struct store_entry nop = {
-		.kind = STORE_ENTRY_OP,
-		.op = {.verb = STORE_VERB_NOP, .condition = STORE_IF_EQUAL, .rev = STORE_REV_ANY},
-	};
 
 	must(core->role == PAXOS_LEADER);
 	if (is_pending(replica)) {
@@ -379,7 +390,7 @@ void paxos_changer_tick(struct paxos_replica *replica)
 	if (members->configuration == 0) {
 		(void)propose_members(replica, core->voters, 0);
 	} else if (core->log.length == members->since) {
-		(void)paxos_propose(core, &replica->leader, &nop);
+		propose_nop(replica);
 	} else if (core->config.promote_ns != 0 &&
 	           core->now_ns >= replica->turnover.next_change_ns) {
 		promote(replica);

@@ -197,8 +197,8 @@ static void propose_request(struct paxos_core *core, struct paxos_desk *desk,
                             const struct paxos_leader *leader, const struct paxos_address *address,
                             const struct proto_request *request, bool is_full)
 {
-	struct store_entry entry = {0};
 	struct paxos_pending *pending;
+	struct store_entry entry;
 
 	paxos_admit_entry(core, request, is_full, &entry);
 	if (!paxos_propose(core, leader, &entry)) {

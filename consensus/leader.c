@@ -197,17 +197,17 @@ static bool is_due(struct paxos_core *core, struct paxos_follower *follower)
  */
 static void tell_decided(struct paxos_core *core, struct paxos_follower *follower, unsigned peer)
 {
-	struct paxos_msg msg = {
-		.kind = PAXOS_MSG_DECIDED,
-		.ballot = core->accepted,
-		.decided = core->decided,
-	};
-
 	if (follower->told == core->decided) {
 		follower->told_at_ns = 0;
 	} else if (follower->told_at_ns == 0) {
 		follower->told_at_ns = core->now_ns + TELL_AFTER_NS;
 	} else if (core->now_ns >= follower->told_at_ns) {
+		struct paxos_msg msg = {
+			.kind = PAXOS_MSG_DECIDED,
+			.ballot = core->accepted,
+			.decided = core->decided,
+		};
+
 		paxos_core_send(core, peer, &msg, false);
 		follower->told = core->decided;
 		follower->told_at_ns = 0;
@@ -229,9 +229,8 @@ static void tend_level(struct paxos_core *core, struct paxos_leader *leader, uns
 	tell_decided(core, follower, peer);
 }
 
-static void tend(struct paxos_core *core, struct paxos_leader *leader, unsigned peer)
+static void send_prepare(struct paxos_core *core, const struct paxos_leader *leader, unsigned peer)
 {
-	struct paxos_follower *follower = &leader->followers[peer];
 	struct paxos_msg prepare = {
 		.kind = PAXOS_MSG_PREPARE,
 		.ballot = leader->ballot,
@@ -240,10 +239,17 @@ static void tend(struct paxos_core *core, struct paxos_leader *leader, unsigned 
 		.mask = core->voters,
 	};
 
+	paxos_core_send(core, peer, &prepare, true);
+}
+
+static void tend(struct paxos_core *core, struct paxos_leader *leader, unsigned peer)
+{
+	struct paxos_follower *follower = &leader->followers[peer];
+
 	switch (follower->state) {
 	case PAXOS_UNPREPARED:
 		if (is_due(core, follower)) {
-			paxos_core_send(core, peer, &prepare, true);
+			send_prepare(core, leader, peer);
 		}
 		break;
 	case PAXOS_UNEVEN:

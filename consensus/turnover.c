@@ -256,6 +256,13 @@ static void tell_entered(struct paxos_replica *replica)
 	}
 }
 
+static void tell_address(struct paxos_core *core, unsigned node, struct store_address at)
+{
+	const struct paxos_effect effect = {.kind = PAXOS_EFFECT_PEER, .peer = node, .at = at};
+
+	paxos_outbox_tell(&core->outbox, &effect);
+}
+
 void paxos_turnover_tell(struct paxos_replica *replica)
 {
 	struct paxos_core *core = &replica->core;
@@ -265,14 +272,12 @@ void paxos_turnover_tell(struct paxos_replica *replica)
 	for (unsigned node = 0; node < STORE_NODES_MAX; node++) {
 		const struct store_address at = members->member[node].address;
 		struct store_address *told = &replica->turnover.told[node];
-		const struct paxos_effect effect = {
-			.kind = PAXOS_EFFECT_PEER, .peer = node, .at = at};
 
 		if (node == core->config.node || at.ip == 0 ||
 		    (at.ip == told->ip && at.port == told->port)) {
 			continue;
 		}
 		*told = at;
-		paxos_outbox_tell(&core->outbox, &effect);
+		tell_address(core, node, at);
 	}
 }

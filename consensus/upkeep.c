@@ -65,6 +65,14 @@ static void pass_over(struct paxos_upkeep *upkeep, struct slice path)
 	upkeep->after_size = (uint16_t)path.size;
 }
 
+static bool propose_undelay(struct paxos_core *core, const struct paxos_leader *leader,
+                            struct slice path)
+{
+	struct store_entry entry = {.kind = STORE_ENTRY_UNDELAY, .op = {.path = path}};
+
+	return paxos_propose(core, leader, &entry);
+}
+
 /* Goes on looking. False: there is no room in the log. */
 static bool look(struct paxos_core *core, struct paxos_upkeep *upkeep,
                  const struct paxos_leader *leader, uint64_t time_ns)
@@ -76,11 +84,9 @@ static bool look(struct paxos_core *core, struct paxos_upkeep *upkeep,
 	for (unsigned i = 0; i < PAXOS_UNDELAY_LOOK && proposed < PAXOS_UNDELAY_MAX &&
 	                     next_rest(core, upkeep, &path, &until_ns);
 	     i++) {
-		struct store_entry entry = {.kind = STORE_ENTRY_UNDELAY, .op = {.path = path}};
-
 		if (until_ns > time_ns) {
 			upkeep->next_ns = until_ns < upkeep->next_ns ? until_ns : upkeep->next_ns;
-		} else if (paxos_propose(core, leader, &entry)) {
+		} else if (propose_undelay(core, leader, path)) {
 			upkeep->proposed = core->log.length;
 			proposed++;
 		} else {
@@ -122,14 +128,14 @@ static void end_rests(struct paxos_core *core, struct paxos_upkeep *upkeep,
 static void pass_on(struct paxos_core *core, struct paxos_upkeep *upkeep,
                     const struct paxos_leader *leader)
 {
-	struct store_entry entry = {.kind = STORE_ENTRY_UNDELAY};
+	struct slice path;
 
 	upkeep->pass_ns = UINT64_MAX; /* an entry that is applied brings the next turn */
 	if (core->decided < upkeep->passed || mutant(73) ||
-	    !store_passing_next(core->store, &entry.op.path)) {
+	    !store_passing_next(core->store, &path)) {
 		return;
 	}
-	if (paxos_propose(core, leader, &entry)) {
+	if (propose_undelay(core, leader, path)) {
 		upkeep->passed = core->log.length;
 	} else {
 		upkeep->pass_ns = core->now_ns + PAXOS_ALIVE_RETRY_NS;

@@ -197,8 +197,7 @@ bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry)
 	struct wire_reader reader = wire_reader_make(bytes);
 	struct store_entry entry;
 
-	/* The lists are left alone: half a kilobyte that few kinds look at. */
-	memset(&entry, 0, offsetof(struct store_entry, expired));
+	memset(&entry, 0, STORE_ENTRY_PLAIN);
 
 	entry.kind = (enum store_entry_kind)wire_u8(&reader);
 	if (wire_u8(&reader) != 0) {
@@ -209,7 +208,7 @@ bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry)
 		return false;
 	}
 
-	memcpy(ret_entry, &entry, offsetof(struct store_entry, expired));
+	memcpy(ret_entry, &entry, STORE_ENTRY_PLAIN);
 	if (entry.kind == STORE_ENTRY_MEMBERS) {
 		take_addresses(&reader, ret_entry);
 	}
