@@ -160,11 +160,11 @@ static bool is_in_order(struct paxos_core *core, struct paxos_desk *desk,
 
 /* OK: it is new and may be proposed. Else that is the answer; OVERLOADED: ask again. */
 static enum store_answer check_session(struct paxos_core *core, struct paxos_desk *desk,
+                                       const struct store_session *session,
                                        const struct proto_request *request,
                                        struct store_result *ret_kept, bool *ret_has_kept)
 {
 	const struct proto_head *head = &request->head;
-	const struct store_session *session = store_session(core->store, head->session);
 
 	if (session == NULL) {
 		return STORE_NO_SESSION;
@@ -242,6 +242,7 @@ static void on_write(struct paxos_core *core, struct paxos_desk *desk,
                      const struct proto_request *request)
 {
 	const struct proto_head *head = &request->head;
+	const struct store_session *session;
 	struct paxos_pending *pending;
 	struct store_result kept;
 	bool has_kept = false;
@@ -266,7 +267,8 @@ static void on_write(struct paxos_core *core, struct paxos_desk *desk,
 		}
 		return;
 	}
-	answer = check_session(core, desk, request, &kept, &has_kept);
+	session = store_session(core->store, head->session);
+	answer = check_session(core, desk, session, request, &kept, &has_kept);
 	if (has_kept) {
 		core->counted.duplicates++;
 		send_result(core, desk, address, head, request->verb, &kept, 0);
@@ -277,7 +279,7 @@ static void on_write(struct paxos_core *core, struct paxos_desk *desk,
 		refuse(core, desk, address, head, request->verb, answer);
 		return;
 	}
-	paxos_alive_touch(core, &desk->alive, store_session(core->store, head->session));
+	paxos_alive_touch(core, &desk->alive, session);
 	propose_request(core, desk, leader, address, request, answer == STORE_DISK_FULL);
 }
 

@@ -38,6 +38,8 @@ void store_session_key(uint64_t id, uint8_t key[STORE_SESSION_KEY_SIZE]);
 struct store_sessions {
 	struct store_node *root;
 	uint32_t count;
+	const struct store_item
+		*last; /* changed last, or NULL; for the writer, who needs it again */
 };
 
 /* What a number means to a session. */
@@ -48,7 +50,7 @@ enum store_turn {
 	STORE_TURN_WINDOW /* too far ahead */
 };
 
-/* The session, or NULL. Good until the next change. */
+/* The session, or NULL. Good until the next change. The writer's. */
 const struct store_session *store_sessions_find(const struct store_sessions *sessions, uint64_t id);
 
 /* The first with id > after, or NULL. Good until the next change. */

@@ -170,6 +170,54 @@ static void test_closed_and_expired_sessions_are_gone(void **state)
 	fixture_end(&fixture);
 }
 
+/* A store keeps at hand which session changed last. */
+static void test_one_session_is_never_taken_for_another(void **state)
+{
+	struct store_entry close = {.kind = STORE_ENTRY_CLOSE, .number = 2, .first_unanswered = 1};
+	struct fixture fixture;
+	uint64_t ids[3];
+
+	(void)state;
+	fixture_begin(&fixture);
+	for (unsigned i = 0; i < 3; i++) {
+		ids[i] = fixture_open(&fixture, 10 + i).session;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(fixture_request(&fixture, ids[i], 1, 1, set("v")).answer,
+		                 STORE_OK);
+		for (unsigned k = 0; k < 3; k++) {
+			assert_int_equal(store_session(fixture.store, ids[k])->id, ids[k]);
+			assert_int_equal(store_session(fixture.store, ids[k])->answered, k <= i);
+		}
+	}
+	close.session = ids[2];
+	assert_int_equal(fixture_apply(&fixture, &close).answer, STORE_OK);
+	assert_null(store_session(fixture.store, ids[2]));
+	assert_int_equal(fixture_request(&fixture, ids[2], 3, 1, set("v")).answer,
+	                 STORE_NO_SESSION);
+	assert_int_equal(store_session(fixture.store, ids[1])->id, ids[1]);
+	fixture_end(&fixture);
+}
+
+static void test_keys_of_sessions_order_as_their_ids_do(void **state)
+{
+	uint8_t key[STORE_SESSION_KEY_SIZE];
+	struct prng prng;
+
+	(void)state;
+	prng_init(&prng, 7);
+	for (unsigned i = 0; i < 1000; i++) {
+		const uint64_t id = prng_next(&prng) >> i % 64;
+
+		store_session_key(id, key);
+		for (unsigned at = 0; at < STORE_SESSION_KEY_SIZE; at++) {
+			const unsigned shift = 6 * (STORE_SESSION_KEY_SIZE - 1 - at);
+
+			assert_int_equal(key[at], '0' + (id >> shift & 63));
+		}
+	}
+}
+
 static void test_close_obeys_the_window_like_any_request(void **state)
 {
 	struct store_entry close = {.kind = STORE_ENTRY_CLOSE, .session = 1, .number = 1};
@@ -309,6 +357,8 @@ int main(void)
 		cmocka_unit_test(test_base_rises_by_the_first_unanswered_alone),
 		cmocka_unit_test(test_window_is_64_numbers),
 		cmocka_unit_test(test_closed_and_expired_sessions_are_gone),
+		cmocka_unit_test(test_one_session_is_never_taken_for_another),
+		cmocka_unit_test(test_keys_of_sessions_order_as_their_ids_do),
 		cmocka_unit_test(test_close_obeys_the_window_like_any_request),
 		cmocka_unit_test(test_sessions_are_bounded),
 		cmocka_unit_test(test_random_requests_have_one_effect_each),
