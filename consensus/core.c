@@ -495,6 +495,11 @@ uint64_t paxos_core_own_vote(const struct paxos_core *core)
 	return paxos_core_is_accepted(core) ? core->durable_length : 0;
 }
 
+void paxos_core_ahead(const struct paxos_core *core, uint64_t index)
+{
+	store_apply_ahead(core->store, paxos_log_entry(&core->log, index));
+}
+
 void paxos_core_apply(struct paxos_core *core, struct store_entry *ret_entry,
                       struct store_result *ret_result)
 {

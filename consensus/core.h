@@ -211,6 +211,9 @@ bool paxos_core_is_accepted(const struct paxos_core *core);
 /* The length of the log that counts as the own vote in `accepted`. */
 uint64_t paxos_core_own_vote(const struct paxos_core *core);
 
+/* Asks for what applying the entry at `index`, which is there, will look at. */
+void paxos_core_ahead(const struct paxos_core *core, uint64_t index);
+
 /*
  * Applies entry decided + 1 and counts it as decided. The caller knows that it is, and that it
  * is durable here. ret_entry borrows from the log; ret_entry->kind is 0 if it made no sense.

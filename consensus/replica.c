@@ -18,8 +18,9 @@
 #include "store/base/mutant.h"
 
 enum {
-	APPLY_MAX = 4096
-}; /* entries applied in one turn */
+	APPLY_MAX = 4096,
+	AHEAD = 3, /* entries: a miss takes less than it takes to apply them */
+};                 /* entries applied in one turn */
 
 int paxos_replica_new(struct paxos_replica **ret_replica, const struct paxos_config *config,
                       struct store *store)
@@ -329,6 +330,9 @@ static void apply(struct paxos_replica *replica)
 		struct store_result result = {0};
 		struct store_entry entry;
 
+		if (core->decided + AHEAD <= target) {
+			paxos_core_ahead(core, core->decided + AHEAD);
+		}
 		paxos_core_apply(core, &entry, &result);
 		paxos_desk_applied(core, &replica->desk, core->decided, &entry, &result);
 		paxos_upkeep_applied(core, &replica->upkeep);

@@ -504,6 +504,18 @@ static void count(_Atomic uint64_t *counter)
 	                      memory_order_relaxed);
 }
 
+void store_apply_ahead(const struct store *store, struct slice bytes)
+{
+	const struct slice path = store_entry_path(bytes);
+	const struct store_item *item =
+		path.size != 0 ? store_tree_guess(store->state.files, path) : NULL;
+
+	if (item != NULL) {
+		__builtin_prefetch(&item->block, 1);
+		__builtin_prefetch((const char *)&item->block + STORE_LINE, 1);
+	}
+}
+
 void store_apply(struct store *store, uint64_t index, const struct store_entry *entry,
                  struct store_result *ret_result)
 {

@@ -8,6 +8,7 @@
 enum {
 	TIME_OFFSET = 2, /* behind kind and flags */
 	HEAD_SIZE = 10,
+	REQUEST_SIZE = 24, /* session and numbers */
 };
 
 static void put_request(struct wire_writer *writer, const struct store_entry *entry)
@@ -217,6 +218,18 @@ bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry)
 	}
 	must(wire_done(&reader));
 	return true;
+}
+
+struct slice store_entry_path(struct slice bytes)
+{
+	const size_t at = HEAD_SIZE + REQUEST_SIZE + STORE_OP_PATH;
+	struct wire_reader reader;
+
+	if (bytes.size < at || bytes.data[0] != STORE_ENTRY_OP) {
+		return slice_make(NULL, 0);
+	}
+	reader = wire_reader_make(slice_make(bytes.data + at, bytes.size - at));
+	return wire_bytes(&reader, wire_u16(&reader));
 }
 
 void store_entry_stamp(void *memory, size_t size, uint64_t time_ns)

@@ -75,6 +75,9 @@ size_t store_entry_encode(const struct store_entry *entry, void *memory, size_t 
 /* Reads an entry that borrows from `bytes`. False, and nothing written, if it makes no sense. */
 bool store_entry_decode(struct slice bytes, struct store_entry *ret_entry);
 
+/* The path of an encoded OP, taken for good; empty for what is another entry, or none. */
+struct slice store_entry_path(struct slice bytes);
+
 /* Writes a new time into an encoded entry. */
 void store_entry_stamp(void *memory, size_t size, uint64_t time_ns);
 

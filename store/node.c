@@ -134,6 +134,14 @@ unsigned store_node_child(const struct store_node *node, struct slice key)
 	return store_node_search(node, 1, key, true) - 1;
 }
 
+unsigned store_node_guess(const struct store_node *node, struct slice key)
+{
+	if (node->count == 0 || key.size < node->prefix) {
+		return 0;
+	}
+	return heads_below(node->heads, node->count, store_node_head(key, node->prefix));
+}
+
 void store_node_prefetch(const struct store_node *node)
 {
 	const char *bytes = (const char *)node;

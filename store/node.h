@@ -89,6 +89,9 @@ unsigned store_node_search(const struct store_node *node, unsigned from, struct 
 /* The index of the child around `key`. */
 unsigned store_node_child(const struct store_node *node, struct slice key);
 
+/* Where a key is likely to stand in a leaf, by heads alone; not a look at any item. */
+unsigned store_node_guess(const struct store_node *node, struct slice key);
+
 /* Asks for what a search will look at. */
 void store_node_prefetch(const struct store_node *node);
 

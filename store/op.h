@@ -40,6 +40,10 @@ enum store_condition {
 	STORE_IF_AT_MOST = 2, /* file's revision <= rev; 0 = must be absent, -1 = whatever stands */
 };
 
+enum {
+	STORE_OP_PATH = 11, /* where the size of the path stands in an encoded operation */
+};
+
 #define STORE_REV_ANY ((store_rev_t)-1)
 
 enum store_op_flags {

@@ -73,6 +73,12 @@ void store_free(struct store *store);
 /* --- writer ----------------------------------------------------------------------------- */
 
 /*
+ * Asks the processor for what applying this encoded entry will look at, and changes nothing.
+ * Worth it a few entries ahead; what makes no sense does no harm.
+ */
+void store_apply_ahead(const struct store *store, struct slice bytes);
+
+/*
  * Applies one entry. `index` is one above the last applied one (must). The entry is borrowed.
  * Every outcome is an answer; cannot fail. ret_result is written for OP, OPEN, CLOSE.
  *

@@ -41,6 +41,18 @@ const struct store_item *store_tree_get(const struct store_node *root, struct sl
 	return node->items[index];
 }
 
+const struct store_item *store_tree_guess(const struct store_node *root, struct slice key)
+{
+	const struct store_node *node = root;
+	unsigned index;
+
+	while (node != NULL && node->level != 0) {
+		node = node->children[store_node_child(node, key)];
+	}
+	index = node != NULL ? store_node_guess(node, key) : 0;
+	return node != NULL && index < node->count ? node->items[index] : NULL;
+}
+
 const struct store_item *store_tree_find(const struct store_node *root, struct slice key,
                                          struct store_place *ret_place)
 {

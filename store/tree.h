@@ -33,6 +33,12 @@ const struct store_item *store_tree_get(const struct store_node *root, struct sl
 void store_tree_around(const struct store_node *root, struct slice key,
                        const struct store_item **ret_before, const struct store_item **ret_at);
 
+/*
+ * The item that a key is likely to have, or NULL: to be asked for ahead (__builtin_prefetch) of a
+ * search that will look at it. The item itself is not looked at.
+ */
+const struct store_item *store_tree_guess(const struct store_node *root, struct slice key);
+
 /* A place in one root, between items or at their end. Good as long as the root. */
 struct store_place {
 	const struct store_node *nodes[STORE_TREE_HEIGHT_MAX];

@@ -53,6 +53,12 @@ static void test_operation_comes_back(void **state)
 	assert_true(out.op.rev == -1);
 	assert_true(slice_equal(out.op.path, slice_text("/a/b")));
 	assert_true(slice_equal(out.op.value, slice_text("value")));
+	assert_true(slice_equal(store_entry_path(slice_make(memory, size)), out.op.path));
+	for (size_t cut = 0; cut < 10 + 24 + 11 + 2 + 4; cut++) {
+		assert_int_equal(store_entry_path(slice_make(memory, cut)).size, 0);
+	}
+	memory[0] = STORE_ENTRY_TXN;
+	assert_int_equal(store_entry_path(slice_make(memory, size)).size, 0);
 }
 
 static void test_largest_entry_fits_and_its_memory_is_checked(void **state)

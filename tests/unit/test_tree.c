@@ -213,7 +213,12 @@ static void look(const struct store_node *root, const struct model *model, struc
 	const unsigned i = model_find(model, key, &found);
 	const struct store_item *item = store_tree_get(root, key);
 
+	const struct store_item *guess = store_tree_guess(root, key);
+
 	assert_int_equal(item != NULL, found);
+	/* The first in its leaf that begins alike. */
+	assert_true(!found ||
+	            (guess != NULL && store_path_compare(store_item_key(guess), key) <= 0));
 	store_tree_around(root, key, &before, &at);
 	assert_int_equal(before != NULL, i > 0);
 	assert_int_equal(at != NULL, i < model->count);
@@ -331,7 +336,11 @@ static void test_keys_in_order_fill_the_leaves(void **state)
 	assert_int_equal(fixture.root->level, 2);
 	for (unsigned i = 0; i < 4000; i++) {
 		const int size = snprintf(text, sizeof(text), "/a/%08u", i);
+		const struct slice key = slice_make(text, (size_t)size);
 
+		/* Eight bytes tell all of them apart. */
+		assert_ptr_equal(store_tree_guess(fixture.root, key),
+		                 store_tree_get(fixture.root, key));
 		assert_true(take(&fixture, slice_make(text, (size_t)size)));
 		assert_false(take(&fixture, slice_make(text, (size_t)size)));
 		if (fixture.root != NULL) {
