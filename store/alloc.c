@@ -87,7 +87,7 @@ void store_alloc_free(struct store_alloc *alloc)
 void *store_alloc_take(struct store_alloc *alloc, size_t size)
 {
 	const uint64_t bytes = atomic_load_explicit(&alloc->bytes, memory_order_relaxed);
-	const size_t rounded = nallocx(size, alloc->flags);
+	const size_t rounded = store_alloc_round(size);
 	void *memory;
 
 	must(size > 0);
@@ -101,24 +101,22 @@ void *store_alloc_take(struct store_alloc *alloc, size_t size)
 	return memory;
 }
 
-void store_alloc_give(struct store_alloc *alloc, void *memory)
+void store_alloc_give(struct store_alloc *alloc, void *memory, size_t size)
 {
 	const uint64_t bytes = atomic_load_explicit(&alloc->bytes, memory_order_relaxed);
-	size_t size;
+	const size_t rounded = store_alloc_round(size);
 
 	if (memory == NULL) {
 		return;
 	}
-	size = sallocx(memory, alloc->flags);
-	must(size <= bytes);
-	atomic_store_explicit(&alloc->bytes, bytes - size, memory_order_relaxed);
+	must(rounded <= bytes);
+	atomic_store_explicit(&alloc->bytes, bytes - rounded, memory_order_relaxed);
 	sdallocx(memory, size, alloc->flags);
 }
 
-size_t store_alloc_size(const void *memory)
+size_t store_alloc_round(size_t size)
 {
-	must(memory != NULL);
-	return sallocx(memory, 0);
+	return nallocx(size, 0);
 }
 
 uint64_t store_alloc_room(const struct store_alloc *alloc)

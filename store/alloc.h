@@ -33,11 +33,11 @@ void store_alloc_free(struct store_alloc *alloc);
  */
 void *store_alloc_take(struct store_alloc *alloc, size_t size);
 
-/* Gives back what was taken. NULL is fine. */
-void store_alloc_give(struct store_alloc *alloc, void *memory);
+/* Gives back what was taken: `size` is as asked for, or as it is counted. NULL is fine. */
+void store_alloc_give(struct store_alloc *alloc, void *memory, size_t size);
 
-/* The size of what was taken, as the cap counts it. */
-size_t store_alloc_size(const void *memory);
+/* What the cap counts for `size` bytes: from 16 on a multiple of 16. 0 if nobody has so much. */
+size_t store_alloc_round(size_t size);
 
 /* What may still be taken before the cap is reached. */
 uint64_t store_alloc_room(const struct store_alloc *alloc);

@@ -3,11 +3,14 @@
 #include "store/alloc.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "store/base/check.h"
+
+enum {
+	ROUND = 16,
+};
 
 struct store_alloc {
 	_Atomic uint64_t bytes; /* one writer */
@@ -39,39 +42,36 @@ void store_alloc_free(struct store_alloc *alloc)
 void *store_alloc_take(struct store_alloc *alloc, size_t size)
 {
 	const uint64_t bytes = atomic_load_explicit(&alloc->bytes, memory_order_relaxed);
+	const size_t rounded = store_alloc_round(size);
 	void *memory;
 
 	must(size > 0);
-	if (size > alloc->bytes_max || bytes > alloc->bytes_max - size) {
+	if (rounded == 0 || rounded > alloc->bytes_max || bytes > alloc->bytes_max - rounded) {
 		return NULL;
 	}
 	memory = malloc(size);
 	if (memory != NULL) {
-		atomic_store_explicit(&alloc->bytes, bytes + malloc_usable_size(memory),
-		                      memory_order_relaxed);
+		atomic_store_explicit(&alloc->bytes, bytes + rounded, memory_order_relaxed);
 	}
 	return memory;
 }
 
-void store_alloc_give(struct store_alloc *alloc, void *memory)
+void store_alloc_give(struct store_alloc *alloc, void *memory, size_t size)
 {
 	const uint64_t bytes = atomic_load_explicit(&alloc->bytes, memory_order_relaxed);
-	size_t size;
+	const size_t rounded = store_alloc_round(size);
 
 	if (memory == NULL) {
 		return;
 	}
-	size = store_alloc_size(memory);
-	must(size <= bytes);
-	atomic_store_explicit(&alloc->bytes, bytes - size, memory_order_relaxed);
+	must(rounded <= bytes);
+	atomic_store_explicit(&alloc->bytes, bytes - rounded, memory_order_relaxed);
 	free(memory);
 }
 
-size_t store_alloc_size(const void *memory)
+size_t store_alloc_round(size_t size)
 {
-	must(memory != NULL);
-	/* glibc takes it without const, and only reads. */
-	return malloc_usable_size((void *)(uintptr_t)memory);
+	return size <= SIZE_MAX / 2 ? (size + ROUND - 1) & ~(size_t)(ROUND - 1) : 0;
 }
 
 uint64_t store_alloc_room(const struct store_alloc *alloc)

@@ -57,10 +57,10 @@ static void **slot_of(const struct store_events *events, store_rev_t revision)
 /* What an event costs as long as it is in the ring. */
 static uint64_t cost_of(const struct entry *entry)
 {
-	uint64_t cost = store_alloc_size(entry);
+	uint64_t cost = store_block_size(&entry->block);
 
 	if (entry->former != NULL) {
-		cost += store_alloc_size(entry->former);
+		cost += store_block_size(&entry->former->block);
 	}
 	if (entry->event.kind == STORE_EVENT_DELETE) {
 		cost += sizeof(struct store_item) + entry->event.path.size + GONE_SHARE;

@@ -10,6 +10,8 @@ enum {
 };
 
 static_assert(offsetof(struct store_node, children) <= 1024, "a leaf fits its size class");
+static_assert(2 * (STORE_KEY_SIZE_MAX + STORE_VALUE_SIZE_MAX) <= STORE_BLOCK_SIZE_MAX,
+              "a block can tell the size of an item");
 
 /* --- keys ------------------------------------------------------------------------------------ */
 

@@ -4,6 +4,8 @@
 #include "store/base/check.h"
 #include "store/base/mutant.h"
 
+#define STAMP_MAX (((uint64_t)1 << STORE_STAMP_BITS) - 1)
+
 void store_reclaim_init(struct store_reclaim *reclaim, struct store_alloc *alloc, uint64_t batch)
 {
 	must(alloc != NULL);
@@ -12,13 +14,16 @@ void store_reclaim_init(struct store_reclaim *reclaim, struct store_alloc *alloc
 
 void *store_reclaim_take(struct store_reclaim *reclaim, size_t size)
 {
+	const size_t rounded = store_alloc_round(size);
 	struct store_block *block;
 
 	must(size >= sizeof(*block));
+	must(rounded <= STORE_BLOCK_SIZE_MAX);
 	block = store_alloc_take(reclaim->alloc, size);
 	must(block != NULL);
 	block->next = NULL;
-	block->stamp = reclaim->batch;
+	block->stamp = reclaim->batch & STAMP_MAX;
+	block->units = (uint16_t)(rounded / STORE_BLOCK_UNIT);
 	return block;
 }
 
@@ -37,7 +42,7 @@ void store_reclaim_list(struct store_reclaim *reclaim, struct store_block *block
 		return;
 	}
 	must(block->next == NULL);
-	block->stamp = reclaim->wanted + 1;
+	block->stamp = (reclaim->wanted + 1) & STAMP_MAX;
 	if (reclaim->first == NULL) {
 		reclaim->first = block;
 	} else {
@@ -45,12 +50,12 @@ void store_reclaim_list(struct store_reclaim *reclaim, struct store_block *block
 	}
 	reclaim->last = block;
 	reclaim->fresh++;
-	count_waiting(reclaim, store_alloc_size(block));
+	count_waiting(reclaim, store_block_size(block));
 }
 
 void store_reclaim_give(struct store_reclaim *reclaim, struct store_block *block)
 {
-	store_alloc_give(reclaim->alloc, block);
+	store_alloc_give(reclaim->alloc, block, store_block_size(block));
 }
 
 uint64_t store_reclaim_publish(struct store_reclaim *reclaim)
@@ -60,6 +65,7 @@ uint64_t store_reclaim_publish(struct store_reclaim *reclaim)
 	}
 	reclaim->listed = reclaim->fresh;
 	reclaim->fresh = 0;
+	must(reclaim->batch < STAMP_MAX); /* `wanted` is never ahead of it */
 	reclaim->batch++;
 	must(reclaim->passed <= reclaim->wanted);
 	return reclaim->wanted;
@@ -79,7 +85,7 @@ void store_reclaim_collect(struct store_reclaim *reclaim, uint64_t oldest, uint6
 		must(block->stamp <= reclaim->wanted);
 		__builtin_prefetch(block->next, 1); /* NULL does no harm */
 		reclaim->first = block->next;
-		count_waiting(reclaim, (uint64_t)0 - store_alloc_size(block));
+		count_waiting(reclaim, (uint64_t)0 - store_block_size(block));
 		store_reclaim_give(reclaim, block);
 	}
 }

@@ -28,10 +28,17 @@
 
 #include "store/alloc.h"
 
+enum {
+	STORE_STAMP_BITS = 48, /* 89 years of 100,000 batches in a second */
+	STORE_BLOCK_UNIT = 16, /* bytes */
+	STORE_BLOCK_SIZE_MAX = STORE_BLOCK_UNIT * ((1 << (64 - STORE_STAMP_BITS)) - 1),
+};
+
 /* First in everything that is taken here. */
 struct store_block {
 	struct store_block *next; /* in line; used by the writer alone */
-	uint64_t stamp;
+	uint64_t stamp : STORE_STAMP_BITS;
+	uint64_t units : 64 - STORE_STAMP_BITS; /* its size: asking the allocator costs a search */
 };
 
 struct store_reclaim {
@@ -51,6 +58,12 @@ void store_reclaim_init(struct store_reclaim *reclaim, struct store_alloc *alloc
 
 /* A block of this batch. Does not fail; see above. Everything but the block is not set. */
 void *store_reclaim_take(struct store_reclaim *reclaim, size_t size);
+
+/* What the block takes, as the cap counts it. */
+static inline size_t store_block_size(const struct store_block *block)
+{
+	return (size_t)block->units * STORE_BLOCK_UNIT;
+}
 
 /* True if no reader has seen the block: it may be changed in place. */
 static inline bool store_reclaim_owns(const struct store_reclaim *reclaim,

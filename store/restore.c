@@ -55,13 +55,16 @@ struct store_restore {
 	uint8_t piece[SNAPSHOT_PIECE_MAX];
 };
 
+/* What is taken, so that the struct can be aligned within. */
+#define MEMORY_SIZE (sizeof(struct store_restore) + _Alignof(XXH3_state_t))
+
 int store_restore_begin(struct store *store, struct store_restore **ret_restore)
 {
 	struct store_restore *restore;
 	uintptr_t address;
 	void *memory;
 
-	memory = store_alloc_take(store->alloc, sizeof(*restore) + _Alignof(XXH3_state_t));
+	memory = store_alloc_take(store->alloc, MEMORY_SIZE);
 	if (memory == NULL) {
 		return -ENOMEM;
 	}
@@ -375,7 +378,7 @@ static void discard(struct store_restore *restore)
 	store_tree_list(&restore->state.owned, &restore->reclaim);
 	store_tree_list(&restore->state.sessions.root, &restore->reclaim);
 	must(store_reclaim_waiting(&restore->reclaim) == 0);
-	store_alloc_give(alloc, restore->memory);
+	store_alloc_give(alloc, restore->memory, MEMORY_SIZE);
 }
 
 int store_restore_end(struct store *store, struct store_restore *restore)
@@ -396,7 +399,7 @@ int store_restore_end(struct store *store, struct store_restore *restore)
 	if (mutant(15)) {
 		store->state.sessions = (struct store_sessions){0};
 	}
-	store_alloc_give(store->alloc, restore->memory);
+	store_alloc_give(store->alloc, restore->memory, MEMORY_SIZE);
 	store_state_publish(store);
 	store_state_collect(store);
 	return 0;

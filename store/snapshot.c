@@ -52,6 +52,9 @@ struct store_snapshot {
 	void *memory; /* what was taken; the struct is aligned within */
 };
 
+/* What is taken, so that the struct can be aligned within. */
+#define MEMORY_SIZE (sizeof(struct store_snapshot) + _Alignof(XXH3_state_t))
+
 static void stream_init(struct stream *stream, const struct store_root *root)
 {
 	/* The piece itself is not cleared: 33 KiB that are written before they are read. */
@@ -181,7 +184,7 @@ int store_snapshot_open(struct store *store, struct store_snapshot **ret_snapsho
 	uintptr_t address;
 	void *memory;
 
-	memory = store_alloc_take(store->alloc, sizeof(*snapshot) + _Alignof(XXH3_state_t));
+	memory = store_alloc_take(store->alloc, MEMORY_SIZE);
 	if (memory == NULL) {
 		return -ENOMEM;
 	}
@@ -191,7 +194,7 @@ int store_snapshot_open(struct store *store, struct store_snapshot **ret_snapsho
 	snapshot->memory = memory;
 	snapshot->root = store_state_pin(store);
 	if (snapshot->root == NULL) {
-		store_alloc_give(store->alloc, memory);
+		store_alloc_give(store->alloc, memory, MEMORY_SIZE);
 		return -EBUSY;
 	}
 	stream_init(&snapshot->stream, snapshot->root);
@@ -205,7 +208,7 @@ void store_snapshot_close(struct store *store, struct store_snapshot *snapshot)
 		return;
 	}
 	store_state_unpin(store, snapshot->root);
-	store_alloc_give(store->alloc, snapshot->memory);
+	store_alloc_give(store->alloc, snapshot->memory, MEMORY_SIZE);
 }
 
 uint64_t store_snapshot_index(const struct store_snapshot *snapshot)

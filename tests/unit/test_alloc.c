@@ -35,7 +35,7 @@ static void check_and_give(struct store_alloc *alloc, struct block *block)
 	for (size_t i = 0; i < block->size; i++) {
 		assert_int_equal(block->memory[i], block->pattern);
 	}
-	store_alloc_give(alloc, block->memory);
+	store_alloc_give(alloc, block->memory, block->size);
 	*block = (struct block){0};
 }
 
@@ -44,7 +44,7 @@ static void turn(struct store_alloc *alloc, struct prng *prng, struct block *blo
 	size_t size;
 
 	if (block->memory != NULL) {
-		*sum -= store_alloc_size(block->memory);
+		*sum -= store_alloc_round(block->size);
 		check_and_give(alloc, block);
 		return;
 	}
@@ -56,11 +56,13 @@ static void turn(struct store_alloc *alloc, struct prng *prng, struct block *blo
 		return;
 	}
 	assert_int_equal((uintptr_t)block->memory % (size < 16 ? 8 : 16), 0);
-	assert_true(store_alloc_size(block->memory) >= size);
+	assert_true(store_alloc_round(size) >= size);
+	assert_true(store_alloc_round(store_alloc_round(size)) == store_alloc_round(size));
+	assert_int_equal(store_alloc_round(size) % (size < 16 ? 8 : 16), 0);
 	block->size = size;
 	block->pattern = (uint8_t)prng_next(prng);
 	memset(block->memory, block->pattern, size);
-	*sum += store_alloc_size(block->memory);
+	*sum += store_alloc_round(size);
 }
 
 static void run(uint64_t seed)
@@ -119,13 +121,13 @@ static void test_cap_is_never_passed(void **state)
 	assert_true(count > CAP / 4096 - 8);
 	assert_true(count <= CAP / 4096);
 	assert_true(store_alloc_bytes(alloc) <= CAP);
-	store_alloc_give(alloc, blocks[--count]);
+	store_alloc_give(alloc, blocks[--count], 4090);
 	blocks[count] = store_alloc_take(alloc, 4090);
 	assert_non_null(blocks[count++]);
 	while (count > 0) {
-		store_alloc_give(alloc, blocks[--count]);
+		store_alloc_give(alloc, blocks[--count], 4090);
 	}
-	store_alloc_give(alloc, NULL);
+	store_alloc_give(alloc, NULL, 0);
 	store_alloc_free(alloc);
 	store_alloc_free(NULL);
 }
@@ -142,7 +144,7 @@ static void test_two_have_a_cap_each(void **state)
 	assert_non_null(all);
 	assert_int_equal(store_alloc_bytes(other), 0);
 	assert_int_equal(store_alloc_room(other), CAP);
-	store_alloc_give(one, all);
+	store_alloc_give(one, all, CAP - 64 * 1024);
 	store_alloc_free(one);
 	store_alloc_free(other);
 }
