@@ -608,6 +608,13 @@ bool checker_remembers(const struct checker *checker, uint32_t voters, unsigned 
 	return paxos_is_majority(left, voters);
 }
 
+uint32_t checker_voters(const struct checker *checker)
+{
+	const struct store_members *members = store_members(checker->store);
+
+	return members->configuration == 0 ? checker->founders : members->voters;
+}
+
 static bool may_lose(const struct checker *checker, uint32_t voters, unsigned node)
 {
 	return !paxos_has(voters, node) || checker_remembers(checker, voters, node);

@@ -138,6 +138,9 @@ void checker_turned(struct checker *checker, uint64_t now_ns, unsigned node,
 void checker_reread(struct checker *checker, uint64_t now_ns, unsigned node,
                     const struct paxos_replica *replica);
 
+/* Who votes, as far as anybody knows. */
+uint32_t checker_voters(const struct checker *checker);
+
 /*
  * Mode memory: true if the cluster can afford that this server loses its memory now: a minority at
  * most may be without, of the present configuration, and of the former one as long as the present

@@ -46,9 +46,7 @@ static bool may_impair(const struct world *world, unsigned node)
 
 static uint32_t voters(const struct world *world)
 {
-	const struct store_members *members = store_members(world->stage.checker.store);
-
-	return members->configuration == 0 ? world->options.server.paxos.founders : members->voters;
+	return checker_voters(&world->stage.checker);
 }
 
 /* No change is under way, and all who vote are there. Who joins lacks what others have heard. */

@@ -576,8 +576,10 @@ static void change_members(struct plan *plan, struct world *world)
 	const unsigned asked = (unsigned)prng_below(&plan->prng, world_servers(world));
 	const unsigned some = 1 + (unsigned)prng_below(&plan->prng, 2);
 	const uint64_t kind = between(plan, 0, 5);
+	const uint64_t now_ns = world->stage.now_ns;
 	struct paxos_change change = {.is_even = prng_chance(&plan->prng, 1, 3)};
-	uint64_t deadline_ns;
+	struct changes changes = world->stage.changes;
+	uint64_t deadline_ns, until_ns;
 	uint32_t voters;
 
 	if (!world->servers[asked].is_up || members->configuration == 0 ||
@@ -595,20 +597,24 @@ static void change_members(struct plan *plan, struct world *world)
 		return;
 	}
 	voters = (members->voters & ~change.remove) | (change.as_learners ? 0 : change.add);
-	if (!paxos_is_majority(voters & ~world->stage.impaired, voters) ||
+	if (!changes_put(&changes, now_ns, voters & ~members->voters, change.remove, UINT64_MAX) ||
+	    !changes_leave_majority(&changes, &world->stage.checker, now_ns, world->stage.impaired,
+	                            STORE_NODES_MAX) ||
 	    (world->options.server.paxos.durability == PAXOS_MEMORY &&
 	     !checker_remembers(&world->stage.checker, voters, STORE_NODES_MAX))) {
 		return; /* what the rest can mend shall not be left to the one that is hurt */
 	}
 	plan->counts[PLAN_CHANGE]++;
 	deadline_ns = plan->heartbeat_ns * between(plan, 10, 100);
+	until_ns = now_ns + 2 * deadline_ns; /* its clock may go slower than true time */
+	changes.asked[changes.count - 1].until_ns = until_ns;
+	world->stage.changes = changes;
 	if (change.remove != 0) {
-		world->stage.removing_ns = world->stage.now_ns + 2 * deadline_ns;
+		world->stage.removing_ns = until_ns;
 	}
 	world_change(world, asked, &change, deadline_ns);
-	/* Its clock may go slower than true time. */
-	if (world->stage.changing_ns < world->stage.now_ns + 2 * deadline_ns) {
-		world->stage.changing_ns = world->stage.now_ns + 2 * deadline_ns;
+	if (world->stage.changing_ns < until_ns) {
+		world->stage.changing_ns = until_ns;
 	}
 }
 

@@ -8,7 +8,9 @@
  * against. Threads: one.
  */
 
+#include "consensus/quorum.h"
 #include "store/base/prng.h"
+#include "tests/sim/changes.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/net.h"
@@ -26,8 +28,9 @@ struct stage {
 	struct ledger ledger;
 	struct checker checker;
 	struct watchbook watchbook;
-	uint32_t impaired;    /* set: servers that lack something of what they stood by */
-	bool harms;           /* more may be made so; a minority at most */
+	uint32_t impaired; /* set: servers that lack something of what they stood by */
+	bool harms;        /* more may be made so; a minority at most */
+	struct changes changes;
 	uint64_t changing_ns; /* until then a change of the members that was asked for may begin */
 	uint64_t removing_ns; /* until then voters may be removed, and nothing is impaired */
 	uint64_t helixes;     /* all of them were, each in another place */
@@ -37,7 +40,9 @@ struct stage {
 static inline bool stage_may_impair(const struct stage *stage, unsigned node)
 {
 	return stage->harms && stage->now_ns >= stage->removing_ns &&
-	       checker_may_impair(&stage->checker, stage->impaired, node);
+	       checker_may_impair(&stage->checker, stage->impaired, node) &&
+	       changes_leave_majority(&stage->changes, &stage->checker, stage->now_ns,
+	                              stage->impaired | paxos_bit(node), node);
 }
 
 /* Kind of a datagram for the scroll: kind of datagram x 256 + kind of peer message. */

@@ -537,8 +537,7 @@ bool world_agrees(const struct world *world)
 {
 	const struct checker *checker = &world->stage.checker;
 	const struct store_members *members = store_members(checker->store);
-	const uint32_t voters = members->configuration == 0 ? world->options.server.paxos.founders
-	                                                    : members->voters;
+	const uint32_t voters = checker_voters(checker);
 
 	if (!world_has_leader(world) || checker->applied != checker->decided) {
 		return false;
