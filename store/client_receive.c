@@ -188,8 +188,12 @@ static bool on_message(struct client *client, uint64_t now_ns, unsigned server, 
 	if (answer.store_revision > client->seen) {
 		client->seen = answer.store_revision;
 	}
-	if (is_sample && slot->sends == 1 && answer.answer == STORE_OK) {
-		client_route_sample(&client->route, now_ns - slot->sent_ns);
+	if (is_sample && answer.answer == STORE_OK) {
+		if (slot->sends == 1) {
+			client_route_sample(&client->route, now_ns - slot->sent_ns);
+		} else if (slot->silences != 0) {
+			client_route_late(&client->route, now_ns - slot->asked_ns);
+		}
 	}
 	on_answer(client, now_ns, server, slot, &answer);
 	return true;

@@ -154,6 +154,7 @@ void client_route_sample(struct client_route *route, uint64_t round_trip_ns)
 	const uint64_t sample = round_trip_ns == 0 ? 1 : round_trip_ns;
 	uint64_t off;
 
+	route->late_ns = 0;
 	if (route->smooth_ns == 0) {
 		route->smooth_ns = sample;
 		route->variation_ns = sample / 2;
@@ -167,9 +168,17 @@ void client_route_sample(struct client_route *route, uint64_t round_trip_ns)
 	}
 }
 
+void client_route_late(struct client_route *route, uint64_t waited_ns)
+{
+	const uint64_t most_ns = waited_ns < route->max_ns ? waited_ns : route->max_ns;
+
+	route->late_ns = most_ns > route->late_ns ? most_ns : route->late_ns;
+}
+
 uint64_t client_route_timeout_ns(struct client_route *route, unsigned silences)
 {
-	const uint64_t ns = doubled(route, silences, route->max_ns);
+	const uint64_t alone_ns = doubled(route, silences, route->max_ns);
+	const uint64_t ns = alone_ns > route->late_ns ? alone_ns : route->late_ns;
 
 	return ns + prng_below(&route->prng, ns / 8 + 1);
 }

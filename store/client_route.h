@@ -42,6 +42,7 @@ struct client_route {
 	struct prng prng;                  /* of jitter */
 	uint64_t first_ns, min_ns, max_ns; /* of time-outs */
 	uint64_t smooth_ns, variation_ns;  /* of the round trip; 0 = not measured */
+	uint64_t late_ns;                  /* no time-out is shorter, until the next is measured */
 };
 
 /* `count` is 1 to CLIENT_ROUTE_SERVERS_MAX. The three times are left to the caller. */
@@ -75,6 +76,13 @@ bool client_route_is_silent(const struct client_route *route, uint64_t now_ns, u
 
 /* A round trip was measured. */
 void client_route_sample(struct client_route *route, uint64_t round_trip_ns);
+
+/*
+ * An answer came to what was sent more than once, first so long ago. Which of them it answers is
+ * not known, so nothing is measured; but if round trips have grown beyond the time-out, nothing
+ * would ever be again, as all is sent twice (Karn and Partridge 1987, section 4).
+ */
+void client_route_late(struct client_route *route, uint64_t waited_ns);
 
 /* How long to wait for an answer after `silences` time-outs of the same request; jittered. */
 uint64_t client_route_timeout_ns(struct client_route *route, unsigned silences);

@@ -76,6 +76,9 @@ void client_slot_send(struct client *client, uint64_t now_ns, struct client_slot
 	slot->sends++;
 	slot->repairs = 0;
 	slot->sent_ns = now_ns;
+	if (slot->silences == 0) {
+		slot->asked_ns = now_ns;
+	}
 	slot->due_ns = now_ns + hasten(client, slot,
 	                               client_route_timeout_ns(&client->route, slot->silences));
 	slot->state = CLIENT_SLOT_SENT;

@@ -51,6 +51,7 @@ struct client_slot {
 	bool owns; /* what it makes goes with the session */
 	uint64_t tag, context;
 	uint64_t submit_ns, deadline_ns, due_ns, sent_ns;
+	uint64_t asked_ns;                /* sent, and silence since, but for being sent again */
 	uint64_t session, secret, number; /* of the head */
 	unsigned server;                  /* last sent to */
 	uint32_t asked;                   /* bits of the servers it was ever sent to */

@@ -61,6 +61,7 @@ struct watcher_slot {
 	uint64_t version; /* of the page in parts */
 	uint64_t number;
 	uint64_t due_ns, sent_ns, left_ns;
+	uint64_t asked_ns;      /* when what is asked a second time was asked first */
 	store_rev_t next, last; /* what it wants; the revision of its last event */
 	store_rev_t oldest; /* the lowest that servers who said TOO_LATE keep; 0: none said so */
 	uint8_t glob[STORE_GLOB_SIZE_MAX];

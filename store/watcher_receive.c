@@ -229,8 +229,12 @@ static bool on_message(struct watcher *watcher, unsigned server, uint64_t cluste
 		watcher->seen = answer.store_revision;
 	}
 	if (is_whole && slot->state == WATCHER_ASKED && slot->server == server &&
-	    !slot->is_resent && answer.answer == STORE_OK) {
-		client_route_sample(&watcher->route, watcher->now_ns - slot->sent_ns);
+	    answer.answer == STORE_OK) {
+		if (slot->is_resent) {
+			client_route_late(&watcher->route, watcher->now_ns - slot->asked_ns);
+		} else {
+			client_route_sample(&watcher->route, watcher->now_ns - slot->sent_ns);
+		}
 	}
 	if (answer.answer == STORE_OK) {
 		return on_page(watcher, slot, server, &answer);

@@ -225,6 +225,9 @@ void watcher_slot_expect(struct watcher *watcher, struct watcher_slot *slot)
 	leave(watcher, slot);
 	slot->state = WATCHER_ASKED;
 	slot->sent_ns = watcher->now_ns;
+	if (!slot->is_resent) {
+		slot->asked_ns = watcher->now_ns;
+	}
 	watcher->lanes[slot->server].asked++;
 	heap_put(watcher, slot,
 	         watcher->now_ns + client_route_timeout_ns(&watcher->route, slot->silences));

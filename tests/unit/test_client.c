@@ -186,6 +186,42 @@ static void test_time_out_adapts_to_the_round_trip(void **state)
 	fake_close(&fake);
 }
 
+/* One request, whose answer comes after `ns`. */
+static void ask_slowly(struct fake *fake, uint64_t ns)
+{
+	const uint64_t due_ns = fake->now_ns + ns;
+	struct fake_sent sent;
+
+	(void)fake_submit(fake, PROTO_GET, "/a", "");
+	sent = fake_only(fake, PROTO_GET);
+	while (client_deadline_ns(fake->client) < due_ns) {
+		(void)fake_next(fake);
+		(void)fake_only(fake, PROTO_GET);
+	}
+	fake_pass(fake, due_ns - fake->now_ns);
+	fake_ok(fake, &sent, 1);
+	(void)fake_result(fake);
+}
+
+static void test_time_out_adapts_to_round_trips_beyond_it(void **state)
+{
+	struct fake fake;
+	struct client_counters counters;
+
+	(void)state;
+	fake_open(&fake, 3, NULL);
+	for (unsigned i = 0; i < 50; i++) {
+		ask_slowly(&fake, 50 * 1000);
+	}
+	for (unsigned i = 0; i < 50; i++) {
+		ask_slowly(&fake, 6 * FAKE_MS);
+	}
+	client_counters(fake.client, &counters);
+	assert_in_range(counters.round_trip_ns, 5 * FAKE_MS, 7 * FAKE_MS);
+	assert_in_range(counters.resent, 1, 4);
+	fake_close(&fake);
+}
+
 static void test_overload_is_left_alone_for_a_while(void **state)
 {
 	struct fake fake;
@@ -469,6 +505,7 @@ int main(void)
 		cmocka_unit_test(test_two_that_name_each_other_are_asked_with_pauses),
 		cmocka_unit_test(test_silence_is_answered_by_asking_again_then_elsewhere),
 		cmocka_unit_test(test_time_out_adapts_to_the_round_trip),
+		cmocka_unit_test(test_time_out_adapts_to_round_trips_beyond_it),
 		cmocka_unit_test(test_overload_is_left_alone_for_a_while),
 		cmocka_unit_test(test_deadline_without_an_answer),
 		cmocka_unit_test(test_refused_port_moves_on_at_once),

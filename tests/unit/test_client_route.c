@@ -145,6 +145,25 @@ static void test_smoothing_follows_the_samples(void **state)
 	assert_true(route.variation_ns == (15 * MS + 8 * MS) / 4);
 }
 
+static void test_late_answers_make_time_outs_longer_until_one_is_measured(void **state)
+{
+	struct client_route route = make(3);
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		client_route_sample(&route, 0);
+	}
+	client_route_late(&route, 6 * MS);
+	client_route_late(&route, 5 * MS);
+	assert_in_range(client_route_timeout_ns(&route, 0), 6 * MS, 7 * MS);
+	assert_in_range(client_route_timeout_ns(&route, 2), 8 * MS, 9 * MS);
+	assert_in_range(client_route_pause_ns(&route, 0, 500 * MS), MS, 2 * MS);
+	client_route_sample(&route, 0);
+	assert_in_range(client_route_timeout_ns(&route, 0), 2 * MS, 3 * MS);
+	client_route_late(&route, 3600000 * MS);
+	assert_in_range(client_route_timeout_ns(&route, 0), 500 * MS, 563 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_only_server_stays_the_aim),
 		cmocka_unit_test(test_time_outs_stay_in_bounds),
 		cmocka_unit_test(test_smoothing_follows_the_samples),
+		cmocka_unit_test(test_late_answers_make_time_outs_longer_until_one_is_measured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

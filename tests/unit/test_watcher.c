@@ -222,6 +222,42 @@ static void test_a_server_that_is_slow_for_a_moment_is_not_left(void **state)
 	watcher_free(fake.watcher);
 }
 
+/* An event, whose acknowledgement is answered after `ns`. */
+static void acknowledge_slowly(struct watch_fake *fake, struct watch_sent *sent, store_rev_t rev,
+                               uint64_t ns)
+{
+	const uint64_t due_ns = fake->now_ns + ns;
+
+	fake_page(fake, sent, rev, rev + 1, rev, 0);
+	assert_true(fake_sent(fake, sent));
+	while (watcher_deadline_ns(fake->watcher) < due_ns) {
+		(void)fake_next(fake);
+		assert_true(fake_sent(fake, sent));
+	}
+	fake->now_ns = due_ns;
+	fake_page(fake, sent, rev + 1, rev + 1, 0, 0);
+	assert_false(fake_sent(fake, sent));
+}
+
+static void test_time_out_adapts_to_round_trips_beyond_it(void **state)
+{
+	struct watch_fake fake;
+	struct watch_sent sent;
+	struct watcher_counters counters;
+
+	(void)state;
+	(void)fake_held(&fake, 3, 10, &sent);
+	for (store_rev_t rev = 10; rev < 60; rev++) {
+		acknowledge_slowly(&fake, &sent, rev, FAKE_MS / 20);
+	}
+	for (store_rev_t rev = 60; rev < 110; rev++) {
+		acknowledge_slowly(&fake, &sent, rev, 30 * FAKE_MS);
+	}
+	watcher_counters(fake.watcher, &counters);
+	assert_in_range(counters.resent, 1, 8);
+	watcher_free(fake.watcher);
+}
+
 static void test_nobody_there_is_asked_with_pauses(void **state)
 {
 	struct watch_fake fake;
@@ -736,6 +772,7 @@ int main(void)
 		cmocka_unit_test(test_silence_leads_to_another_server),
 		cmocka_unit_test(test_a_dead_server_is_found_for_all_of_its_watches),
 		cmocka_unit_test(test_a_server_that_is_slow_for_a_moment_is_not_left),
+		cmocka_unit_test(test_time_out_adapts_to_round_trips_beyond_it),
 		cmocka_unit_test(test_nobody_there_is_asked_with_pauses),
 		cmocka_unit_test(test_lost_only_when_all_say_so),
 		cmocka_unit_test(test_who_takes_no_part_keeps_nobody_from_being_lost),
