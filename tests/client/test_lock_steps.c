@@ -155,15 +155,21 @@ static struct sent open_bench(struct bench *bench)
 #define HOLDER_9 "/ctl/lock/a/.holder/0000000000000009"
 #define QUEUED   .result = STORE_RESULT_QUEUED, .number = 5, .first = 5
 
+/* Asked for, and queued at `revision`; its place is watched from the ticket on. */
+static struct fake_asked open_queued(struct bench *bench, store_rev_t revision)
+{
+	struct sent sent = open_bench(bench);
+
+	say(bench, &sent, (struct proto_answer){QUEUED, .revision = revision});
+	return take_watch(bench, QUEUE_5, 6);
+}
+
 static void test_grant_in_the_entry_that_asked_is_seen(void **state)
 {
-	struct fake_asked watch;
 	struct bench bench;
-	struct sent sent = open_bench(&bench);
+	struct fake_asked watch = open_queued(&bench, 7);
 
 	(void)state;
-	say(&bench, &sent, (struct proto_answer){QUEUED, .revision = 7});
-	watch = take_watch(&bench, QUEUE_5, 6);
 	assert_string_equal(bench.told, "w");
 	say_event(&bench, &watch, 10, STORE_EVENT_SET, STORE_CAUSE_ASKED, "");
 	watch = take_watch(&bench, QUEUE_5, 11);
@@ -177,13 +183,11 @@ static void test_grant_in_the_entry_that_asked_is_seen(void **state)
 static void test_lost_watch_is_made_good_by_a_look(void **state)
 {
 	const struct proto_answer too_late = {.answer = STORE_TOO_LATE, .revision = 1000};
-	struct fake_asked watch;
 	struct bench bench;
-	struct sent sent = open_bench(&bench);
+	struct fake_asked watch = open_queued(&bench, 5);
+	struct sent sent;
 
 	(void)state;
-	say(&bench, &sent, (struct proto_answer){QUEUED, .revision = 5});
-	watch = take_watch(&bench, QUEUE_5, 6);
 	fake_server_say(&bench.server, &watch, too_late);
 	/* It waits still. */
 	sent = take_txn(&bench);
@@ -221,13 +225,11 @@ static void test_lost_watch_is_made_good_by_a_look(void **state)
 /* A look may grow, so it is refused unlooked: its place, if it stands, would be nobody's. */
 static void test_place_is_given_back_when_disks_are_full(void **state)
 {
-	struct fake_asked watch;
 	struct bench bench;
-	struct sent sent = open_bench(&bench);
+	struct fake_asked watch = open_queued(&bench, 5);
+	struct sent sent;
 
 	(void)state;
-	say(&bench, &sent, (struct proto_answer){QUEUED, .revision = 5});
-	watch = take_watch(&bench, QUEUE_5, 6);
 	fake_server_say(&bench.server, &watch,
 	                (struct proto_answer){.answer = STORE_TOO_LATE, .revision = 1000});
 	sent = take_txn(&bench);

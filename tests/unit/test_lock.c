@@ -552,16 +552,27 @@ static void test_holder_hands_over_to_whom_it_names(void **state)
 	end(&world);
 }
 
+/* What the holder under this token says of itself. */
+static void assert_says(struct world *world, struct slice name, store_rev_t token,
+                        struct slice data)
+{
+	const struct store_claim_path path = store_claim_holder(name, token);
+	struct store_claim claim;
+	struct store_file file;
+
+	assert_int_equal(store_get(fixture_root(&world->fixture), store_claim_slice(&path), &file),
+	                 STORE_OK);
+	assert_true(store_claim_read(file.value, &claim));
+	assert_true(slice_equal(claim.data, data));
+}
+
 static void test_holder_says_something_new(void **state)
 {
 	struct store_op op = {.verb = STORE_VERB_PROCLAIM,
 	                      .rev = STORE_REV_ANY,
 	                      .path = slice_text("/db"),
 	                      .value = slice_text("here")};
-	struct store_claim claim;
-	struct store_claim_path path;
 	struct store_result first;
-	struct store_file file;
 	struct world world;
 
 	(void)state;
@@ -569,11 +580,7 @@ static void test_holder_says_something_new(void **state)
 	assert_int_equal(ask(&world, 0, op).answer, STORE_NOT_HELD);
 	first = lock(&world, 0, "/db");
 	assert_true(ask(&world, 0, op).number == first.number);
-	path = store_claim_holder(op.path, first.number);
-	assert_int_equal(store_get(fixture_root(&world.fixture), store_claim_slice(&path), &file),
-	                 STORE_OK);
-	assert_true(store_claim_read(file.value, &claim));
-	assert_true(slice_equal(claim.data, op.value));
+	assert_says(&world, op.path, first.number, op.value);
 	end(&world);
 }
 
@@ -584,10 +591,7 @@ static void test_who_knows_the_token_says_something_new(void **state)
 	                      .path = slice_text("/db"),
 	                      .value = slice_text("there")};
 	struct store_op take = lock_op("/db", 1);
-	struct store_claim claim;
-	struct store_claim_path path;
 	struct store_result first;
-	struct store_file file;
 	struct world world;
 
 	(void)state;
@@ -603,11 +607,7 @@ static void test_who_knows_the_token_says_something_new(void **state)
 	assert_int_equal(first.answer, STORE_OK);
 	assert_true(first.number == op.rev && first.flags == 0);
 	assert_int_equal(holder(&world, "/db", op.rev), 0);
-	path = store_claim_holder(op.path, op.rev);
-	assert_int_equal(store_get(fixture_root(&world.fixture), store_claim_slice(&path), &file),
-	                 STORE_OK);
-	assert_true(store_claim_read(file.value, &claim));
-	assert_true(slice_equal(claim.data, op.value));
+	assert_says(&world, op.path, op.rev, op.value);
 	expire(&world, 0);
 	assert_int_equal(ask(&world, 2, op).answer, STORE_NOT_HELD); /* it rests */
 	end(&world);
