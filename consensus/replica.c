@@ -18,9 +18,9 @@
 #include "store/base/mutant.h"
 
 enum {
-	APPLY_MAX = 4096,
-	AHEAD = 3, /* entries: a miss takes less than it takes to apply them */
-};                 /* entries applied in one turn */
+	APPLY_MAX = 4096, /* entries applied in one turn */
+	AHEAD = 3,        /* entries: a miss takes less than it takes to apply them */
+};
 
 int paxos_replica_new(struct paxos_replica **ret_replica, const struct paxos_config *config,
                       struct store *store)

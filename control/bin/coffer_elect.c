@@ -317,16 +317,15 @@ static const char *misuse(const struct cli_options *options)
 		return "one of --observe, --show, --resign, --transfer, --proclaim";
 	}
 	if (is_alone != (options->argument_count == 1)) {
-		return "NAME VALUE; NAME and --observe, --show or --resign; NAME --transfer TO; "
-		       "NAME "
-		       "--proclaim VALUE";
+		return "NAME VALUE; NAME and --observe, --show or --resign; "
+		       "NAME --transfer TO; NAME --proclaim VALUE";
 	}
 	if (modes != 0 &&
 	    ((lock->given & (CLI_LOCK_HOLD | CLI_LOCK_KEEP)) != 0 || options->command != NULL)) {
 		return "options of how to lead are for NAME VALUE";
 	}
 	if (!gives && (lock->given & CLI_LOCK_RECORD) != 0) {
-		return "--token and --reason are for --resign and --transfer";
+		return "--token, --reason are for --resign, --transfer; --token for --proclaim";
 	}
 	if (lock->proclaims && (lock->reason != NULL || lock->session != NULL)) {
 		return "--proclaim takes a --token alone";

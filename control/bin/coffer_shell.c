@@ -66,20 +66,17 @@ static FILE *open_terminal(void)
 	return terminal;
 }
 
-/* 1: a byte; 0: the end of them, or Ctrl-C. */
-static ssize_t next_byte(int fd, char *byte)
+/* False at the end of them, and at Ctrl-C. */
+static bool next_byte(int fd, char *byte)
 {
 	while (cli_wait_typed(fd)) {
 		const ssize_t got = read(fd, byte, 1);
 
-		if (got >= 0) {
-			return got;
-		}
-		if (errno != EAGAIN && errno != EINTR) {
-			break;
+		if (got >= 0 || (errno != EAGAIN && errno != EINTR)) {
+			return got > 0;
 		}
 	}
-	return 0;
+	return false;
 }
 
 /* A character that was typed, or EOF. libedit's own way misses a Ctrl-C right before its read(). */
@@ -91,7 +88,7 @@ static int next_character(FILE *terminal)
 	char byte;
 
 	do {
-		if (next_byte(fileno(terminal), &byte) == 0) {
+		if (!next_byte(fileno(terminal), &byte)) {
 			return EOF;
 		}
 		length = mbrtowc(&character, &byte, 1, &state);

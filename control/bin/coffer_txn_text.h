@@ -16,7 +16,7 @@
  *      unlock LOCK [all]
  *      transfer LOCK SESSION
  *      proclaim LOCK VALUE [token TOKEN]
- *      break LOCK TOKEN|any RECORD
+ *      break LOCK TOKEN|any RECORD [to SESSION]
  *      kill SESSION
  *      else
  *      ...
